@@ -1,0 +1,32 @@
+/* arena: memory for one batch: taken piece by piece, given back all at once.
+ *
+ * Good: nothing to free one by one, nothing to leak in an error path. Bad: a
+ * pointer kept past arena_reset() dangles; whatever must live longer is copied.
+ * Out of memory ends the program: a mail host without memory for a batch of log
+ * lines cannot do better, and the log is read again at the next start. */
+#ifndef NIXIE_ARENA_H
+#define NIXIE_ARENA_H
+
+#include "sv.h"
+
+struct arena_block;
+
+struct arena {
+	struct arena_block *blocks; /* the newest first */
+	size_t used;                /* of the newest */
+	size_t total;               /* bytes held, for bounds and metrics */
+};
+
+/* Aligned for any type, zeroed. Never NULL. */
+void *arena_alloc(struct arena *arena, size_t size);
+struct sv arena_dup(struct arena *arena, struct sv s);
+struct sv arena_printf(struct arena *arena, const char *format, ...) NIXIE_PRINTF(2, 3);
+
+/* All memory is free for reuse; one block is kept. */
+void arena_reset(struct arena *arena);
+void arena_free(struct arena *arena);
+
+/* malloc that ends the program when there is none; for start-up and batches */
+void *xalloc(size_t size);
+
+#endif

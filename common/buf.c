@@ -1,0 +1,117 @@
+#include "buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void buf_reset(struct buf *b)
+{
+	b->n = 0;
+	b->full = false;
+}
+
+void buf_add(struct buf *b, struct sv bytes)
+{
+	if (b->full || bytes.n > b->size - b->n) {
+		b->full = true;
+		return;
+	}
+	if (bytes.n)
+		memcpy(b->p + b->n, bytes.p, bytes.n);
+	b->n += bytes.n;
+}
+
+void buf_add_char(struct buf *b, char c)
+{
+	buf_add(b, sv_make(&c, 1));
+}
+
+void buf_addf(struct buf *b, const char *format, ...)
+{
+	va_list ap;
+	if (b->full)
+		return;
+	va_start(ap, format);
+	int n = vsnprintf(b->p + b->n, b->size - b->n, format, ap);
+	va_end(ap);
+	/* vsnprintf wants room for its NUL, which is not part of the bytes */
+	if (n < 0 || (size_t)n >= b->size - b->n)
+		b->full = true;
+	else
+		b->n += (size_t)n;
+}
+
+const char *buf_cstr(struct buf *b)
+{
+	if (b->size == 0)
+		return "";
+	if (b->n == b->size)
+		b->n--;
+	b->p[b->n] = '\0';
+	return b->p;
+}
+
+size_t utf8_len(struct sv s)
+{
+	if (s.n == 0)
+		return 0;
+	const unsigned char *u = (const unsigned char *)s.p;
+	size_t len = u[0] < 0x80 ? 1 : u[0] >= 0xc2 && u[0] < 0xe0 ? 2 :
+		(u[0] & 0xf0) == 0xe0 ? 3 : u[0] >= 0xf0 && u[0] < 0xf5 ? 4 : 0;
+	if (len == 0 || len > s.n)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) || /* overlong, surrogate */
+	    (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+/* U+0080..U+009F are controls too, and some terminals obey them */
+static bool is_c1_control(struct sv s, size_t len)
+{
+	return len == 2 && s.p[0] == '\xc2' && (unsigned char)s.p[1] < 0xa0;
+}
+
+static bool is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+void buf_add_clean(struct buf *b, struct sv bytes)
+{
+	while (bytes.n && !b->full) {
+		size_t len = utf8_len(bytes);
+		if (len == 0 || (len == 1 && is_control(*bytes.p)) || is_c1_control(bytes, len)) {
+			for (size_t i = 0; i < (len ? len : 1); i++)
+				buf_addf(b, "\\x%02x", (unsigned)(unsigned char)bytes.p[i]);
+		} else {
+			buf_add(b, sv_head(bytes, len));
+		}
+		bytes = sv_skip(bytes, len ? len : 1);
+	}
+}
+
+void buf_add_json(struct buf *b, struct sv bytes)
+{
+	buf_add_char(b, '"');
+	while (bytes.n && !b->full) {
+		size_t len = utf8_len(bytes);
+		char c = *bytes.p;
+		if (len == 0)
+			buf_add(b, SV("\xef\xbf\xbd"));
+		else if (c == '"' || c == '\\')
+			buf_addf(b, "\\%c", c);
+		else if (c == '\n')
+			buf_add(b, SV("\\n"));
+		else if (c == '\t')
+			buf_add(b, SV("\\t"));
+		else if (is_control(c))
+			buf_addf(b, "\\u%04x", (unsigned)(unsigned char)c);
+		else
+			buf_add(b, sv_head(bytes, len));
+		bytes = sv_skip(bytes, len ? len : 1);
+	}
+	buf_add_char(b, '"');
+}

@@ -1,0 +1,45 @@
+/* buf: bytes under construction, in memory that the caller provides.
+ *
+ * Never grows and never overruns: what does not fit is dropped and `full`
+ * says so. The bytes are not terminated unless buf_cstr() is asked for.
+ *
+ * buf_add_clean() is the one writer through which bytes from outside reach a
+ * line of ours (log, reply, terminal): CR, LF, NUL, other controls and invalid
+ * UTF-8 come out as \xNN, so nobody can end a line or colour a terminal. */
+#ifndef NIXIE_BUF_H
+#define NIXIE_BUF_H
+
+#include "sv.h"
+
+struct buf {
+	char *p;
+	size_t n;
+	size_t size;
+	bool full;
+};
+
+#define BUF_ON(array) ((struct buf){ (array), 0, sizeof(array), false })
+
+static inline struct sv buf_sv(const struct buf *b)
+{
+	return sv_make(b->p, b->n);
+}
+
+void buf_reset(struct buf *b);
+void buf_add(struct buf *b, struct sv bytes);
+void buf_add_char(struct buf *b, char c);
+void buf_addf(struct buf *b, const char *format, ...) NIXIE_PRINTF(2, 3);
+
+/* Bytes from outside, made harmless for one line. UTF-8 that is valid stays. */
+void buf_add_clean(struct buf *b, struct sv bytes);
+
+/* A JSON string with its quotes (RFC 8259). Invalid UTF-8 becomes U+FFFD. */
+void buf_add_json(struct buf *b, struct sv bytes);
+
+/* Terminates (cutting the last byte off if need be) and returns the string. */
+const char *buf_cstr(struct buf *b);
+
+/* Length of the valid UTF-8 sequence at s, 0 when there is none (RFC 3629). */
+size_t utf8_len(struct sv s);
+
+#endif

@@ -1,0 +1,77 @@
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "clock.h"
+
+static const char *log_name = "nixie";
+static enum log_target log_target = LOG_TARGET_STDERR;
+static bool log_verbose;
+
+void log_open(const char *name, enum log_target target, bool verbose)
+{
+	log_name = name;
+	log_target = target;
+	log_verbose = verbose;
+	if (target == LOG_TARGET_SYSLOG)
+		openlog(name, LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
+
+static void emit(enum log_level level, struct sv text)
+{
+	static const char *const words[] = { "debug: ", "", "warning: ", "error: ", "fatal: " };
+	static const int priorities[] = { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT };
+	char clean[LOG_LINE_MAX];
+	struct buf b = BUF_ON(clean);
+
+	if (log_target == LOG_TARGET_STDERR)
+		buf_addf(&b, "%s: ", log_name);
+	buf_add(&b, sv_of(words[level]));
+	buf_add_clean(&b, text);
+	if (log_target == LOG_TARGET_SYSLOG) {
+		syslog(priorities[level], "%s", buf_cstr(&b));
+		return;
+	}
+	(void)buf_cstr(&b);
+	b.p[b.n] = '\n'; /* in the place of the terminator: one write, one line */
+	ssize_t ignored = write(STDERR_FILENO, b.p, b.n + 1);
+	(void)ignored;
+}
+
+void log_at(enum log_level level, const char *format, ...)
+{
+	char text[LOG_LINE_MAX - 64];
+	va_list ap;
+
+	if (level == LOG_LEVEL_DEBUG && !log_verbose)
+		return;
+	va_start(ap, format);
+	int n = vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	emit(level, sv_make(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+}
+
+bool log_limited(struct log_limit *limit, const char *what)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (now_ms - limit->window_ms >= LOG_LIMIT_WINDOW_MS || limit->window_ms == 0) {
+		if (limit->silent)
+			log_warning("%llu more messages like this were not logged: %s", limit->silent, what);
+		limit->window_ms = now_ms;
+		limit->spoken = 0;
+		limit->silent = 0;
+	}
+	if (limit->spoken < LOG_LIMIT_BURST) {
+		limit->spoken++;
+		return true;
+	}
+	limit->silent++;
+	return false;
+}
