@@ -1,0 +1,227 @@
+#include "convert.h"
+
+static bool applies(const struct conversion *c, enum category category, struct sv rule)
+{
+	struct sv match = sv_of(c->match);
+
+	return sv_eq(match, sv_of(category_name(category))) || sv_eq(match, rule);
+}
+
+static bool span_is_zero(struct span s)
+{
+	return s.months == 0 && s.ms == 0;
+}
+
+static int64_t before_s(int64_t time_s, struct span span)
+{
+	return clock_before_us(time_s * CLOCK_SECOND_US, span) / CLOCK_SECOND_US;
+}
+
+static int64_t after_s(int64_t time_s, struct span span)
+{
+	return clock_after_us(time_s * CLOCK_SECOND_US, span) / CLOCK_SECOND_US;
+}
+
+/* An open end means: as long as the longest window there can be. */
+static const struct span no_limit = { .months = 12 };
+
+struct span convert_retention(const struct conversions *conversions, enum category category, struct sv rule)
+{
+	struct span longest = { 0 };
+
+	for (size_t i = 0; i < conversions->n; i++) {
+		const struct conversion *c = &conversions->v[i];
+		if (!applies(c, category, rule))
+			continue;
+		struct span s = span_is_zero(c->window) ? no_limit : c->window;
+		if (after_s(0, s) > after_s(0, longest))
+			longest = s;
+	}
+	return longest;
+}
+
+/* False: it is on record already. Keeps the order; drops the oldest when full. */
+static bool window_add(struct window *w, const struct occurrence *o)
+{
+	size_t at = w->n;
+
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].category == o->category && sv_eq(w->v[i].rule, o->rule) &&
+		    sv_eq(w->v[i].message, o->message))
+			return false;
+	while (at > 0 && w->v[at - 1].last_s > o->last_s)
+		at--;
+	if (w->n == WINDOW_MAX) {
+		if (at == 0)
+			return true; /* older than all that is kept */
+		memmove(&w->v[0], &w->v[1], (--at) * sizeof w->v[0]);
+		w->v[at] = *o;
+		return true;
+	}
+	memmove(&w->v[at + 1], &w->v[at], (w->n - at) * sizeof w->v[0]);
+	w->v[at] = *o;
+	w->n++;
+	return true;
+}
+
+/* Drops what no conversion can need any more, seen from the newest occurrence. */
+static void window_trim(struct window *w, const struct conversions *conversions)
+{
+	size_t out = 0;
+
+	if (w->n == 0)
+		return;
+	int64_t newest_s = w->v[w->n - 1].last_s;
+	for (size_t i = 0; i < w->n; i++) {
+		struct span keep = convert_retention(conversions, w->v[i].category, w->v[i].rule);
+		if (!span_is_zero(keep) && w->v[i].last_s > before_s(newest_s, keep))
+			w->v[out++] = w->v[i];
+	}
+	w->n = out;
+}
+
+/* Do the occurrences i..j of this conversion's kind fulfil it? */
+static bool holds(const struct conversion *c, const struct occurrence *oldest,
+	const struct occurrence *newest, unsigned counted)
+{
+	if (counted < c->count)
+		return false;
+	if (!span_is_zero(c->window) && oldest->last_s <= before_s(newest->last_s, c->window))
+		return false;
+	if (!span_is_zero(c->min_span) && newest->last_s < after_s(oldest->first_s, c->min_span))
+		return false;
+	return true;
+}
+
+/* The occurrence that completes the conversion, NULL when none does. Every pair of an
+ * oldest and a newest is tried: events may come late and out of order from another host. */
+static const struct occurrence *completes(const struct conversion *c, const struct window *w)
+{
+	for (size_t j = 0; j < w->n; j++) {
+		unsigned counted = 0;
+		int64_t day = -1;
+		if (!applies(c, w->v[j].category, w->v[j].rule))
+			continue;
+		for (size_t i = j + 1; i-- > 0;) {
+			if (!applies(c, w->v[i].category, w->v[i].rule))
+				continue;
+			if (c->per == PER_MESSAGE || w->v[i].last_s / CLOCK_DAY_S != day)
+				counted++;
+			day = w->v[i].last_s / CLOCK_DAY_S;
+			if (holds(c, &w->v[i], &w->v[j], counted))
+				return &w->v[j];
+		}
+	}
+	return NULL;
+}
+
+static void set_status(struct entry *e, enum status status, int64_t since_s, int64_t until_s)
+{
+	e->status = status;
+	e->since_s = since_s;
+	e->until_s = until_s;
+	e->origin = ORIGIN_LOG;
+}
+
+/* The newest failure is the one an entry tells of; a late one only widens the times. */
+static void record(struct entry *e, const struct failure *f)
+{
+	bool newer = e->status == STATUS_NONE || f->occurrence.last_s >= e->last_s;
+
+	e->count++;
+	if (e->first_s == 0 || f->occurrence.first_s < e->first_s)
+		e->first_s = f->occurrence.first_s;
+	if (f->occurrence.last_s > e->last_s)
+		e->last_s = f->occurrence.last_s;
+	if (!newer || status_protected(e->status) || e->status == STATUS_ALLOW)
+		return;
+	e->reason = f->occurrence.category;
+	e->rule = f->occurrence.rule;
+	e->code = f->code;
+	e->enhanced = f->enhanced;
+	e->text = f->text;
+	e->remote = f->remote;
+}
+
+static enum convert_result apply_conversions(struct entry *e, const struct window *w,
+	const struct failure *f, const struct conversions *conversions)
+{
+	for (size_t i = 0; i < conversions->n; i++) {
+		const struct conversion *c = &conversions->v[i];
+		if (!applies(c, f->occurrence.category, f->occurrence.rule))
+			continue;
+		const struct occurrence *last = completes(c, w);
+		if (!last)
+			continue;
+		bool stronger = c->to == STATUS_HARD ? e->status != STATUS_HARD :
+			e->status != STATUS_HARD && (e->status != STATUS_HELD || f->occurrence.last_s >= e->until_s);
+		if (!stronger)
+			return CONVERT_RECORDED;
+		if (e->status == STATUS_HELD)
+			e->term++;
+		set_status(e, c->to, last->last_s,
+			span_is_zero(c->term) ? 0 : after_s(last->last_s, c->term));
+		return CONVERT_CONVERTED;
+	}
+	return CONVERT_RECORDED;
+}
+
+enum convert_result convert_failure(struct entry *e, struct window *w, const struct failure *f,
+	const struct conversions *conversions)
+{
+	enum status before = e->status;
+	struct span keep = convert_retention(conversions, f->occurrence.category, f->occurrence.rule);
+
+	if (!span_is_zero(keep)) {
+		if (!window_add(w, &f->occurrence))
+			return CONVERT_SAME;
+		window_trim(w, conversions);
+	}
+	/* the status first: record() treats a new entry's failure as the newest */
+	record(e, f);
+	if (status_protected(before) || before == STATUS_ALLOW)
+		return CONVERT_RECORDED;
+	if (f->class_ == CLASS_HARD) {
+		if (before == STATUS_HARD)
+			return CONVERT_RECORDED;
+		set_status(e, STATUS_HARD, f->occurrence.last_s, 0);
+		return CONVERT_CHANGED;
+	}
+	if (apply_conversions(e, w, f, conversions) == CONVERT_CONVERTED)
+		return CONVERT_CONVERTED;
+	if (before != STATUS_NONE)
+		return CONVERT_RECORDED;
+	set_status(e, STATUS_SOFT, f->occurrence.last_s, 0);
+	return CONVERT_CHANGED;
+}
+
+static bool survives_delivery(const struct occurrence *o, int64_t time_s, const struct conversions *conversions)
+{
+	if (o->last_s >= time_s)
+		return true;
+	for (size_t i = 0; i < conversions->n; i++)
+		if (applies(&conversions->v[i], o->category, o->rule) && !conversions->v[i].reset_on_delivery)
+			return true;
+	return false;
+}
+
+enum convert_result convert_delivery(struct entry *e, struct window *w, int64_t time_s,
+	const struct conversions *conversions)
+{
+	enum convert_result result = CONVERT_SAME;
+	size_t out = 0;
+
+	for (size_t i = 0; i < w->n; i++)
+		if (survives_delivery(&w->v[i], time_s, conversions))
+			w->v[out++] = w->v[i];
+	if (out != w->n)
+		result = CONVERT_RECORDED;
+	w->n = out;
+	/* A held address that takes mail again is proof enough; hard needs a reset. */
+	if ((e->status == STATUS_SOFT || e->status == STATUS_HELD) && time_s > e->last_s) {
+		int64_t revision = e->revision;
+		*e = (struct entry){ .revision = revision };
+		return CONVERT_CHANGED;
+	}
+	return result;
+}

@@ -1,0 +1,64 @@
+/* convert: occurrences and deliveries to the state of an address.
+ *
+ * Pure arithmetic on event times: no clock, no store. The same set of events
+ * gives the same state whenever it is read. The meaning is in nixie(7),
+ * "Occurrences, windows, conversions". */
+#ifndef NIXIE_CONVERT_H
+#define NIXIE_CONVERT_H
+
+#include "clock.h"
+#include "state.h"
+
+enum conversion_per { PER_MESSAGE, PER_DAY };
+
+#define CONVERSION_MATCH_MAX 64
+#define CONVERSIONS_MAX 16
+
+/* Repeated soft failures become `to`: at least `count` of them, the oldest less
+ * than `window` before the newest, and/or lasting at least `min_span` from the
+ * first attempt of the oldest to the last attempt of the newest. */
+struct conversion {
+	char match[CONVERSION_MATCH_MAX]; /* a category or a rule id */
+	unsigned count;
+	struct span window;   /* 0: no limit */
+	struct span min_span; /* 0: none */
+	enum conversion_per per;
+	bool reset_on_delivery;
+	enum status to; /* STATUS_HELD or STATUS_HARD */
+	struct span term; /* of STATUS_HELD; 0 for hard: for ever */
+};
+
+struct conversions {
+	size_t n;
+	struct conversion v[CONVERSIONS_MAX];
+};
+
+/* A final failure, with what an entry keeps of it. */
+struct failure {
+	struct occurrence occurrence;
+	enum class class_;
+	int code;
+	struct enhanced enhanced;
+	struct sv text, remote;
+};
+
+enum convert_result {
+	CONVERT_SAME,      /* nothing to write: the occurrence is on record already */
+	CONVERT_RECORDED,  /* facts were added, the status is the same */
+	CONVERT_CHANGED,   /* the status changed as the class says */
+	CONVERT_CONVERTED, /* the status changed by a conversion rule */
+};
+
+/* Applies one occurrence. class_ is CLASS_SOFT or CLASS_HARD. Strings are borrowed from `failure`. */
+enum convert_result convert_failure(struct entry *entry, struct window *window,
+	const struct failure *failure, const struct conversions *conversions);
+
+/* Applies one delivery at time_s. CONVERT_CHANGED when the soft or held entry is
+ * gone (status none), CONVERT_RECORDED when only occurrences are. */
+enum convert_result convert_delivery(struct entry *entry, struct window *window, int64_t time_s,
+	const struct conversions *conversions);
+
+/* How long the occurrences of this category and rule are needed, from the newest on; {0} when never. */
+struct span convert_retention(const struct conversions *conversions, enum category category, struct sv rule);
+
+#endif

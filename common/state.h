@@ -1,0 +1,61 @@
+/* state: what is known of one address: the entry and its occurrences.
+ *
+ * Times are seconds since the epoch of the *event* (never of its reading), 0
+ * when absent. Strings are borrowed: from the arena of a batch, or from the
+ * buffer of the answer that brought them. shared meaning: nixie-redis(7). */
+#ifndef NIXIE_STATE_H
+#define NIXIE_STATE_H
+
+#include "category.h"
+#include "reply.h"
+#include "sv.h"
+
+enum status { STATUS_NONE, STATUS_SOFT, STATUS_HELD, STATUS_HARD, STATUS_COMPLAINT, STATUS_MANUAL, STATUS_ALLOW };
+enum origin { ORIGIN_LOG, ORIGIN_DSN, ORIGIN_FEEDBACK, ORIGIN_MANUAL, ORIGIN_IMPORT, ORIGIN_API };
+
+/* What is kept of a server's words; more is cut. */
+#define STATE_TEXT_MAX 300
+
+struct entry {
+	enum status status;
+	enum category reason;
+	enum origin origin;
+	int code;
+	struct enhanced enhanced;
+	int64_t first_s, last_s;  /* first and last failed attempt on record */
+	int64_t since_s, until_s; /* of the present status; until: end of the term */
+	int64_t count;            /* occurrences on record */
+	int64_t term;             /* how many terms it has had */
+	int64_t revision;         /* another one with every write; 0: not stored */
+	struct sv rule, text, remote, by, batch, token;
+};
+
+/* One message that failed for good for one recipient. */
+struct occurrence {
+	enum category category;
+	struct sv rule;
+	struct sv message;       /* host/instance/queue-id/arrival */
+	int64_t first_s, last_s; /* failed attempts */
+};
+
+/* The occurrences on record of one address, oldest first by last_s. Bounded:
+ * the newest stay. More than this within a year changes no decision. */
+#define WINDOW_MAX 32
+
+struct window {
+	size_t n;
+	struct occurrence v[WINDOW_MAX];
+};
+
+const char *status_name(enum status status);
+bool status_by_name(struct sv name, enum status *status_r) NIXIE_MUST_CHECK;
+const char *origin_name(enum origin origin);
+bool origin_by_name(struct sv name, enum origin *origin_r) NIXIE_MUST_CHECK;
+
+/* Would mail be refused at this moment? A held address is free after its term. */
+bool entry_suppressed(const struct entry *entry, int64_t now_s);
+
+/* complaint and manual: only a forced reset takes them away. */
+bool status_protected(enum status status);
+
+#endif
