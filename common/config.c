@@ -1,0 +1,551 @@
+#include "config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "conffile.h"
+#include "log.h"
+
+static const char *const local_part_words[] = { "fold-case", "keep-case", NULL };
+static const char *const attribute_words[] = { "final", "original", "both", NULL };
+static const char *const failure_words[] = { "dunno", "defer", NULL };
+static const char *const start_words[] = { "beginning", "end", NULL };
+static const char *const log_words[] = { "auto", "syslog", "stderr", NULL };
+
+#define MS_MIN 1
+#define HOUR_MS INT64_C(3600000)
+#define AT(field) offsetof(struct config, field)
+
+const struct config_option config_options[] = {
+	{ "redis.address", OPTION_STRING, AT(redis_address), "unix:/run/nixie-redis/redis.sock", 0, 0, NULL, false,
+	  "the Redis server: unix:PATH or inet:HOST:PORT" },
+	{ "redis.user", OPTION_STRING, AT(redis_user), "", 0, 0, NULL, false,
+	  "ACL user; empty: the default user" },
+	{ "redis.password", OPTION_STRING, AT(redis_password), "", 0, 0, NULL, false,
+	  "password; empty: none is sent" },
+	{ "redis.database", OPTION_NUMBER, AT(redis_database), "0", 0, 15, NULL, false,
+	  "database number" },
+	{ "redis.prefix", OPTION_STRING, AT(redis_prefix), "nixie", 0, 0, NULL, false,
+	  "first part of every key" },
+	{ "redis.timeout", OPTION_MS, AT(redis_timeout_ms), "1s", 10, HOUR_MS, NULL, true,
+	  "how long to wait for Redis in logtail and the command" },
+	{ "rules.directories", OPTION_STRINGS, AT(rules_directories), "", 0, 0, NULL, true,
+	  "your own rules, read before the shipped ones" },
+	{ "address.local-part", OPTION_ENUM, AT(local_part), "fold-case", 0, 0, local_part_words, false,
+	  "are User@ and user@ one address?" },
+	{ "address.subaddress-delimiter", OPTION_STRING, AT(subaddress_delimiter), "", 0, 0, NULL, false,
+	  "\"+\" makes user+tag@ and user@ one address; empty: they are two" },
+	{ "attribute-to", OPTION_ENUM, AT(attribute_to), "final", 0, 0, attribute_words, true,
+	  "which address a failure belongs to where the log has orig_to=" },
+	{ "soft-expiry", OPTION_SPAN, AT(soft_expiry), "30 days", 0, 0, NULL, true,
+	  "how long a soft failure that no conversion watches stays on record" },
+	{ "conversions", OPTION_CONVERSIONS, AT(conversions), NULL, 0, 0, NULL, true,
+	  "when repeated soft failures become held or hard" },
+	{ "log.to", OPTION_ENUM, AT(log_to), "auto", 0, 0, log_words, false,
+	  "auto: syslog (facility mail), but standard error with -f" },
+	{ "policyd.listen", OPTION_STRINGS, AT(policyd_listen), "unix:/var/spool/postfix/nixie/policy", 0, 0, NULL, false,
+	  "sockets of the policy service: unix:PATH or inet:HOST:PORT" },
+	{ "policyd.socket-mode", OPTION_MODE, AT(policyd_socket_mode), "0660", 0, 0777, NULL, false,
+	  "rights of the Unix sockets" },
+	{ "policyd.on-store-failure", OPTION_ENUM, AT(on_store_failure), "dunno", 0, 0, failure_words, true,
+	  "the answer when Redis does not answer: dunno lets mail flow" },
+	{ "policyd.deadline", OPTION_MS, AT(policyd_deadline_ms), "250ms", MS_MIN, 60000, NULL, true,
+	  "how long one request may wait for Redis" },
+	{ "policyd.shadow", OPTION_BOOL, AT(policyd_shadow), "false", 0, 0, NULL, true,
+	  "answer DUNNO to everything and log what would have been said" },
+	{ "policyd.max-connections", OPTION_NUMBER, AT(policyd_max_connections), "4096", 1, 100000, NULL, false,
+	  "more than these wait in the listen queue" },
+	{ "logtail.files", OPTION_STRINGS, AT(logtail_files), "/var/log/mail.log", 0, 0, NULL, false,
+	  "the logs to follow" },
+	{ "logtail.start", OPTION_ENUM, AT(logtail_start), "beginning", 0, 0, start_words, false,
+	  "where to begin in a log that was never read" },
+	{ "logtail.timezone", OPTION_STRING, AT(logtail_timezone), "local", 0, 0, NULL, false,
+	  "zone of stamps that name none: local, UTC or Europe/Rome" },
+	{ "logtail.link-memory", OPTION_BYTES, AT(logtail_link_memory), "32MiB", 64 * 1024, INT64_C(1) << 40, NULL, false,
+	  "memory for the senders of messages in the queue" },
+	{ "logtail.poll-interval", OPTION_MS, AT(logtail_poll_ms), "1s", 10, HOUR_MS, NULL, true,
+	  "how often to look at a log besides inotify" },
+	{ "logtail.batch", OPTION_NUMBER, AT(logtail_batch), "500", 1, 2000, NULL, true,
+	  "most delivery results in one transaction" },
+};
+const size_t config_options_n = sizeof config_options / sizeof *config_options;
+
+/* ---- values ---- */
+
+static const struct { const char *unit; int64_t ms; int32_t months; } span_units[] = {
+	{ "ms", 1, 0 }, { "s", 1000, 0 }, { "sec", 1000, 0 }, { "second", 1000, 0 }, { "seconds", 1000, 0 },
+	{ "min", 60000, 0 }, { "minute", 60000, 0 }, { "minutes", 60000, 0 },
+	{ "h", HOUR_MS, 0 }, { "hour", HOUR_MS, 0 }, { "hours", HOUR_MS, 0 },
+	{ "d", 24 * HOUR_MS, 0 }, { "day", 24 * HOUR_MS, 0 }, { "days", 24 * HOUR_MS, 0 },
+	{ "week", 168 * HOUR_MS, 0 }, { "weeks", 168 * HOUR_MS, 0 },
+	{ "month", 0, 1 }, { "months", 0, 1 }, { "year", 0, 12 }, { "years", 0, 12 },
+};
+
+/* "12 months" into number and unit */
+static bool split_unit(struct sv text, uint64_t *number_r, struct sv *unit_r)
+{
+	size_t digits = 0;
+
+	text = sv_trim(text);
+	while (digits < text.n && sv_is_digit(text.p[digits]))
+		digits++;
+	*unit_r = sv_trim(sv_skip(text, digits));
+	return sv_u64(sv_head(text, digits), 1000000000, number_r);
+}
+
+bool config_parse_span(struct sv text, struct span *span_r)
+{
+	uint64_t number;
+	struct sv unit;
+
+	if (!split_unit(text, &number, &unit))
+		return false;
+	for (size_t i = 0; i < sizeof span_units / sizeof *span_units; i++) {
+		if (!sv_eq(unit, sv_of(span_units[i].unit)))
+			continue;
+		if (number > 36500)
+			if (span_units[i].months || span_units[i].ms > 1000)
+				return false; /* more than a hundred years */
+		span_r->ms = (int64_t)number * span_units[i].ms;
+		span_r->months = (int32_t)number * span_units[i].months;
+		return true;
+	}
+	return false;
+}
+
+bool config_parse_bytes(struct sv text, int64_t *bytes_r)
+{
+	static const struct { const char *unit; int shift; } units[] = {
+		{ "", 0 }, { "B", 0 }, { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 }
+	};
+	uint64_t number;
+	struct sv unit;
+
+	if (!split_unit(text, &number, &unit))
+		return false;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		if (sv_eq_nocase(unit, sv_of(units[i].unit))) {
+			*bytes_r = (int64_t)number << units[i].shift;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_words(const struct config_option *o, struct sv text, int *to, struct err *err)
+{
+	char list[256];
+	size_t n = 0;
+
+	list[0] = '\0';
+	for (int i = 0; o->words[i]; i++) {
+		if (sv_eq(text, sv_of(o->words[i]))) {
+			*to = i;
+			return true;
+		}
+		int len = snprintf(list + n, sizeof list - n, "%s\"%s\"", i ? ", " : "", o->words[i]);
+		n += len > 0 ? (size_t)len : 0;
+	}
+	return err_set(err, "%s is \"%.*s\"; write one of %s", o->name, SV_ARG(sv_head(text, 40)), list);
+}
+
+static bool set_ranged(const struct config_option *o, int64_t value, const char *unit, int64_t *to, struct err *err)
+{
+	if (value < o->min || value > o->max)
+		return err_set(err, "%s is out of range; write a value from %lld%s to %lld%s", o->name,
+			(long long)o->min, unit, (long long)o->max, unit);
+	*to = value;
+	return true;
+}
+
+static bool set_string(const struct config_option *o, struct sv text, char to[CONFIG_STRING_MAX], struct err *err)
+{
+	if (text.n >= CONFIG_STRING_MAX)
+		return err_set(err, "%s is longer than %d bytes", o->name, CONFIG_STRING_MAX - 1);
+	memcpy(to, text.p, text.n);
+	to[text.n] = '\0';
+	return true;
+}
+
+static bool add_string(const struct config_option *o, struct sv text, struct strings *to, struct err *err)
+{
+	if (to->n == CONFIG_LIST_MAX)
+		return err_set(err, "%s has more than %d members", o->name, CONFIG_LIST_MAX);
+	return set_string(o, text, to->v[to->n++], err);
+}
+
+/* Sets an option from text, as strings in the file and all values of -o are. */
+static bool set_text(const struct config_option *o, struct sv text, struct config *config, struct err *err)
+{
+	void *to = (char *)config + o->offset;
+	uint64_t number;
+	int64_t bytes;
+	struct span span;
+
+	switch (o->type) {
+	case OPTION_STRING:
+		return set_string(o, text, to, err);
+	case OPTION_STRINGS:
+		((struct strings *)to)->n = 0;
+		while (text.n)
+			if (!add_string(o, sv_trim(sv_cut(&text, ',')), to, err))
+				return false;
+		return true;
+	case OPTION_ENUM:
+		return set_words(o, text, to, err);
+	case OPTION_BOOL:
+		if (!sv_eq(text, SV("true")) && !sv_eq(text, SV("false")))
+			return err_set(err, "%s is \"%.*s\"; write true or false", o->name, SV_ARG(sv_head(text, 40)));
+		*(bool *)to = sv_eq(text, SV("true"));
+		return true;
+	case OPTION_NUMBER:
+		if (!sv_u64(text, INT64_MAX, &number))
+			return err_set(err, "%s is \"%.*s\"; write a whole number", o->name, SV_ARG(sv_head(text, 40)));
+		return set_ranged(o, (int64_t)number, "", to, err);
+	case OPTION_MODE: {
+		char *end, digits[8] = "";
+		if (text.n == 0 || text.n >= sizeof digits)
+			return err_set(err, "%s: write the rights as in chmod, e.g. \"0660\"", o->name);
+		memcpy(digits, text.p, text.n);
+		long mode = strtol(digits, &end, 8);
+		if (*end || mode < 0 || mode > 0777)
+			return err_set(err, "%s is \"%s\"; write the rights as in chmod, e.g. \"0660\"", o->name, digits);
+		*(int64_t *)to = mode;
+		return true;
+	}
+	case OPTION_MS:
+		if (!config_parse_span(text, &span) || span.months)
+			return err_set(err, "%s is \"%.*s\"; write a time such as \"250ms\", \"10s\" or \"5 min\"", o->name, SV_ARG(sv_head(text, 40)));
+		return set_ranged(o, span.ms, "ms", to, err);
+	case OPTION_SPAN:
+		if (!config_parse_span(text, &span))
+			return err_set(err, "%s is \"%.*s\"; write a time such as \"30 days\" or \"12 months\"", o->name, SV_ARG(sv_head(text, 40)));
+		*(struct span *)to = span;
+		return true;
+	case OPTION_BYTES:
+		if (!config_parse_bytes(text, &bytes))
+			return err_set(err, "%s is \"%.*s\"; write a size such as \"32MiB\"", o->name, SV_ARG(sv_head(text, 40)));
+		return set_ranged(o, bytes, " bytes", to, err);
+	case OPTION_CONVERSIONS:
+		break;
+	}
+	return err_set(err, "%s can only be set in the file", o->name);
+}
+
+/* ---- conversions ---- */
+
+static const struct conversion shipped_conversions[] = {
+	{ .match = "dns.no-mx", .count = 4, .window = { .months = 12 }, .to = STATUS_HARD },
+	{ .match = "mailbox.full", .count = 2, .min_span = { .ms = 72 * HOUR_MS }, .reset_on_delivery = true,
+	  .to = STATUS_HELD, .term = { .ms = 15 * 24 * HOUR_MS } },
+};
+
+static bool node_span(const struct node *node, struct span *span_r, struct err *err)
+{
+	if (node_type(node) != NODE_STRING || !config_parse_span(sv_of(node_string(node)), span_r))
+		return node_err(node, err, "%s: write a time such as \"3 days\" or \"12 months\"", node_name(node));
+	return true;
+}
+
+static bool conversion_member(const struct node *node, struct conversion *c, struct err *err)
+{
+	const char *name = node_name(node);
+	const char *text = node_type(node) == NODE_STRING ? node_string(node) : "";
+
+	if (strcmp(name, "window") == 0)
+		return node_span(node, &c->window, err);
+	if (strcmp(name, "span") == 0)
+		return node_span(node, &c->min_span, err);
+	if (strcmp(name, "term") == 0)
+		return node_span(node, &c->term, err);
+	if (strcmp(name, "match") == 0) {
+		if (*text == '\0' || strlen(text) >= sizeof c->match)
+			return node_err(node, err, "match: write a category such as \"mailbox.full\", or a rule id");
+		memcpy(c->match, text, strlen(text) + 1);
+	} else if (strcmp(name, "count") == 0) {
+		if (node_type(node) != NODE_NUMBER || node_number(node) < 1 || node_number(node) > WINDOW_MAX)
+			return node_err(node, err, "count: write a number from 1 to %d", WINDOW_MAX);
+		c->count = (unsigned)node_number(node);
+	} else if (strcmp(name, "per") == 0) {
+		if (strcmp(text, "message") != 0 && strcmp(text, "day") != 0)
+			return node_err(node, err, "per: write \"message\" or \"day\"");
+		c->per = *text == 'd' ? PER_DAY : PER_MESSAGE;
+	} else if (strcmp(name, "reset-on-delivery") == 0) {
+		if (node_type(node) != NODE_BOOL)
+			return node_err(node, err, "reset-on-delivery: write true or false, without quotes");
+		c->reset_on_delivery = node_bool(node);
+	} else if (strcmp(name, "to") == 0) {
+		if (strcmp(text, "held") != 0 && strcmp(text, "hard") != 0)
+			return node_err(node, err, "to: write \"held\" or \"hard\"");
+		c->to = strcmp(text, "held") == 0 ? STATUS_HELD : STATUS_HARD;
+	} else {
+		return node_err(node, err, "a conversion has no \"%s\"; it has match, count, window, span, per, reset-on-delivery, to, term", name);
+	}
+	return true;
+}
+
+static bool set_conversions(const struct node *node, struct conversions *to, struct err *err)
+{
+	if (node_type(node) != NODE_LIST)
+		return node_err(node, err, "conversions: write a list ( { match = ...; }, ... )");
+	to->n = 0;
+	for (size_t i = 0; i < node_count(node); i++) {
+		const struct node *item = node_at(node, i);
+		struct conversion c = { .count = 1 };
+		if (node_type(item) != NODE_GROUP)
+			return node_err(item, err, "conversions: each member is a group { match = ...; to = ...; }");
+		if (i == CONVERSIONS_MAX)
+			return node_err(item, err, "more than %d conversions", CONVERSIONS_MAX);
+		for (size_t j = 0; j < node_count(item); j++)
+			if (!conversion_member(node_at(item, j), &c, err))
+				return false;
+		if (!c.match[0] || c.to == STATUS_NONE)
+			return node_err(item, err, "a conversion needs match and to, e.g. { match = \"mailbox.full\"; count = 2; span = \"3 days\"; to = \"held\"; term = \"15 days\"; }");
+		if (c.to == STATUS_HELD && c.term.ms == 0 && c.term.months == 0)
+			return node_err(item, err, "to = \"held\" needs a term, e.g. term = \"15 days\"");
+		to->v[to->n++] = c;
+	}
+	return true;
+}
+
+/* ---- the file ---- */
+
+static const struct config_option *find_option(struct sv name)
+{
+	for (size_t i = 0; i < config_options_n; i++)
+		if (sv_eq(name, sv_of(config_options[i].name)))
+			return &config_options[i];
+	return NULL;
+}
+
+/* A scalar as the text that set_text() takes; quotes do not matter to an operator. */
+static bool node_as_text(const struct node *node, const struct config_option *o, char *text, size_t size, struct err *err)
+{
+	switch (node_type(node)) {
+	case NODE_STRING:
+		if (strlen(node_string(node)) >= size)
+			return node_err(node, err, "%s is too long", o->name);
+		memcpy(text, node_string(node), strlen(node_string(node)) + 1);
+		return true;
+	case NODE_NUMBER:
+		if (o->type != OPTION_NUMBER && o->type != OPTION_BYTES)
+			break;
+		(void)snprintf(text, size, "%lld", (long long)node_number(node));
+		return true;
+	case NODE_BOOL:
+		if (o->type != OPTION_BOOL)
+			break;
+		(void)snprintf(text, size, "%s", node_bool(node) ? "true" : "false");
+		return true;
+	case NODE_GROUP:
+	case NODE_LIST:
+	case NODE_OTHER:
+		break;
+	}
+	return node_err(node, err, "%s is %s; write it as in: %s = \"%s\";", o->name, node_type_name(node),
+		node_name(node), o->default_ ? o->default_ : "");
+}
+
+static bool set_node(const struct config_option *o, const struct node *node, struct config *config, struct err *err)
+{
+	char text[CONFIG_STRING_MAX * 4];
+	struct err why;
+
+	if (o->type == OPTION_CONVERSIONS)
+		return set_conversions(node, &config->conversions, err);
+	if (o->type == OPTION_STRINGS && node_type(node) == NODE_LIST) {
+		struct strings *to = (struct strings *)((char *)config + o->offset);
+		to->n = 0;
+		for (size_t i = 0; i < node_count(node); i++) {
+			const struct node *item = node_at(node, i);
+			if (node_type(item) != NODE_STRING)
+				return node_err(item, err, "%s: each member is a string", o->name);
+			if (!add_string(o, sv_of(node_string(item)), to, &why))
+				return node_err(item, err, "%s", why.text);
+		}
+		return true;
+	}
+	if (!node_as_text(node, o, text, sizeof text, err))
+		return false;
+	if (!set_text(o, sv_of(text), config, &why))
+		return node_err(node, err, "%s", why.text);
+	return true;
+}
+
+static bool read_group(const struct node *group, const char *prefix, struct config *config, struct err *err)
+{
+	for (size_t i = 0; i < node_count(group); i++) {
+		const struct node *node = node_at(group, i);
+		char name[128];
+		(void)snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", node_name(node));
+		const struct config_option *o = find_option(sv_of(name));
+		if (o) {
+			if (!set_node(o, node, config, err))
+				return false;
+		} else if (node_type(node) == NODE_GROUP && *prefix == '\0') {
+			if (!read_group(node, node_name(node), config, err))
+				return false;
+		} else {
+			return node_err(node, err, "there is no option \"%s\"; nixie.conf(5) lists them all", name);
+		}
+	}
+	return true;
+}
+
+static void set_defaults(struct config *config)
+{
+	struct err err;
+
+	memset(config, 0, sizeof *config);
+	for (size_t i = 0; i < config_options_n; i++) {
+		const struct config_option *o = &config_options[i];
+		if (o->default_ && !set_text(o, sv_of(o->default_), config, &err))
+			log_fatal("panic: default of %s: %s", o->name, err.text);
+	}
+	config->conversions.n = sizeof shipped_conversions / sizeof *shipped_conversions;
+	memcpy(config->conversions.v, shipped_conversions, sizeof shipped_conversions);
+}
+
+static bool check_endpoint(const char *name, const char *value, struct err *err)
+{
+	struct sv v = sv_of(value);
+
+	if (sv_take(&v, SV("unix:")) && v.n)
+		return true;
+	if (sv_take(&v, SV("inet:"))) {
+		size_t colon = v.n;
+		uint64_t port;
+		while (colon > 0 && v.p[colon - 1] != ':')
+			colon--;
+		if (colon > 1 && sv_u64(sv_skip(v, colon), 65535, &port) && port > 0)
+			return true;
+	}
+	return err_set(err, "%s is \"%.80s\"; write unix:/path/of/socket or inet:127.0.0.1:10040", name, value);
+}
+
+/* What one option alone cannot tell. */
+static bool check_together(const struct config *config, struct err *err)
+{
+	if (!check_endpoint("redis.address", config->redis_address, err))
+		return false;
+	for (size_t i = 0; i < config->policyd_listen.n; i++)
+		if (!check_endpoint("policyd.listen", config->policyd_listen.v[i], err))
+			return false;
+	if (config->redis_user[0] && !config->redis_password[0])
+		return err_set(err, "redis.user is set and redis.password is not; set both, or neither");
+	if (strlen(config->subaddress_delimiter) > 1)
+		return err_set(err, "address.subaddress-delimiter is \"%.20s\"; write one character such as \"+\", or \"\" for none", config->subaddress_delimiter);
+	if (!config->redis_prefix[0] || strpbrk(config->redis_prefix, "{} \t\r\n:"))
+		return err_set(err, "redis.prefix is \"%.40s\"; write letters and digits, without blanks, colons and braces", config->redis_prefix);
+	return true;
+}
+
+static bool finish(struct config *config, struct config *config_r, const char *where, struct err *err)
+{
+	if (!check_together(config, err))
+		return err_prefix(err, "%s", where);
+	*config_r = *config;
+	return true;
+}
+
+bool config_parse(const char *name, const char *text, struct config *config_r, struct err *err)
+{
+	struct config *config = xalloc(sizeof *config);
+	struct conffile *file = conffile_read_text(name, text, err);
+
+	set_defaults(config);
+	bool ok = file && read_group(conffile_root(file), "", config, err) && finish(config, config_r, name, err);
+	conffile_free(file);
+	free(config);
+	return ok;
+}
+
+bool config_args_add(struct config_args *args, const char *override, struct err *err)
+{
+	if (args->n_overrides == sizeof args->overrides / sizeof *args->overrides)
+		return err_set(err, "too many -o options");
+	args->overrides[args->n_overrides++] = override;
+	return true;
+}
+
+static bool apply_overrides(const struct config_args *args, struct config *config, struct err *err)
+{
+	for (size_t i = 0; i < args->n_overrides; i++) {
+		struct sv value = sv_of(args->overrides[i]);
+		struct sv name = sv_cut(&value, '=');
+		const struct config_option *o = find_option(name);
+		if (!o || sv_find(sv_of(args->overrides[i]), '=') == strlen(args->overrides[i]))
+			return err_set(err, "-o %.100s: write -o NAME=VALUE with a name from nixie.conf(5)", args->overrides[i]);
+		if (!set_text(o, value, config, err))
+			return err_prefix(err, "-o");
+	}
+	return true;
+}
+
+bool config_load(const struct config_args *args, struct config *config_r, struct err *err)
+{
+	struct config *config = xalloc(sizeof *config);
+	struct conffile *file = NULL;
+	const char *path = args->path;
+	bool ok = true;
+
+	set_defaults(config);
+	if (!path && access(CONFIG_DEFAULT_PATH, F_OK) == 0)
+		path = CONFIG_DEFAULT_PATH;
+	if (path) {
+		file = conffile_read(path, err);
+		ok = file && read_group(conffile_root(file), "", config, err);
+	}
+	ok = ok && apply_overrides(args, config, err) && finish(config, config_r, path ? path : "options", err);
+	conffile_free(file);
+	free(config);
+	return ok;
+}
+
+static size_t option_size(const struct config_option *o)
+{
+	switch (o->type) {
+	case OPTION_STRING:
+		return CONFIG_STRING_MAX;
+	case OPTION_STRINGS:
+		return sizeof(struct strings);
+	case OPTION_BOOL:
+		return sizeof(bool);
+	case OPTION_ENUM:
+		return sizeof(int);
+	case OPTION_SPAN:
+		return sizeof(struct span);
+	case OPTION_CONVERSIONS:
+		return sizeof(struct conversions);
+	case OPTION_NUMBER:
+	case OPTION_MODE:
+	case OPTION_MS:
+	case OPTION_BYTES:
+		break;
+	}
+	return sizeof(int64_t);
+}
+
+void config_reload(struct config *running, const struct config *next)
+{
+	for (size_t i = 0; i < config_options_n; i++) {
+		const struct config_option *o = &config_options[i];
+		char *to = (char *)running + o->offset;
+		const char *from = (const char *)next + o->offset;
+		if (memcmp(to, from, option_size(o)) == 0)
+			continue;
+		if (o->reload)
+			memcpy(to, from, option_size(o));
+		else
+			log_warning("%s has changed in the configuration; it takes effect at the next restart", o->name);
+	}
+}
+
+struct address_options config_address_options(const struct config *config)
+{
+	return (struct address_options){ .keep_case = config->local_part == LOCAL_KEEP_CASE,
+		.subaddress = config->subaddress_delimiter[0] };
+}

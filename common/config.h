@@ -1,0 +1,107 @@
+/* config: the options of nixie.conf, in one table.
+ *
+ * A struct config is a plain value: a reload builds a new one and replaces the
+ * old only when all of it is good. Every option has a default, so an empty file
+ * is a valid one. Errors name file, line, what was found and what to write. */
+#ifndef NIXIE_CONFIG_H
+#define NIXIE_CONFIG_H
+
+#include "address.h"
+#include "clock.h"
+#include "convert.h"
+#include "err.h"
+
+#define CONFIG_STRING_MAX 256
+#define CONFIG_LIST_MAX 16
+
+#ifndef NIXIE_SYSCONFDIR
+#define NIXIE_SYSCONFDIR "/etc/nixie"
+#endif
+#define CONFIG_DEFAULT_PATH NIXIE_SYSCONFDIR "/nixie.conf"
+
+struct strings {
+	size_t n;
+	char v[CONFIG_LIST_MAX][CONFIG_STRING_MAX];
+};
+
+enum attribute_to { ATTRIBUTE_FINAL, ATTRIBUTE_ORIGINAL, ATTRIBUTE_BOTH };
+enum store_failure_action { FAILURE_DUNNO, FAILURE_DEFER };
+enum local_part { LOCAL_FOLD_CASE, LOCAL_KEEP_CASE };
+enum logtail_start { START_BEGINNING, START_END };
+enum log_to { LOG_TO_AUTO, LOG_TO_SYSLOG, LOG_TO_STDERR };
+
+struct config {
+	char redis_address[CONFIG_STRING_MAX];
+	char redis_user[CONFIG_STRING_MAX];
+	char redis_password[CONFIG_STRING_MAX];
+	int64_t redis_database;
+	char redis_prefix[CONFIG_STRING_MAX];
+	int64_t redis_timeout_ms;
+
+	struct strings rules_directories;
+	int local_part;
+	char subaddress_delimiter[CONFIG_STRING_MAX];
+	int attribute_to;
+	struct span soft_expiry;
+	struct conversions conversions;
+	int log_to;
+
+	struct strings policyd_listen;
+	int64_t policyd_socket_mode;
+	int on_store_failure;
+	int64_t policyd_deadline_ms;
+	bool policyd_shadow;
+	int64_t policyd_max_connections;
+
+	struct strings logtail_files;
+	int logtail_start;
+	char logtail_timezone[CONFIG_STRING_MAX];
+	int64_t logtail_link_memory;
+	int64_t logtail_poll_ms;
+	int64_t logtail_batch;
+};
+
+enum option_type { OPTION_STRING, OPTION_STRINGS, OPTION_NUMBER, OPTION_MODE, OPTION_BOOL, OPTION_ENUM,
+	OPTION_MS, OPTION_SPAN, OPTION_BYTES, OPTION_CONVERSIONS };
+
+/* One row of the table; tests compare it with the sample and the man page. */
+struct config_option {
+	const char *name; /* "group.name" */
+	enum option_type type;
+	size_t offset;
+	const char *default_; /* as it would be written with -o */
+	int64_t min, max;     /* of numbers, milliseconds and bytes */
+	const char *const *words; /* of OPTION_ENUM, in the order of the enum, NULL-ended */
+	bool reload;          /* SIGHUP may change it */
+	const char *help;     /* one line */
+};
+
+extern const struct config_option config_options[];
+extern const size_t config_options_n;
+
+/* What the common command-line options collect: -c FILE, -o NAME=VALUE. */
+struct config_args {
+	const char *path; /* NULL: CONFIG_DEFAULT_PATH if it exists, else the defaults */
+	const char *overrides[32];
+	size_t n_overrides;
+};
+
+bool config_args_add(struct config_args *args, const char *override, struct err *err) NIXIE_MUST_CHECK;
+
+/* All defaults, then the file, then the overrides. *config_r is untouched on failure. */
+bool config_load(const struct config_args *args, struct config *config_r, struct err *err) NIXIE_MUST_CHECK;
+
+/* The same from text; for tests and fuzzing. */
+bool config_parse(const char *name, const char *text, struct config *config_r, struct err *err) NIXIE_MUST_CHECK;
+
+/* Takes over from *next what may change while running; logs a warning for each
+ * option that differs and needs a restart. */
+void config_reload(struct config *running, const struct config *next);
+
+struct address_options config_address_options(const struct config *config);
+
+/* "250ms" "10 s" "15 days" "12 months"; "32MiB" "64 KiB" "512". */
+bool config_parse_span(struct sv text, struct span *span_r) NIXIE_MUST_CHECK;
+bool config_parse_bytes(struct sv text, int64_t *bytes_r) NIXIE_MUST_CHECK;
+
+#endif

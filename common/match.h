@@ -1,0 +1,28 @@
+/* match: a compiled regular expression with limits. The only includer of PCRE2.
+ *
+ * Patterns are the operator's, texts are strangers': matching is bounded in
+ * backtracking and memory, and running into the bound is a result of its own,
+ * never a hang. Case is ignored (ASCII); bytes, not characters, are matched. */
+#ifndef NIXIE_MATCH_H
+#define NIXIE_MATCH_H
+
+#include "err.h"
+#include "sv.h"
+
+#define MATCH_PATTERN_MAX 16384
+/* PCRE2's match limit for one text: about a millisecond at worst */
+#define MATCH_LIMIT 200000
+#define MATCH_HEAP_KIB 1024
+
+enum match_result { MATCH_NO, MATCH_YES, MATCH_LIMIT_HIT };
+
+struct pattern;
+
+/* NULL and *err (what, and at which byte) on failure. */
+struct pattern *pattern_compile(struct sv regex, struct err *err);
+void pattern_free(struct pattern *pattern);
+
+/* The bytes that matched, when wanted, go to *hit_r. */
+enum match_result pattern_match(const struct pattern *pattern, struct sv text, struct sv *hit_r);
+
+#endif
