@@ -1,0 +1,108 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define SHARE "/share/nixie/rules.d"
+
+void cli_option(struct cli *cli, int option, const char *argument)
+{
+	struct err err;
+
+	switch (option) {
+	case 'c':
+		cli->config.path = argument;
+		break;
+	case 'o':
+		if (!config_args_add(&cli->config, argument, &err)) {
+			log_fatal("%s", err.text);
+			cli->exit = EXIT_USAGE;
+		}
+		break;
+	case 'v':
+		cli->verbose = true;
+		break;
+	case 'V':
+		(void)printf("%s %s\n", cli->name, NIXIE_VERSION);
+		cli->exit = EXIT_OK;
+		break;
+	case 'h':
+		(void)fputs(cli->help, stdout);
+		cli->exit = EXIT_OK;
+		break;
+	default:
+		(void)fprintf(stderr, "try %s --help\n", cli->name);
+		cli->exit = EXIT_USAGE;
+		break;
+	}
+}
+
+const char *cli_shipped_rules(void)
+{
+	static char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof SHARE);
+
+	if (n <= 0)
+		return "";
+	path[n] = '\0';
+	for (int up = 0; up < 2; up++) { /* off with "bin/nixie" */
+		char *slash = strrchr(path, '/');
+		if (!slash)
+			return "";
+		*slash = '\0';
+	}
+	strcat(path, SHARE);
+	return path;
+}
+
+struct ruleset *cli_load_rules(const struct config *config, struct err *err)
+{
+	const char *directories[CONFIG_LIST_MAX + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->rules_directories.n; i++)
+		directories[n++] = config->rules_directories.v[i];
+	directories[n++] = cli_shipped_rules();
+	return ruleset_load(directories, n, err);
+}
+
+const char *cli_hostname(void)
+{
+	static char name[256];
+
+	if (gethostname(name, sizeof name - 1) != 0 || !name[0])
+		(void)snprintf(name, sizeof name, "localhost");
+	return name;
+}
+
+bool cli_daemonize(void)
+{
+	/* stays where it is: relative paths of the configuration stay right */
+	return daemon(1, 0) == 0;
+}
+
+void cli_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t n = path ? strlen(path) : 0;
+
+	if (n < 2 || n >= sizeof to.sun_path || (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(to.sun_path, path, n);
+	if (path[0] == '@') /* the abstract name space */
+		to.sun_path[0] = '\0';
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+	close(fd);
+}

@@ -1,0 +1,47 @@
+/* cli: what all programs of nixie share at the command line. */
+#ifndef NIXIE_CLI_H
+#define NIXIE_CLI_H
+
+#include "config.h"
+#include "rules.h"
+
+#ifndef NIXIE_VERSION
+#define NIXIE_VERSION "0"
+#endif
+
+/* Exit codes, stable: nixie(1), EXIT STATUS */
+enum exit_code { EXIT_OK, EXIT_NOT_FOUND, EXIT_USAGE, EXIT_STORE, EXIT_CONFIG };
+
+/* The options that every program has. */
+#define CLI_SHORT_OPTIONS "c:o:vVh"
+#define CLI_LONG_OPTIONS { "config", required_argument, NULL, 'c' }, { "verbose", no_argument, NULL, 'v' }, \
+	{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }
+
+struct cli {
+	const char *name, *help;
+	struct config_args config;
+	bool verbose;
+	int exit; /* >= 0: leave with this code */
+};
+
+/* Takes one option that getopt returned. Afterwards look at cli->exit. */
+void cli_option(struct cli *cli, int option, const char *argument);
+
+/* Where the shipped rules are: beside the program, <prefix>/share/nixie/rules.d.
+ * "" when the program's place cannot be found. Static storage. */
+const char *cli_shipped_rules(void);
+
+/* The rule directories of the configuration, then the shipped ones. */
+struct ruleset *cli_load_rules(const struct config *config, struct err *err);
+
+/* The name of this host, as syslog writes it (up to the first dot is not cut). Static storage. */
+const char *cli_hostname(void);
+
+/* Becomes a daemon: background, no terminal. False: see errno. */
+bool cli_daemonize(void) NIXIE_MUST_CHECK;
+
+/* Tells systemd (sd_notify(3)): "READY=1", "STOPPING=1", "RELOADING=1"... A no-op
+ * where NOTIFY_SOCKET is not set. */
+void cli_notify(const char *state);
+
+#endif

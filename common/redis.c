@@ -1,0 +1,503 @@
+#include "redis.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "arena.h"
+#include "clock.h"
+#include "log.h"
+
+/* Redis takes 1024 * 1024 arguments */
+#define ARGC_MAX 1000000
+
+enum state { STATE_DOWN, STATE_CONNECTING, STATE_GREETING, STATE_READY };
+
+struct question {
+	redis_callback *callback; /* NULL: answered by the clock already, the reply is dropped */
+	void *arg;
+	int64_t asked_ms;
+};
+
+struct redis {
+	struct redis_options options;
+	char *host; /* of options.address, terminated */
+	int port;   /* 0: Unix socket */
+	redisContext *context;
+	enum state state;
+	struct question *queue; /* a ring */
+	size_t head, n, size;   /* size: a power of two */
+	size_t overdue;         /* questions from head on that were answered by the clock */
+	int64_t retry_ms, retry_pause_ms;
+	unsigned generation;
+	bool output; /* bytes to write */
+	bool in_service;
+	bool doomed; /* to be dropped when the callbacks have returned */
+	struct log_limit limit;
+	char problem[512];
+};
+
+/* ---- values ---- */
+
+static const redisReply *reply_of(const struct value *v)
+{
+	return (const redisReply *)v;
+}
+
+enum value_type value_type(const struct value *v)
+{
+	switch (reply_of(v)->type) {
+	case REDIS_REPLY_STRING:
+	case REDIS_REPLY_STATUS:
+		return VALUE_TEXT;
+	case REDIS_REPLY_INTEGER:
+		return VALUE_NUMBER;
+	case REDIS_REPLY_ARRAY:
+		return VALUE_LIST;
+	case REDIS_REPLY_NIL:
+		return VALUE_NIL;
+	case REDIS_REPLY_ERROR:
+		return VALUE_ERROR;
+	default:
+		return VALUE_OTHER;
+	}
+}
+
+struct sv value_text(const struct value *v)
+{
+	enum value_type type = value_type(v);
+
+	return type == VALUE_TEXT || type == VALUE_ERROR ? sv_make(reply_of(v)->str, (size_t)reply_of(v)->len) :
+		sv_make("", 0);
+}
+
+int64_t value_number(const struct value *v)
+{
+	return value_type(v) == VALUE_NUMBER ? reply_of(v)->integer : 0;
+}
+
+size_t value_count(const struct value *v)
+{
+	return value_type(v) == VALUE_LIST ? reply_of(v)->elements : 0;
+}
+
+const struct value *value_at(const struct value *v, size_t i)
+{
+	return (const struct value *)reply_of(v)->element[i];
+}
+
+/* ---- questions ---- */
+
+static struct question *question_at(struct redis *r, size_t i)
+{
+	return &r->queue[(r->head + i) & (r->size - 1)];
+}
+
+static void push(struct redis *r, redis_callback *callback, void *arg)
+{
+	if (r->n == r->size) {
+		size_t size = r->size ? r->size * 2 : 256;
+		struct question *queue = xalloc(size * sizeof *queue);
+		for (size_t i = 0; i < r->n; i++)
+			queue[i] = *question_at(r, i);
+		free(r->queue);
+		r->queue = queue;
+		r->size = size;
+		r->head = 0;
+	}
+	*question_at(r, r->n++) = (struct question){ callback, arg, clock_mono_ms() };
+}
+
+static struct question pop(struct redis *r)
+{
+	struct question q = *question_at(r, 0);
+
+	r->head = (r->head + 1) & (r->size - 1);
+	r->n--;
+	if (r->overdue)
+		r->overdue--;
+	return q;
+}
+
+static void answer_all_with_nothing(struct redis *r)
+{
+	while (r->n) {
+		struct question q = pop(r);
+		if (q.callback)
+			q.callback(q.arg, NULL);
+	}
+}
+
+/* ---- connection ---- */
+
+static void note_problem(struct redis *r, const char *what, const char *advice)
+{
+	(void)snprintf(r->problem, sizeof r->problem, "Redis at %s: %s%s%s", r->options.address, what,
+		*advice ? "; " : "", advice);
+}
+
+static void drop(struct redis *r)
+{
+	bool was_ready = r->state == STATE_READY;
+
+	if (r->context)
+		redisFree(r->context);
+	r->context = NULL;
+	r->state = STATE_DOWN;
+	r->output = false;
+	r->doomed = false;
+	r->generation++;
+	if (was_ready)
+		r->retry_pause_ms = 0;
+	/* jitter, so that the daemons of a fleet do not come back all at once */
+	r->retry_ms = clock_mono_ms() + r->retry_pause_ms + (r->retry_pause_ms ? rand() % r->retry_pause_ms : 0);
+	r->retry_pause_ms = r->retry_pause_ms ? r->retry_pause_ms * 2 : REDIS_RETRY_MIN_MS;
+	if (r->retry_pause_ms > REDIS_RETRY_MAX_MS)
+		r->retry_pause_ms = REDIS_RETRY_MAX_MS;
+	if (log_limited(&r->limit, "Redis connection problems"))
+		log_warning("%s", r->problem);
+	answer_all_with_nothing(r);
+}
+
+static void drop_broken(struct redis *r, const char *what)
+{
+	note_problem(r, what, "is redis-server running, and is redis.address right?");
+	drop(r);
+}
+
+static void on_auth(void *arg, const struct value *reply)
+{
+	struct redis *r = arg;
+
+	if (!reply)
+		return;
+	if (value_type(reply) == VALUE_ERROR)
+		redis_reject(r, "%.*s; check redis.user, redis.password and redis.database", SV_ARG(value_text(reply)));
+}
+
+static void send_raw(struct redis *r, size_t argc, const struct sv *argv, redis_callback *callback, void *arg)
+{
+	const char *p[16];
+	size_t n[16];
+	const char **ps = p;
+	size_t *ns = n;
+
+	if (argc > 16) {
+		ps = xalloc(argc * sizeof *ps);
+		ns = xalloc(argc * sizeof *ns);
+	}
+	for (size_t i = 0; i < argc; i++) {
+		ps[i] = argv[i].p ? argv[i].p : "";
+		ns[i] = argv[i].n;
+	}
+	push(r, callback, arg);
+	if (redisAppendCommandArgv(r->context, (int)argc, ps, ns) != REDIS_OK)
+		r->doomed = true;
+	r->output = true;
+	if (argc > 16) {
+		free(ps);
+		free(ns);
+	}
+}
+
+static void greet(struct redis *r)
+{
+	char number[24];
+
+	r->state = STATE_GREETING;
+	if (r->options.password[0]) {
+		struct sv argv[] = { SV("AUTH"), sv_of(r->options.user), sv_of(r->options.password) };
+		if (r->options.user[0]) {
+			send_raw(r, 3, argv, on_auth, r);
+		} else {
+			argv[1] = argv[2];
+			send_raw(r, 2, argv, on_auth, r);
+		}
+	}
+	if (r->options.database) {
+		(void)snprintf(number, sizeof number, "%lld", (long long)r->options.database);
+		struct sv argv[] = { SV("SELECT"), sv_of(number) };
+		send_raw(r, 2, argv, on_auth, r);
+	}
+	if (r->options.greeting)
+		r->options.greeting(r->options.arg);
+	else
+		redis_ready_now(r);
+}
+
+static void dial(struct redis *r)
+{
+	r->context = r->port ? redisConnectNonBlock(r->host, r->port) : redisConnectUnixNonBlock(r->host);
+	r->generation++;
+	if (!r->context || r->context->err) {
+		char what[160];
+		(void)snprintf(what, sizeof what, "%s", r->context ? r->context->errstr : "out of memory");
+		drop_broken(r, what);
+		return;
+	}
+	r->state = STATE_CONNECTING;
+	r->retry_ms = clock_mono_ms(); /* since when it is connecting */
+}
+
+static bool parse_endpoint(struct redis *r)
+{
+	struct sv a = sv_of(r->options.address);
+	uint64_t port = 0;
+	size_t colon = a.n;
+
+	r->host = xalloc(a.n + 1);
+	if (sv_take(&a, SV("unix:"))) {
+		memcpy(r->host, a.p, a.n);
+		return true;
+	}
+	if (!sv_take(&a, SV("inet:")))
+		return false;
+	colon = a.n;
+	while (colon > 0 && a.p[colon - 1] != ':')
+		colon--;
+	if (colon == 0 || !sv_u64(sv_skip(a, colon), 65535, &port))
+		return false;
+	memcpy(r->host, a.p, colon - 1);
+	r->port = (int)port;
+	return true;
+}
+
+struct redis *redis_new(const struct redis_options *options)
+{
+	struct redis *r = xalloc(sizeof *r);
+
+	r->options = *options;
+	if (!parse_endpoint(r))
+		note_problem(r, "not an address", "write unix:PATH or inet:HOST:PORT");
+	return r;
+}
+
+void redis_free(struct redis *r)
+{
+	if (!r)
+		return;
+	answer_all_with_nothing(r);
+	if (r->context)
+		redisFree(r->context);
+	free(r->queue);
+	free(r->host);
+	free(r);
+}
+
+bool redis_is_ready(const struct redis *r)
+{
+	return r->state == STATE_READY;
+}
+
+void redis_ready_now(struct redis *r)
+{
+	if (r->state != STATE_GREETING)
+		return;
+	r->state = STATE_READY;
+	if (r->problem[0])
+		log_info("Redis at %s: connected", r->options.address);
+	r->problem[0] = '\0';
+}
+
+void redis_reject(struct redis *r, const char *format, ...)
+{
+	char what[384];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(what, sizeof what, format, ap);
+	va_end(ap);
+	note_problem(r, what, "");
+	r->doomed = true;
+}
+
+const char *redis_problem(const struct redis *r)
+{
+	return r->problem;
+}
+
+void redis_set_timeout(struct redis *r, int64_t timeout_ms)
+{
+	r->options.timeout_ms = timeout_ms;
+}
+
+bool redis_command(struct redis *r, size_t argc, const struct sv *argv, redis_callback *callback, void *arg)
+{
+	if ((r->state != STATE_READY && r->state != STATE_GREETING) || r->doomed || argc > ARGC_MAX) {
+		callback(arg, NULL);
+		return false;
+	}
+	send_raw(r, argc, argv, callback, arg);
+	return true;
+}
+
+int redis_fd(const struct redis *r)
+{
+	return r->context ? r->context->fd : -1;
+}
+
+unsigned redis_generation(const struct redis *r)
+{
+	return r->generation;
+}
+
+short redis_events(const struct redis *r)
+{
+	if (!r->context)
+		return 0;
+	if (r->state == STATE_CONNECTING)
+		return POLLOUT;
+	return (short)(POLLIN | (r->output ? POLLOUT : 0));
+}
+
+int redis_timeout_ms(const struct redis *r)
+{
+	int64_t now_ms = clock_mono_ms(), at_ms;
+
+	if (r->state == STATE_DOWN)
+		at_ms = r->retry_ms;
+	else if (r->state == STATE_CONNECTING)
+		at_ms = r->retry_ms + r->options.timeout_ms;
+	else if (r->n > r->overdue)
+		at_ms = r->queue[(r->head + r->overdue) & (r->size - 1)].asked_ms + r->options.timeout_ms;
+	else if (r->n)
+		at_ms = r->queue[r->head].asked_ms + REDIS_STALL_FACTOR * r->options.timeout_ms;
+	else
+		return -1;
+	int64_t wait_ms = at_ms - now_ms;
+	return wait_ms < 0 ? 0 : wait_ms > 60000 ? 60000 : (int)wait_ms;
+}
+
+/* ---- service ---- */
+
+static bool finish_connecting(struct redis *r)
+{
+	int error = 0;
+	socklen_t size = sizeof error;
+	struct pollfd p = { r->context->fd, POLLOUT, 0 };
+
+	if (poll(&p, 1, 0) == 0)
+		return false;
+	if (getsockopt(r->context->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error) {
+		drop_broken(r, strerror(error ? error : errno));
+		return false;
+	}
+	r->context->flags |= REDIS_CONNECTED;
+	greet(r);
+	return true;
+}
+
+static bool write_out(struct redis *r)
+{
+	int done = 0;
+
+	if (redisBufferWrite(r->context, &done) != REDIS_OK)
+		return false;
+	r->output = !done;
+	return true;
+}
+
+static bool take_replies(struct redis *r)
+{
+	void *reply;
+
+	while (redisGetReplyFromReader(r->context, &reply) == REDIS_OK && reply) {
+		if (r->n == 0) { /* an answer to nothing: the server is not what we think */
+			freeReplyObject(reply);
+			return false;
+		}
+		struct question q = pop(r);
+		if (q.callback)
+			q.callback(q.arg, reply);
+		freeReplyObject(reply);
+		if (r->doomed)
+			return true;
+	}
+	return r->context->err == 0;
+}
+
+static void check_time(struct redis *r)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (r->state == STATE_DOWN) {
+		if (now_ms >= r->retry_ms)
+			dial(r);
+		return;
+	}
+	if (r->state == STATE_CONNECTING) {
+		if (now_ms - r->retry_ms >= r->options.timeout_ms)
+			drop_broken(r, "no connection within redis.timeout");
+		return;
+	}
+	while (r->overdue < r->n) {
+		struct question *q = question_at(r, r->overdue);
+		if (now_ms - q->asked_ms < r->options.timeout_ms)
+			break;
+		redis_callback *callback = q->callback;
+		q->callback = NULL;
+		r->overdue++;
+		if (callback)
+			callback(q->arg, NULL);
+	}
+	if (r->n && now_ms - question_at(r, 0)->asked_ms >= REDIS_STALL_FACTOR * r->options.timeout_ms) {
+		note_problem(r, "no answer for a long time", "the connection is given up and made anew");
+		drop(r);
+	}
+}
+
+void redis_service(struct redis *r, short revents)
+{
+	if (r->in_service) /* a callback called us */
+		return;
+	r->in_service = true;
+	if (r->state == STATE_CONNECTING && (revents || r->port == 0))
+		(void)finish_connecting(r);
+	if (r->context && r->state != STATE_CONNECTING) {
+		bool ok = !(revents & (POLLIN | POLLHUP | POLLERR)) ||
+			(redisBufferRead(r->context) == REDIS_OK && take_replies(r));
+		if (ok && r->output && !r->doomed)
+			ok = write_out(r);
+		if (r->doomed)
+			drop(r);
+		else if (!ok)
+			drop_broken(r, r->context->err ? r->context->errstr : "unexpected answer");
+	}
+	check_time(r);
+	r->in_service = false;
+}
+
+/* One turn of waiting: at most limit_ms. */
+static void turn(struct redis *r, int64_t limit_ms)
+{
+	redis_service(r, 0); /* writes what there is to write */
+	struct pollfd p = { redis_fd(r), redis_events(r), 0 };
+	int wait_ms = redis_timeout_ms(r);
+	if (wait_ms < 0 || wait_ms > limit_ms)
+		wait_ms = (int)limit_ms;
+	(void)poll(&p, p.fd >= 0 ? 1 : 0, wait_ms);
+	redis_service(r, p.revents);
+}
+
+void redis_wait(struct redis *r)
+{
+	while (r->n > r->overdue && r->context)
+		turn(r, r->options.timeout_ms);
+}
+
+bool redis_wait_ready(struct redis *r, int64_t timeout_ms)
+{
+	int64_t end_ms = clock_mono_ms() + timeout_ms;
+
+	while (r->state != STATE_READY) {
+		int64_t left_ms = end_ms - clock_mono_ms();
+		if (left_ms < 0)
+			return false;
+		turn(r, left_ms);
+	}
+	return true;
+}

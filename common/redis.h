@@ -1,0 +1,75 @@
+/* redis: one connection to a Redis server, pipelined, never blocking by itself.
+ * The only includer of hiredis (0.14 and 1.x): its connecting, formatting and
+ * reading; not its asynchronous API (which cannot time out, and costs half the
+ * throughput with an event library in between).
+ *
+ * Commands are argument vectors, never formatted strings. Every command's
+ * callback runs exactly once: with the reply, or with NULL when the connection
+ * is not there, is lost, or the answer is late. A connection that went away is
+ * made anew, with growing pauses; commands are refused meanwhile.
+ *
+ * One thread. Either call redis_service() from an event loop, or redis_wait(). */
+#ifndef NIXIE_REDIS_H
+#define NIXIE_REDIS_H
+
+#include "err.h"
+#include "sv.h"
+
+struct redis;
+struct value; /* a reply; borrowed, valid during its callback */
+
+enum value_type { VALUE_NIL, VALUE_TEXT, VALUE_NUMBER, VALUE_LIST, VALUE_ERROR, VALUE_OTHER };
+
+typedef void redis_callback(void *arg, const struct value *reply);
+
+struct redis_options {
+	const char *address; /* "unix:PATH" or "inet:HOST:PORT" */
+	const char *user, *password; /* "" : none */
+	int64_t database;
+	int64_t timeout_ms; /* for one answer */
+	/* Called when the server has let us in, to send what prepares the connection;
+	 * redis_ready_now() after that opens it for everybody. */
+	void (*greeting)(void *arg);
+	void *arg;
+};
+
+/* Answers that long overdue mean the connection is dead. */
+#define REDIS_STALL_FACTOR 4
+#define REDIS_RETRY_MIN_MS 50
+#define REDIS_RETRY_MAX_MS 2000
+
+struct redis *redis_new(const struct redis_options *options);
+void redis_free(struct redis *redis);
+
+/* False: the callback has run already, with NULL. */
+bool redis_command(struct redis *redis, size_t argc, const struct sv *argv, redis_callback *callback, void *arg);
+
+bool redis_is_ready(const struct redis *redis);
+void redis_ready_now(struct redis *redis);
+/* Ends this connection for a reason that is not the network's; tries again later. */
+void redis_reject(struct redis *redis, const char *format, ...) NIXIE_PRINTF(2, 3);
+/* Why it is not ready, with what to do; "" when nothing is wrong. */
+const char *redis_problem(const struct redis *redis);
+void redis_set_timeout(struct redis *redis, int64_t timeout_ms);
+
+/* For an event loop: descriptor (-1: none now), wanted poll(2) events, time until
+ * redis_service() wants to be called anyway (-1: never). */
+int redis_fd(const struct redis *redis);
+short redis_events(const struct redis *redis);
+int redis_timeout_ms(const struct redis *redis);
+void redis_service(struct redis *redis, short revents);
+/* Number of connections made so far; a change tells a loop that the descriptor is another. */
+unsigned redis_generation(const struct redis *redis);
+
+/* Drives the connection until all commands are answered, at most their timeout. */
+void redis_wait(struct redis *redis);
+/* The same until it is ready; false after timeout_ms. */
+bool redis_wait_ready(struct redis *redis, int64_t timeout_ms) NIXIE_MUST_CHECK;
+
+enum value_type value_type(const struct value *v);
+struct sv value_text(const struct value *v); /* TEXT, ERROR; NUMBER as none */
+int64_t value_number(const struct value *v); /* NUMBER, else 0 */
+size_t value_count(const struct value *v);   /* LIST, else 0 */
+const struct value *value_at(const struct value *v, size_t i);
+
+#endif

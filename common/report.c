@@ -1,0 +1,185 @@
+#include "report.h"
+
+#include "buf.h"
+#include "term.h"
+
+#define BAR_WIDTH 24
+
+static void add_count(void *arg, struct sv day, struct sv name, int64_t value)
+{
+	struct totals *t = arg;
+	enum category category;
+	static const struct { struct sv name; size_t offset; } fields[] = {
+		{ { "delivered", 9 }, offsetof(struct totals, delivered) },
+		{ { "soft", 4 }, offsetof(struct totals, soft) },
+		{ { "hard", 4 }, offsetof(struct totals, hard) },
+		{ { "complaint", 9 }, offsetof(struct totals, complaint) },
+		{ { "deferred", 8 }, offsetof(struct totals, deferred) },
+		{ { "hard-as-soft", 12 }, offsetof(struct totals, hard_as_soft) },
+		{ { "soft-to-hard", 12 }, offsetof(struct totals, soft_to_hard) },
+	};
+
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+		if (sv_eq(name, fields[i].name))
+			*(int64_t *)((char *)t + fields[i].offset) += value;
+	if (sv_take(&name, SV("cat:")) && category_by_name(name, &category))
+		t->category[category] += value;
+	if (day.n == 8 && (!t->first_day[0] || memcmp(day.p, t->first_day, 8) < 0))
+		memcpy(t->first_day, day.p, 8);
+	if (day.n == 8 && memcmp(day.p, t->last_day, 8) > 0)
+		memcpy(t->last_day, day.p, 8);
+}
+
+static bool count_entry(void *arg, struct sv address, const struct entry *entry)
+{
+	struct totals *t = arg;
+
+	(void)address;
+	t->suppressed[entry->status]++;
+	return true;
+}
+
+enum store_result totals_read(struct store *store, struct totals *t, struct err *err)
+{
+	*t = (struct totals){ 0 };
+	enum store_result result = store_counts(store, add_count, t, err);
+
+	return result == STORE_OK ? store_suppressed(store, count_entry, t, err) : result;
+}
+
+void report_entry_line(FILE *out, struct sv address, const struct entry *e)
+{
+	char since[11], until[11];
+	bool person = e->status == STATUS_MANUAL || e->status == STATUS_ALLOW;
+
+	clock_format_date(e->since_s, since);
+	(void)fprintf(out, "  %s%-9s%s ", term_colour(out, e->status == STATUS_ALLOW ? COLOUR_GREEN : COLOUR_RED),
+		status_name(e->status), term_colour(out, COLOUR_PLAIN));
+	term_clean(out, address);
+	(void)fprintf(out, "  %s since %s", person ? "by hand" : category_name(e->reason), since);
+	if (e->until_s) {
+		clock_format_date(e->until_s, until);
+		(void)fprintf(out, " until %s", until);
+	}
+	if (e->text.n) {
+		(void)fprintf(out, "\n            %s", term_colour(out, COLOUR_DIM));
+		term_clean(out, sv_head(e->text, 110));
+		(void)fprintf(out, "%s%s", e->text.n > 110 ? "..." : "", term_colour(out, COLOUR_PLAIN));
+	}
+	(void)fputc('\n', out);
+}
+
+struct listing {
+	FILE *out;
+	unsigned shown;
+};
+
+static bool list_entry(void *arg, struct sv address, const struct entry *entry)
+{
+	struct listing *l = arg;
+
+	report_entry_line(l->out, address, entry);
+	return ++l->shown < REPORT_ADDRESSES_MAX;
+}
+
+static void print_line(FILE *out, const char *name, int64_t value, int64_t total, enum colour colour, const char *note)
+{
+	(void)fprintf(out, "  %s%-12s%s %10lld ", term_colour(out, colour), name, term_colour(out, COLOUR_PLAIN),
+		(long long)value);
+	if (total > 0)
+		(void)fprintf(out, "%6.2f %%", 100.0 * (double)value / (double)total);
+	(void)fprintf(out, "%s%s\n", *note ? "  " : "", note);
+}
+
+static void print_categories(FILE *out, const struct totals *t)
+{
+	int64_t most = 0;
+
+	for (int i = 0; i < CATEGORY_COUNT; i++)
+		most = t->category[i] > most ? t->category[i] : most;
+	if (!most)
+		return;
+	(void)fprintf(out, "\n%sWhy mail failed%s\n", term_colour(out, COLOUR_BOLD), term_colour(out, COLOUR_PLAIN));
+	for (int i = 0; i < CATEGORY_COUNT; i++) {
+		if (!t->category[i])
+			continue;
+		enum category c = (enum category)i;
+		(void)fprintf(out, "  %-20s %-5s %8lld ", category_name(c), class_name(category_class(c)), (long long)t->category[i]);
+		term_bar(out, (uint64_t)t->category[i], (uint64_t)most, BAR_WIDTH);
+		(void)fprintf(out, " %s\n", category_meaning(c));
+	}
+}
+
+static void print_totals(FILE *out, const struct totals *t)
+{
+	int64_t final = t->delivered + t->soft + t->hard;
+	uint64_t suppressed = 0;
+
+	(void)fprintf(out, "%sDelivery results", term_colour(out, COLOUR_BOLD));
+	if (t->first_day[0])
+		(void)fprintf(out, " from %.4s-%.2s-%.2s to %.4s-%.2s-%.2s (UTC)", t->first_day, t->first_day + 4, t->first_day + 6,
+			t->last_day, t->last_day + 4, t->last_day + 6);
+	(void)fprintf(out, "%s\n", term_colour(out, COLOUR_PLAIN));
+	print_line(out, "delivered", t->delivered, final, COLOUR_GREEN, "");
+	print_line(out, "soft", t->soft, final, COLOUR_YELLOW, "failed for good this time; the address may be fine");
+	print_line(out, "hard", t->hard, final, COLOUR_RED, "the address is dead");
+	print_line(out, "converted", t->hard_as_soft + t->soft_to_hard, 0, COLOUR_BLUE, "");
+	(void)fprintf(out, "                 %lld of code 5xx are soft, %lld repeated soft ones became held or hard\n",
+		(long long)t->hard_as_soft, (long long)t->soft_to_hard);
+	print_line(out, "deferrals", t->deferred, 0, COLOUR_PLAIN, "tried again later; in no rate");
+	print_categories(out, t);
+	for (int i = 0; i <= STATUS_ALLOW; i++)
+		suppressed += t->suppressed[i];
+	(void)fprintf(out, "\n%sSuppressed addresses: %llu%s", term_colour(out, COLOUR_BOLD), (unsigned long long)suppressed,
+		term_colour(out, COLOUR_PLAIN));
+	for (int i = 0; i <= STATUS_ALLOW; i++)
+		if (t->suppressed[i])
+			(void)fprintf(out, "  %s %llu", status_name((enum status)i), (unsigned long long)t->suppressed[i]);
+	(void)fputc('\n', out);
+}
+
+enum store_result report_summary(struct store *store, FILE *out, struct err *err)
+{
+	struct totals t;
+	struct listing listing = { out, 0 };
+	uint64_t suppressed = 0;
+	enum store_result result = totals_read(store, &t, err);
+
+	if (result != STORE_OK)
+		return result;
+	print_totals(out, &t);
+	result = store_suppressed(store, list_entry, &listing, err);
+	for (int i = 0; i <= STATUS_ALLOW; i++)
+		suppressed += t.suppressed[i];
+	if (result == STORE_OK && suppressed > listing.shown)
+		(void)fprintf(out, "  ... and %llu more\n", (unsigned long long)suppressed - listing.shown);
+	return result;
+}
+
+void report_totals_json(const struct totals *t, FILE *out)
+{
+	uint64_t suppressed = 0;
+	const char *comma = "";
+
+	for (int i = 0; i <= STATUS_ALLOW; i++)
+		suppressed += t->suppressed[i];
+	(void)fprintf(out, "{\"first_day\":\"%s\",\"last_day\":\"%s\",\"delivered\":%lld,\"soft\":%lld,\"hard\":%lld,\"complaint\":%lld,"
+		"\"deferred\":%lld,\"hard-as-soft\":%lld,\"soft-to-hard\":%lld,\"suppressed\":%llu,\"status\":{",
+		t->first_day, t->last_day, (long long)t->delivered, (long long)t->soft, (long long)t->hard, (long long)t->complaint,
+		(long long)t->deferred, (long long)t->hard_as_soft, (long long)t->soft_to_hard, (unsigned long long)suppressed);
+	for (int i = 0; i <= STATUS_ALLOW; i++) {
+		if (!t->suppressed[i])
+			continue;
+		(void)fprintf(out, "%s\"%s\":%llu", comma, status_name((enum status)i), (unsigned long long)t->suppressed[i]);
+		comma = ",";
+	}
+	(void)fputs("},\"categories\":{", out);
+	comma = "";
+	for (int i = 0; i < CATEGORY_COUNT; i++) {
+		if (!t->category[i])
+			continue;
+		(void)fprintf(out, "%s\"%s\":%lld", comma, category_name((enum category)i), (long long)t->category[i]);
+		comma = ",";
+	}
+	(void)fputs("}}\n", out);
+}

@@ -1,0 +1,217 @@
+#include "schema.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "buf.h"
+
+static const char *const key_names[] = {
+	[KEY_ADDRESS] = "addr:", [KEY_WINDOW] = "win:", [KEY_HISTORY] = "hist:", [KEY_PENDING] = "pend:",
+	[KEY_POSITION] = "pos:", [KEY_DAY] = "day:", [KEY_DAYS] = "days", [KEY_JOURNAL] = "journal",
+	[KEY_SUPPRESSED] = "suppressed", [KEY_UNTIL] = "until",
+};
+
+struct sv schema_key(struct arena *arena, const struct schema *schema, enum schema_key key, struct sv name)
+{
+	struct sv prefix = sv_of(schema->prefix), shape = sv_of(key_names[key]);
+	size_t size = prefix.n + shape.n + name.n + 16;
+	struct buf b = { arena_alloc(arena, size), 0, size, false };
+
+	buf_add(&b, prefix);
+	buf_addf(&b, ":{%u}:", schema->partition);
+	buf_add(&b, shape);
+	buf_add(&b, name);
+	return buf_sv(&b);
+}
+
+struct sv schema_meta_key(struct arena *arena, const char *prefix)
+{
+	return arena_printf(arena, "%s:meta", prefix);
+}
+
+struct sv schema_number(struct arena *arena, int64_t value)
+{
+	char *p = arena_alloc(arena, 24), *end = p + 24, *at = end;
+	uint64_t u = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+	do
+		*--at = (char)('0' + u % 10);
+	while (u /= 10);
+	if (value < 0)
+		*--at = '-';
+	return sv_make(at, (size_t)(end - at));
+}
+
+/* ---- entries ---- */
+
+static const struct field {
+	struct sv name;
+	enum { FIELD_TEXT, FIELD_NUMBER } type;
+	size_t offset;
+} fields[] = {
+	{ { "rule", 4 }, FIELD_TEXT, offsetof(struct entry, rule) },
+	{ { "text", 4 }, FIELD_TEXT, offsetof(struct entry, text) },
+	{ { "remote", 6 }, FIELD_TEXT, offsetof(struct entry, remote) },
+	{ { "first", 5 }, FIELD_NUMBER, offsetof(struct entry, first_s) },
+	{ { "last", 4 }, FIELD_NUMBER, offsetof(struct entry, last_s) },
+	{ { "since", 5 }, FIELD_NUMBER, offsetof(struct entry, since_s) },
+	{ { "until", 5 }, FIELD_NUMBER, offsetof(struct entry, until_s) },
+	{ { "term", 4 }, FIELD_NUMBER, offsetof(struct entry, term) },
+	{ { "count", 5 }, FIELD_NUMBER, offsetof(struct entry, count) },
+	{ { "by", 2 }, FIELD_TEXT, offsetof(struct entry, by) },
+	{ { "batch", 5 }, FIELD_TEXT, offsetof(struct entry, batch) },
+	{ { "token", 5 }, FIELD_TEXT, offsetof(struct entry, token) },
+	{ { "revision", 8 }, FIELD_NUMBER, offsetof(struct entry, revision) },
+};
+
+static size_t put(struct sv *v, size_t n, struct sv name, struct sv value)
+{
+	if (!value.n)
+		return n;
+	v[n] = name;
+	v[n + 1] = value;
+	return n + 2;
+}
+
+size_t schema_entry_fields(struct arena *arena, const struct entry *e, struct sv v[2 * SCHEMA_ENTRY_FIELDS])
+{
+	char enhanced[ENHANCED_TEXT_MAX];
+	size_t n = 0;
+
+	enhanced_format(e->enhanced, enhanced);
+	n = put(v, n, SV("status"), sv_of(status_name(e->status)));
+	n = put(v, n, SV("reason"), sv_of(category_name(e->reason)));
+	n = put(v, n, SV("origin"), sv_of(origin_name(e->origin)));
+	if (e->code)
+		n = put(v, n, SV("code"), schema_number(arena, e->code));
+	n = put(v, n, SV("enhanced"), arena_dup(arena, sv_of(enhanced)));
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		const void *from = (const char *)e + fields[i].offset;
+		if (fields[i].type == FIELD_TEXT)
+			n = put(v, n, fields[i].name, *(const struct sv *)from);
+		else if (*(const int64_t *)from)
+			n = put(v, n, fields[i].name, schema_number(arena, *(const int64_t *)from));
+	}
+	return n / 2;
+}
+
+static int64_t number_of(struct sv value)
+{
+	uint64_t v;
+
+	return sv_u64(value, INT64_MAX, &v) ? (int64_t)v : 0;
+}
+
+/* A word that this program does not know leaves the default: `ok` is not looked at on purpose. */
+void schema_entry_set(struct entry *e, struct sv field, struct sv value)
+{
+	bool ok = true;
+
+	if (sv_eq(field, SV("status")))
+		ok = status_by_name(value, &e->status);
+	else if (sv_eq(field, SV("reason")))
+		ok = category_by_name(value, &e->reason);
+	else if (sv_eq(field, SV("origin")))
+		ok = origin_by_name(value, &e->origin);
+	else if (sv_eq(field, SV("enhanced")))
+		ok = enhanced_parse(value, &e->enhanced);
+	else if (sv_eq(field, SV("code")))
+		e->code = (int)(number_of(value) % 1000);
+	(void)ok;
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		void *to = (char *)e + fields[i].offset;
+		if (!sv_eq(field, fields[i].name))
+			continue;
+		if (fields[i].type == FIELD_TEXT)
+			*(struct sv *)to = value;
+		else
+			*(int64_t *)to = number_of(value);
+	}
+}
+
+/* ---- occurrences ---- */
+
+struct sv schema_window_member(struct arena *arena, const struct occurrence *o)
+{
+	return arena_printf(arena, "%s|%.*s|%.*s|%lld", category_name(o->category), SV_ARG(o->rule),
+		SV_ARG(o->message), (long long)o->first_s);
+}
+
+bool schema_window_parse(struct sv member, int64_t last_s, struct occurrence *o)
+{
+	struct sv rest = member;
+	struct sv category = sv_cut(&rest, '|');
+
+	if (!category_by_name(category, &o->category))
+		return false;
+	o->rule = sv_cut(&rest, '|');
+	o->message = sv_cut(&rest, '|');
+	o->first_s = number_of(rest);
+	o->last_s = last_s;
+	return o->message.n > 0;
+}
+
+/* ---- tokens ---- */
+
+static const char base32[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+static size_t put_base32(uint64_t v, char *to)
+{
+	char reversed[16];
+	size_t n = 0;
+
+	do
+		reversed[n++] = base32[v & 31];
+	while (v >>= 5);
+	for (size_t i = 0; i < n; i++)
+		to[i] = reversed[n - 1 - i];
+	return n;
+}
+
+static bool take_base32(struct sv s, uint64_t *v_r)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0 || s.n > 12)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		char c = (char)(sv_lower(s.p[i]) - (sv_lower(s.p[i]) >= 'a' ? 32 : 0));
+		/* Crockford: O is 0, I and L are 1 */
+		c = c == 'O' ? '0' : c == 'I' || c == 'L' ? '1' : c;
+		const char *hit = c ? strchr(base32, c) : NULL;
+		if (!hit)
+			return false;
+		v = v << 5 | (uint64_t)(hit - base32);
+	}
+	*v_r = v;
+	return true;
+}
+
+void schema_token_encode(struct sv journal_id, char token_r[SCHEMA_TOKEN_MAX])
+{
+	uint64_t ms, seq;
+	struct sv rest = journal_id;
+	struct sv head = sv_cut(&rest, '-');
+
+	token_r[0] = '\0';
+	if (!sv_u64(head, UINT64_MAX >> 5, &ms) || !sv_u64(rest, UINT64_MAX >> 5, &seq))
+		return;
+	size_t n = put_base32(ms, token_r);
+	if (seq) {
+		token_r[n++] = '-';
+		n += put_base32(seq, token_r + n);
+	}
+	token_r[n] = '\0';
+}
+
+bool schema_token_decode(struct sv token, char journal_id_r[48])
+{
+	uint64_t ms, seq = 0;
+	struct sv rest = token;
+	struct sv head = sv_cut(&rest, '-');
+
+	if (!take_base32(head, &ms) || (rest.n && !take_base32(rest, &seq)))
+		return false;
+	(void)snprintf(journal_id_r, 48, "%llu-%llu", (unsigned long long)ms, (unsigned long long)seq);
+	return true;
+}

@@ -1,0 +1,63 @@
+/* schema: every key name and field of nixie in Redis, in one place.
+ *
+ * The public interface described in nixie-redis(7). Keys are built in an arena. */
+#ifndef NIXIE_SCHEMA_H
+#define NIXIE_SCHEMA_H
+
+#include "arena.h"
+#include "state.h"
+
+#define SCHEMA_VERSION 1
+
+/* How long things stay, in days. */
+#define SCHEMA_DAYS_COUNTERS 400
+#define SCHEMA_DAYS_HISTORY 396
+#define SCHEMA_DAYS_PENDING 7
+/* How many entries a stream keeps. */
+#define SCHEMA_HISTORY_MAX "50"
+#define SCHEMA_JOURNAL_MAX "1000000"
+
+/* Which keys: prefix and partition, e.g. "nixie" and 0 */
+struct schema {
+	const char *prefix;
+	unsigned partition;
+};
+
+enum schema_key {
+	KEY_ADDRESS,      /* addr:<address> */
+	KEY_WINDOW,       /* win:<address> */
+	KEY_HISTORY,      /* hist:<address> */
+	KEY_PENDING,      /* pend:<message> */
+	KEY_POSITION,     /* pos:<source> */
+	KEY_DAY,          /* day:<yyyymmdd> */
+	KEY_DAYS,         /* days */
+	KEY_JOURNAL,      /* journal */
+	KEY_SUPPRESSED,   /* suppressed */
+	KEY_UNTIL,        /* until */
+};
+
+struct sv schema_key(struct arena *arena, const struct schema *schema, enum schema_key key, struct sv name);
+struct sv schema_meta_key(struct arena *arena, const char *prefix);
+
+/* Field and value, field and value ... of an entry; at most SCHEMA_ENTRY_FIELDS pairs. */
+#define SCHEMA_ENTRY_FIELDS 20
+size_t schema_entry_fields(struct arena *arena, const struct entry *entry, struct sv fields_r[2 * SCHEMA_ENTRY_FIELDS]);
+
+/* Sets one field of an entry from what Redis holds; what is unknown or damaged is
+ * ignored: a newer program may have written more. Strings stay borrowed. */
+void schema_entry_set(struct entry *entry, struct sv field, struct sv value);
+
+/* "<category>|<rule>|<message>|<first>" and back */
+struct sv schema_window_member(struct arena *arena, const struct occurrence *occurrence);
+bool schema_window_parse(struct sv member, int64_t last_s, struct occurrence *occurrence_r) NIXIE_MUST_CHECK;
+
+/* Decimal of a number, in the arena. */
+struct sv schema_number(struct arena *arena, int64_t value);
+
+/* The token in a rejection: the id of the journal entry, "<ms>-<seq>", in base 32
+ * (Crockford), which people can read out on the phone. "" when the id is none. */
+#define SCHEMA_TOKEN_MAX 32
+void schema_token_encode(struct sv journal_id, char token_r[SCHEMA_TOKEN_MAX]);
+bool schema_token_decode(struct sv token, char journal_id_r[48]) NIXIE_MUST_CHECK;
+
+#endif

@@ -1,0 +1,128 @@
+#include "store.h"
+
+#include <stdio.h>
+
+#include "store_ops.h"
+
+void transaction_begin(struct transaction *t, struct arena *arena)
+{
+	arena_reset(arena);
+	t->arena = arena;
+	map_clear(&t->accounts);
+	map_clear(&t->pendings);
+	map_clear(&t->counters);
+	t->from = t->to = NULL;
+}
+
+void transaction_free(struct transaction *t)
+{
+	map_free(&t->accounts);
+	map_free(&t->pendings);
+	map_free(&t->counters);
+}
+
+struct account *transaction_account(struct transaction *t, struct sv key)
+{
+	struct account *account = map_get(&t->accounts, key);
+
+	if (account)
+		return account;
+	account = arena_alloc(t->arena, sizeof *account);
+	account->key = arena_dup(t->arena, key);
+	map_put(&t->accounts, account->key, account);
+	return account;
+}
+
+struct pending *transaction_pending(struct transaction *t, struct sv key)
+{
+	struct pending *pending = map_get(&t->pendings, key);
+
+	if (pending)
+		return pending;
+	pending = arena_alloc(t->arena, sizeof *pending);
+	pending->key = arena_dup(t->arena, key);
+	map_put(&t->pendings, pending->key, pending);
+	return pending;
+}
+
+void transaction_count(struct transaction *t, const char day[9], struct sv name, int64_t delta)
+{
+	char key[128];
+	size_t n = name.n < sizeof key - 9 ? name.n : sizeof key - 9;
+
+	memcpy(key, day, 8);
+	key[8] = '|';
+	memcpy(key + 9, name.p, n);
+	struct counter *counter = map_get(&t->counters, sv_make(key, n + 9));
+	if (!counter) {
+		counter = arena_alloc(t->arena, sizeof *counter);
+		struct sv kept = arena_dup(t->arena, sv_make(key, n + 9));
+		memcpy(counter->day, day, 8);
+		counter->name = sv_skip(kept, 9);
+		map_put(&t->counters, kept, counter);
+	}
+	counter->delta += delta;
+}
+
+void account_transition(struct transaction *t, struct account *account, enum status from, struct sv why, int64_t time_s)
+{
+	struct transition *step = arena_alloc(t->arena, sizeof *step);
+
+	*step = (struct transition){ .from = from, .to = account->entry.status, .reason = account->entry.reason,
+		.rule = account->entry.rule, .why = arena_dup(t->arena, why), .time_s = time_s };
+	if (account->last_transition)
+		account->last_transition->next = step;
+	else
+		account->transitions = step;
+	account->last_transition = step;
+	account->changed = true;
+}
+
+void store_free(struct store *store)
+{
+	if (store)
+		store->ops->free(store);
+}
+
+enum store_result store_load(struct store *store, struct transaction *t, struct err *err)
+{
+	return store->ops->load(store, t, err);
+}
+
+enum store_result store_commit(struct store *store, struct transaction *t, struct err *err)
+{
+	return store->ops->commit(store, t, err);
+}
+
+enum store_result store_position(struct store *store, struct arena *arena, struct sv source,
+	struct position *position_r, struct err *err)
+{
+	return store->ops->position(store, arena, source, position_r, err);
+}
+
+enum store_result store_ping(struct store *store, struct err *err)
+{
+	return store->ops->ping(store, err);
+}
+
+enum store_result store_counts(struct store *store, store_count_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->counts(store, callback, arg, err);
+}
+
+enum store_result store_suppressed(struct store *store, store_entry_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->suppressed(store, callback, arg, err);
+}
+
+enum store_result store_entry(struct store *store, struct arena *arena, struct sv address,
+	struct entry *entry_r, struct err *err)
+{
+	return store->ops->entry(store, arena, address, entry_r, err);
+}
+
+enum store_result store_journal_entry(struct store *store, const char *id, store_field_callback *callback,
+	void *arg, struct err *err)
+{
+	return store->ops->journal_entry(store, id, callback, arg, err);
+}

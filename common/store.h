@@ -1,0 +1,166 @@
+/* store: the only door to the data, in the words of the domain.
+ *
+ * Two stores have this interface: Redis, and memory (for runs that change
+ * nothing). What must change together is one struct transaction: it is loaded,
+ * changed by pure code, and committed as a whole, if nothing of it has changed
+ * meanwhile; else nothing is written and the caller loads again.
+ *
+ * Absent, refused and unreachable are three different results. */
+#ifndef NIXIE_STORE_H
+#define NIXIE_STORE_H
+
+#include "arena.h"
+#include "config.h"
+#include "err.h"
+#include "map.h"
+#include "state.h"
+
+enum store_result {
+	STORE_OK,
+	STORE_ABSENT,      /* there is no such thing */
+	STORE_CONFLICT,    /* somebody changed an entry meanwhile: load and apply again */
+	STORE_MOVED,       /* the position is another one: another reader, or a server that lost its last second */
+	STORE_REFUSED,     /* the server answers and will not: wrong type, out of memory, read-only */
+	STORE_UNREACHABLE, /* no answer */
+};
+
+/* ---- a transaction ---- */
+
+/* A change of status, for the journal. */
+struct transition {
+	struct transition *next;
+	enum status from, to;
+	enum category reason;
+	struct sv rule, why;
+	int64_t time_s;
+};
+
+/* A final failure, for the history of an address. */
+struct bounce {
+	struct bounce *next;
+	struct failure failure;
+	struct sv sender;
+};
+
+struct account {
+	struct sv key;          /* of the address */
+	struct entry entry;     /* status none: not stored */
+	struct window *window;
+	int64_t revision;       /* as it was loaded */
+	bool needs_window;      /* ask for it in the first round trip */
+	bool loaded, changed, window_changed;
+	bool was_suppressed;    /* in the index when loaded */
+	bool forget_history;    /* a person asked for it */
+	struct transition *transitions, *last_transition;
+	struct bounce *bounces, *last_bounce;
+};
+
+/* One recipient of a message that is still in the queue. */
+struct pending_recipient {
+	struct pending_recipient *next;
+	struct sv address;
+	struct failure failure; /* first_s, last_s, and the last reply */
+	uint64_t attempts;
+	bool changed, gone;
+};
+
+struct pending {
+	struct sv key;       /* host/instance/queue-id */
+	int64_t arrival_s;   /* tells two messages with one queue id apart */
+	struct sv sender, login, client, message_id;
+	struct pending_recipient *recipients;
+	bool loaded, changed, gone, stored;
+};
+
+struct counter {
+	struct counter *next;
+	char day[9]; /* yyyymmdd, UTC */
+	struct sv name;
+	int64_t delta;
+};
+
+/* A reader's place in its source. */
+struct position {
+	struct sv source;
+	struct sv at;    /* opaque: identity of the file and offset; compared as a whole */
+	struct sv path;
+	uint64_t device, inode, offset;
+	uint64_t head_bytes, head_hash; /* hash of the file's first bytes */
+	uint64_t tail_bytes, tail_hash; /* hash of the bytes before the offset */
+	int64_t time_s;  /* of the last event */
+};
+
+struct transaction {
+	struct arena *arena;
+	struct map accounts, pendings, counters; /* values: the structs above, in the arena */
+	const struct position *from, *to;        /* NULL: not from a source; from->at may be empty */
+	struct span soft_expiry, window_expiry;
+	struct sv by, batch;
+};
+
+/* Finds or adds. Keys are copied into the arena. */
+struct account *transaction_account(struct transaction *t, struct sv key);
+struct pending *transaction_pending(struct transaction *t, struct sv key);
+void transaction_count(struct transaction *t, const char day[9], struct sv name, int64_t delta);
+void transaction_begin(struct transaction *t, struct arena *arena);
+void transaction_free(struct transaction *t);
+
+/* Marks the account changed and notes the step for the journal. */
+void account_transition(struct transaction *t, struct account *account, enum status from,
+	struct sv why, int64_t time_s);
+
+/* ---- stores ---- */
+
+struct store;
+
+/* Never fails: a server that is not there is a state, not an error. */
+struct store *store_redis(const struct config *config);
+struct store *store_memory(void);
+void store_free(struct store *store);
+
+/* Loads what is not loaded yet. */
+enum store_result store_load(struct store *store, struct transaction *t, struct err *err) NIXIE_MUST_CHECK;
+enum store_result store_commit(struct store *store, struct transaction *t, struct err *err) NIXIE_MUST_CHECK;
+
+enum store_result store_position(struct store *store, struct arena *arena, struct sv source,
+	struct position *position_r, struct err *err) NIXIE_MUST_CHECK;
+
+/* Is it there and of a schema we know? Waits redis.timeout at most. */
+enum store_result store_ping(struct store *store, struct err *err) NIXIE_MUST_CHECK;
+
+typedef void store_count_callback(void *arg, struct sv day, struct sv name, int64_t value);
+typedef bool store_entry_callback(void *arg, struct sv address, const struct entry *entry);
+
+/* Every counter of every day on record. */
+enum store_result store_counts(struct store *store, store_count_callback *callback, void *arg,
+	struct err *err) NIXIE_MUST_CHECK;
+/* Every suppressed address, oldest first; the callback returns false to stop. */
+enum store_result store_suppressed(struct store *store, store_entry_callback *callback, void *arg,
+	struct err *err) NIXIE_MUST_CHECK;
+
+/* One address, at once. */
+enum store_result store_entry(struct store *store, struct arena *arena, struct sv address,
+	struct entry *entry_r, struct err *err) NIXIE_MUST_CHECK;
+
+/* The journal entry of a token's id: its fields through the callback. */
+typedef void store_field_callback(void *arg, struct sv field, struct sv value);
+enum store_result store_journal_entry(struct store *store, const char *id, store_field_callback *callback,
+	void *arg, struct err *err) NIXIE_MUST_CHECK;
+
+/* ---- from an event loop (Redis only) ---- */
+
+typedef void store_lookup_callback(void *arg, enum store_result result, const struct entry *entry);
+
+/* Asks for one address. The callback runs exactly once, perhaps before this returns;
+ * the entry's strings are valid during it. Late answers are STORE_UNREACHABLE. */
+void store_lookup(struct store *store, struct sv address, store_lookup_callback *callback, void *arg);
+int store_fd(const struct store *store);
+short store_events(const struct store *store);
+int store_timeout_ms(const struct store *store);
+void store_service(struct store *store, short revents);
+/* Differs when store_fd() is another descriptor, perhaps of the same number. */
+unsigned store_generation(const struct store *store);
+bool store_ready(const struct store *store);
+void store_set_timeout(struct store *store, int64_t timeout_ms);
+
+#endif

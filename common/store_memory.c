@@ -1,0 +1,327 @@
+/* The store of runs that change nothing (--dry-run): what Redis would hold of
+ * entries, windows, pending recipients and counters, for as long as the program runs. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store_ops.h"
+
+struct stored_account {
+	struct entry entry;
+	struct occurrence *window;
+	size_t n_window;
+	size_t key_n;
+	char bytes[]; /* key, then the strings of entry and window */
+};
+
+struct stored_pending {
+	struct pending pending;
+	struct arena arena;
+};
+
+struct stored_count {
+	int64_t value;
+	size_t n;
+	char key[]; /* yyyymmdd|name */
+};
+
+struct memory {
+	struct store store;
+	struct map accounts, pendings, counts;
+};
+
+static struct memory *memory_of(struct store *store)
+{
+	return (struct memory *)store;
+}
+
+/* ---- packing ---- */
+
+static struct sv *const *entry_strings(struct entry *e, struct sv *v[6])
+{
+	v[0] = &e->rule;
+	v[1] = &e->text;
+	v[2] = &e->remote;
+	v[3] = &e->by;
+	v[4] = &e->batch;
+	v[5] = &e->token;
+	return v;
+}
+
+static void move_string(struct sv *s, char **to)
+{
+	if (s->n)
+		memcpy(*to, s->p, s->n);
+	s->p = *to;
+	*to += s->n;
+}
+
+static struct stored_account *pack(const struct account *a)
+{
+	struct entry e = a->entry;
+	struct sv *v[6];
+	size_t n = a->key.n, windows = a->window ? a->window->n : 0;
+
+	entry_strings(&e, v);
+	for (size_t i = 0; i < 6; i++)
+		n += v[i]->n;
+	for (size_t i = 0; i < windows; i++)
+		n += a->window->v[i].rule.n + a->window->v[i].message.n;
+	struct stored_account *s = xalloc(sizeof *s + n);
+	char *to = s->bytes;
+	memcpy(to, a->key.p, a->key.n);
+	to += a->key.n;
+	s->key_n = a->key.n;
+	s->entry = e;
+	entry_strings(&s->entry, v);
+	for (size_t i = 0; i < 6; i++)
+		move_string(v[i], &to);
+	s->n_window = windows;
+	if (windows)
+		s->window = xalloc(windows * sizeof *s->window);
+	for (size_t i = 0; i < windows; i++) {
+		s->window[i] = a->window->v[i];
+		move_string(&s->window[i].rule, &to);
+		move_string(&s->window[i].message, &to);
+	}
+	return s;
+}
+
+static void free_account(struct stored_account *s)
+{
+	if (!s)
+		return;
+	free(s->window);
+	free(s);
+}
+
+static void free_pending(struct stored_pending *s)
+{
+	if (!s)
+		return;
+	arena_free(&s->arena);
+	free(s);
+}
+
+static void copy_pending(struct arena *arena, const struct pending *from, struct pending *to)
+{
+	struct pending_recipient **tail = &to->recipients;
+
+	to->arrival_s = from->arrival_s;
+	to->sender = arena_dup(arena, from->sender);
+	to->login = arena_dup(arena, from->login);
+	to->client = arena_dup(arena, from->client);
+	to->message_id = arena_dup(arena, from->message_id);
+	for (const struct pending_recipient *r = from->recipients; r; r = r->next) {
+		if (r->gone)
+			continue;
+		struct pending_recipient *copy = arena_alloc(arena, sizeof *copy);
+		*copy = *r;
+		copy->next = NULL;
+		copy->changed = false;
+		copy->address = arena_dup(arena, r->address);
+		copy->failure.occurrence.rule = arena_dup(arena, r->failure.occurrence.rule);
+		copy->failure.occurrence.message = arena_dup(arena, r->failure.occurrence.message);
+		copy->failure.text = arena_dup(arena, r->failure.text);
+		copy->failure.remote = arena_dup(arena, r->failure.remote);
+		*tail = copy;
+		tail = &copy->next;
+	}
+	*tail = NULL;
+}
+
+/* ---- operations ---- */
+
+static enum store_result memory_load(struct store *store, struct transaction *t, struct err *err)
+{
+	struct memory *m = memory_of(store);
+	struct map_slot *slot;
+
+	(void)err;
+	for (size_t i = 0; (slot = map_next(&t->accounts, &i));) {
+		struct account *a = slot->value;
+		const struct stored_account *s = map_get(&m->accounts, a->key);
+		if (a->loaded)
+			continue;
+		a->loaded = true;
+		a->window = arena_alloc(t->arena, s || a->needs_window ? sizeof *a->window : sizeof a->window->n);
+		if (!s)
+			continue;
+		/* borrowed from the store: nothing is replaced before the commit */
+		a->entry = s->entry;
+		a->revision = s->entry.revision;
+		a->window->n = s->n_window;
+		if (s->n_window)
+			memcpy(a->window->v, s->window, s->n_window * sizeof *s->window);
+	}
+	for (size_t i = 0; (slot = map_next(&t->pendings, &i));) {
+		struct pending *p = slot->value;
+		const struct stored_pending *s = map_get(&m->pendings, p->key);
+		if (p->loaded)
+			continue;
+		p->loaded = true;
+		p->stored = s != NULL;
+		if (s)
+			copy_pending(t->arena, &s->pending, p);
+	}
+	return STORE_OK;
+}
+
+static void commit_account(struct memory *m, const struct account *a)
+{
+	if (!a->changed && !a->window_changed)
+		return;
+	struct stored_account *fresh = NULL;
+	if (a->entry.status != STATUS_NONE || a->window->n)
+		fresh = pack(a);
+	struct stored_account *old = map_take(&m->accounts, a->key);
+	if (fresh)
+		map_put(&m->accounts, sv_make(fresh->bytes, fresh->key_n), fresh);
+	free_account(old);
+}
+
+static void commit_pending(struct memory *m, const struct pending *p)
+{
+	if (!p->changed && !p->gone)
+		return;
+	struct stored_pending *fresh = NULL;
+	if (!p->gone) {
+		fresh = xalloc(sizeof *fresh);
+		fresh->pending.key = arena_dup(&fresh->arena, p->key);
+		copy_pending(&fresh->arena, p, &fresh->pending);
+	}
+	free_pending(map_take(&m->pendings, p->key));
+	if (fresh && fresh->pending.recipients)
+		map_put(&m->pendings, fresh->pending.key, fresh);
+	else
+		free_pending(fresh);
+}
+
+static void commit_count(struct memory *m, struct sv key, int64_t delta)
+{
+	struct stored_count *c = map_get(&m->counts, key);
+
+	if (!c) {
+		c = xalloc(sizeof *c + key.n);
+		memcpy(c->key, key.p, key.n);
+		c->n = key.n;
+		map_put(&m->counts, sv_make(c->key, c->n), c);
+	}
+	c->value += delta;
+}
+
+static enum store_result memory_commit(struct store *store, struct transaction *t, struct err *err)
+{
+	struct memory *m = memory_of(store);
+	struct map_slot *slot;
+
+	(void)err;
+	for (size_t i = 0; (slot = map_next(&t->accounts, &i));)
+		commit_account(m, slot->value);
+	for (size_t i = 0; (slot = map_next(&t->pendings, &i));)
+		commit_pending(m, slot->value);
+	for (size_t i = 0; (slot = map_next(&t->counters, &i));)
+		commit_count(m, slot->key, ((struct counter *)slot->value)->delta);
+	return STORE_OK;
+}
+
+static enum store_result memory_position(struct store *store, struct arena *arena, struct sv source,
+	struct position *position_r, struct err *err)
+{
+	(void)store, (void)arena, (void)source, (void)position_r, (void)err;
+	return STORE_ABSENT;
+}
+
+static enum store_result memory_ping(struct store *store, struct err *err)
+{
+	(void)store, (void)err;
+	return STORE_OK;
+}
+
+static enum store_result memory_counts(struct store *store, store_count_callback *callback, void *arg, struct err *err)
+{
+	struct map_slot *slot;
+
+	(void)err;
+	for (size_t i = 0; (slot = map_next(&memory_of(store)->counts, &i));)
+		callback(arg, sv_head(slot->key, 8), sv_skip(slot->key, 9), ((struct stored_count *)slot->value)->value);
+	return STORE_OK;
+}
+
+static int by_since(const void *a, const void *b)
+{
+	const struct stored_account *x = *(struct stored_account *const *)a, *y = *(struct stored_account *const *)b;
+
+	return x->entry.since_s < y->entry.since_s ? -1 : x->entry.since_s > y->entry.since_s ? 1 :
+		memcmp(x->bytes, y->bytes, x->key_n < y->key_n ? x->key_n : y->key_n);
+}
+
+static enum store_result memory_suppressed(struct store *store, store_entry_callback *callback, void *arg, struct err *err)
+{
+	struct memory *m = memory_of(store);
+	struct stored_account **v = xalloc((m->accounts.n + 1) * sizeof *v);
+	struct map_slot *slot;
+	size_t n = 0;
+
+	(void)err;
+	for (size_t i = 0; (slot = map_next(&m->accounts, &i));) {
+		struct stored_account *s = slot->value;
+		if (s->entry.status != STATUS_NONE && s->entry.status != STATUS_SOFT && s->entry.status != STATUS_ALLOW)
+			v[n++] = s;
+	}
+	qsort(v, n, sizeof *v, by_since);
+	for (size_t i = 0; i < n; i++)
+		if (!callback(arg, sv_make(v[i]->bytes, v[i]->key_n), &v[i]->entry))
+			break;
+	free(v);
+	return STORE_OK;
+}
+
+static enum store_result memory_entry(struct store *store, struct arena *arena, struct sv address,
+	struct entry *entry_r, struct err *err)
+{
+	const struct stored_account *s = map_get(&memory_of(store)->accounts, address);
+
+	(void)arena, (void)err;
+	if (!s || s->entry.status == STATUS_NONE)
+		return STORE_ABSENT;
+	*entry_r = s->entry;
+	return STORE_OK;
+}
+
+static enum store_result memory_journal_entry(struct store *store, const char *id, store_field_callback *callback,
+	void *arg, struct err *err)
+{
+	(void)store, (void)id, (void)callback, (void)arg, (void)err;
+	return STORE_ABSENT;
+}
+
+static void memory_free(struct store *store)
+{
+	struct memory *m = memory_of(store);
+	struct map_slot *slot;
+
+	for (size_t i = 0; (slot = map_next(&m->accounts, &i));)
+		free_account(slot->value);
+	for (size_t i = 0; (slot = map_next(&m->pendings, &i));)
+		free_pending(slot->value);
+	for (size_t i = 0; (slot = map_next(&m->counts, &i));)
+		free(slot->value);
+	map_free(&m->accounts);
+	map_free(&m->pendings);
+	map_free(&m->counts);
+	free(m);
+}
+
+static const struct store_ops memory_ops = {
+	.free = memory_free, .load = memory_load, .commit = memory_commit, .position = memory_position,
+	.ping = memory_ping, .counts = memory_counts, .suppressed = memory_suppressed, .entry = memory_entry,
+	.journal_entry = memory_journal_entry,
+};
+
+struct store *store_memory(void)
+{
+	struct memory *m = xalloc(sizeof *m);
+
+	m->store.ops = &memory_ops;
+	return &m->store;
+}

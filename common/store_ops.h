@@ -1,0 +1,26 @@
+/* What a store implements; only store*.c include this. See store.h. */
+#ifndef NIXIE_STORE_OPS_H
+#define NIXIE_STORE_OPS_H
+
+#include "store.h"
+
+struct store_ops {
+	void (*free)(struct store *store);
+	enum store_result (*load)(struct store *store, struct transaction *t, struct err *err);
+	enum store_result (*commit)(struct store *store, struct transaction *t, struct err *err);
+	enum store_result (*position)(struct store *store, struct arena *arena, struct sv source,
+		struct position *position_r, struct err *err);
+	enum store_result (*ping)(struct store *store, struct err *err);
+	enum store_result (*counts)(struct store *store, store_count_callback *callback, void *arg, struct err *err);
+	enum store_result (*suppressed)(struct store *store, store_entry_callback *callback, void *arg, struct err *err);
+	enum store_result (*entry)(struct store *store, struct arena *arena, struct sv address,
+		struct entry *entry_r, struct err *err);
+	enum store_result (*journal_entry)(struct store *store, const char *id, store_field_callback *callback,
+		void *arg, struct err *err);
+};
+
+struct store {
+	const struct store_ops *ops;
+};
+
+#endif
