@@ -1,0 +1,148 @@
+#include "input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "arena.h"
+#include "clock.h"
+
+#define BUFFER_BYTES ((size_t)256 * 1024)
+
+struct input {
+	int fd;
+	gzFile gz; /* NULL: plain */
+	char *buffer;
+	size_t start, end;
+	bool skipping, ended, failed;
+	uint64_t done, total, long_lines;
+	int64_t time_s;
+};
+
+static bool is_gzip(int fd)
+{
+	unsigned char magic[2];
+
+	return pread(fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+}
+
+struct input *input_open(const char *path, struct err *err)
+{
+	struct stat st;
+	bool standard = strcmp(path, "-") == 0;
+	int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
+		err_set(err, "%s: %s", path, fd < 0 ? strerror(errno) : "is a directory");
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	struct input *in = xalloc(sizeof *in);
+	in->fd = fd;
+	in->buffer = xalloc(BUFFER_BYTES);
+	in->total = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+	in->time_s = S_ISREG(st.st_mode) ? st.st_mtim.tv_sec : clock_now_s();
+	if (S_ISREG(st.st_mode) && is_gzip(fd))
+		in->gz = gzdopen(fd, "r");
+	if (in->gz)
+		(void)gzbuffer(in->gz, BUFFER_BYTES);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return in;
+}
+
+void input_close(struct input *in)
+{
+	if (!in)
+		return;
+	if (in->gz)
+		(void)gzclose(in->gz);
+	else
+		close(in->fd);
+	free(in->buffer);
+	free(in);
+}
+
+static bool fill(struct input *in, struct err *err)
+{
+	ssize_t n;
+	int code;
+
+	if (in->start > 0) {
+		memmove(in->buffer, in->buffer + in->start, in->end - in->start);
+		in->end -= in->start;
+		in->start = 0;
+	}
+	if (in->gz)
+		n = gzread(in->gz, in->buffer + in->end, (unsigned)(BUFFER_BYTES - in->end));
+	else
+		do
+			n = read(in->fd, in->buffer + in->end, BUFFER_BYTES - in->end);
+		while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		in->failed = in->ended = true;
+		return err_set(err, "cannot read on: %s", in->gz ? gzerror(in->gz, &code) : strerror(errno));
+	}
+	in->ended = n == 0;
+	in->end += (size_t)n;
+	in->done += in->gz ? 0 : (uint64_t)n;
+	return n > 0;
+}
+
+bool input_line(struct input *in, struct sv *line_r, struct err *err)
+{
+	for (;;) {
+		struct sv have = sv_make(in->buffer + in->start, in->end - in->start);
+		size_t n = sv_find(have, '\n');
+		bool ended = n < have.n, whole = ended || (in->ended && have.n);
+		if (!whole && n <= LINE_BYTES_MAX) {
+			if (in->ended || !fill(in, err)) {
+				if (in->failed || in->start == in->end)
+					return false;
+			}
+			continue;
+		}
+		bool too_long = in->skipping || n > LINE_BYTES_MAX;
+		in->start += ended ? n + 1 : n;
+		in->skipping = !whole;
+		in->long_lines += whole && too_long;
+		if (!whole || too_long)
+			continue;
+		*line_r = sv_make(have.p, n);
+		return true;
+	}
+}
+
+bool input_failed(const struct input *in)
+{
+	return in->failed;
+}
+
+uint64_t input_long_lines(const struct input *in)
+{
+	return in->long_lines;
+}
+
+void input_progress(const struct input *in, uint64_t *done_r, uint64_t *total_r)
+{
+	z_off_t at = in->gz ? gzoffset(in->gz) : 0;
+
+	*done_r = in->gz ? (at > 0 ? (uint64_t)at : 0) : in->done;
+	*total_r = in->total;
+}
+
+int64_t input_time_s(const struct input *in)
+{
+	return in->time_s;
+}
+
+size_t input_peek(const struct input *in, uint64_t at, char *to, size_t n)
+{
+	ssize_t got = in->gz || !in->total ? 0 : pread(in->fd, to, n, (off_t)at);
+
+	return got > 0 ? (size_t)got : 0;
+}

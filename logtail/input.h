@@ -1,0 +1,29 @@
+/* input: the lines of a whole file, from its beginning to its end: plain, .gz, or
+ * standard input ("-"). For --parse and --dry-run. The only includer of zlib. */
+#ifndef NIXIE_INPUT_H
+#define NIXIE_INPUT_H
+
+#include "err.h"
+#include "line.h"
+#include "sv.h"
+
+struct input;
+
+/* NULL and *err on failure. */
+struct input *input_open(const char *path, struct err *err);
+void input_close(struct input *input);
+
+/* The next line, without its end, valid until the next call; lines longer than
+ * LINE_BYTES_MAX are left out and counted. False: the end, or an error (see err). */
+bool input_line(struct input *input, struct sv *line_r, struct err *err) NIXIE_MUST_CHECK;
+bool input_failed(const struct input *input);
+
+uint64_t input_long_lines(const struct input *input);
+/* Bytes read of bytes there are, as they lie on disk; total 0: unknown. */
+void input_progress(const struct input *input, uint64_t *done_r, uint64_t *total_r);
+/* When the file was written last: near what time its last line is. */
+int64_t input_time_s(const struct input *input);
+/* Bytes of the file without moving in it: for the year of a first line. 0 when it cannot (stdin, .gz). */
+size_t input_peek(const struct input *input, uint64_t at, char *to, size_t n);
+
+#endif

@@ -1,0 +1,154 @@
+#include "line.h"
+
+#include "clock.h"
+
+/* How far a live line may be ahead of our clock. */
+#define AHEAD_MAX_S CLOCK_DAY_S
+
+/* "Jan" .. "Dec" to 1..12; 0: none */
+static int month_of(const char *p)
+{
+	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+	for (int i = 0; i < 12; i++)
+		if (memcmp(p, names + 3 * i, 3) == 0)
+			return i + 1;
+	return 0;
+}
+
+static int two_digits(const char *p)
+{
+	return sv_is_digit(p[0]) && sv_is_digit(p[1]) ? (p[0] - '0') * 10 + (p[1] - '0') : -1;
+}
+
+/* "Feb  3 04:05:06 " or "Feb 03 04:05:06 ": 15 bytes; the year is left open */
+static bool traditional(struct sv s, struct civil *c)
+{
+	if (s.n < 16 || s.p[3] != ' ' || s.p[6] != ' ' || s.p[9] != ':' || s.p[12] != ':' || s.p[15] != ' ')
+		return false;
+	c->month = month_of(s.p);
+	c->day = s.p[4] == ' ' && sv_is_digit(s.p[5]) ? s.p[5] - '0' : two_digits(s.p + 4);
+	c->hour = two_digits(s.p + 7);
+	c->minute = two_digits(s.p + 10);
+	c->second = two_digits(s.p + 13);
+	return c->month && c->day >= 1 && c->day <= clock_month_days(2000, c->month) && c->hour >= 0 &&
+		c->hour < 24 && c->minute >= 0 && c->minute < 60 && c->second >= 0 && c->second <= 60;
+}
+
+/* The year within reach of the anchor's that suits best; 29 February only fits leap years. */
+static bool with_year(struct civil *c, int64_t anchor_s, bool only_before, int64_t *time_s_r)
+{
+	struct civil near;
+	bool found = false;
+	int64_t best_apart = 0;
+
+	clock_s_to_civil(anchor_s, &near);
+	int reach = c->month == 2 && c->day == 29 ? 8 : 1;
+	for (int year = near.year - reach; year <= near.year + 1; year++) {
+		if (c->day > clock_month_days(year, c->month))
+			continue;
+		c->year = year;
+		int64_t time_s = clock_local_to_s(c);
+		int64_t apart = time_s > anchor_s ? time_s - anchor_s : anchor_s - time_s;
+		if (time_s > anchor_s + AHEAD_MAX_S && (only_before || reach > 1))
+			continue;
+		if (!found || apart < best_apart) {
+			found = true;
+			best_apart = apart;
+			*time_s_r = time_s;
+		}
+	}
+	return found;
+}
+
+bool line_stamp_before(struct sv bytes, int64_t anchor_s, int64_t *time_s_r)
+{
+	struct civil c;
+
+	return traditional(bytes, &c) && with_year(&c, anchor_s, true, time_s_r);
+}
+
+/* Lines of one second or minute repeat most of the stamp: only its tail is read anew. */
+struct rfc3339_memory {
+	char head[17]; /* "2026-11-21T09:12:" */
+	char zone[7];  /* "+01:00" */
+	size_t zone_n;
+	int64_t minute_us;
+};
+
+static size_t rfc3339(struct sv s, int64_t *time_us_r)
+{
+	static struct rfc3339_memory m;
+
+	if (s.n > 40 && m.zone_n && memcmp(s.p, m.head, sizeof m.head) == 0 && s.p[19] == '.') {
+		int us = 0, second = two_digits(s.p + 17);
+		size_t i = 20;
+		while (i < 26 && sv_is_digit(s.p[i]))
+			us = us * 10 + (s.p[i++] - '0');
+		if (i == 26 && second >= 0 && second <= 60 && memcmp(s.p + 26, m.zone, m.zone_n) == 0) {
+			*time_us_r = m.minute_us + second * CLOCK_SECOND_US + us;
+			return 26 + m.zone_n;
+		}
+	}
+	size_t n = clock_parse_rfc3339(s, time_us_r);
+	if (n > 26 && n <= 32 && s.p[19] == '.') {
+		memcpy(m.head, s.p, sizeof m.head);
+		m.zone_n = n - 26;
+		memcpy(m.zone, s.p + 26, m.zone_n);
+		m.minute_us = *time_us_r - *time_us_r % (60 * CLOCK_SECOND_US);
+	}
+	return n;
+}
+
+/* "tag[123]: " off the front of *s */
+static bool take_tag(struct sv *s, struct sv *process_r)
+{
+	size_t i = 0;
+
+	while (i < s->n && s->p[i] != '[' && s->p[i] != ':' && s->p[i] != ' ')
+		i++;
+	*process_r = sv_head(*s, i);
+	struct sv rest = sv_skip(*s, i);
+	if (rest.n && rest.p[0] == '[') {
+		size_t close = sv_find(rest, ']');
+		if (close == rest.n)
+			return false;
+		rest = sv_skip(rest, close + 1);
+	}
+	if (!sv_take(&rest, SV(":")))
+		return false;
+	(void)sv_take(&rest, SV(" "));
+	*s = rest;
+	return process_r->n > 0;
+}
+
+bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
+{
+	struct civil c;
+	struct sv rest = bytes;
+	int64_t time_s;
+
+	if (rest.n && rest.p[rest.n - 1] == '\r')
+		rest.n--;
+	if (rest.n < 16)
+		return false;
+	if (sv_is_digit(rest.p[0])) {
+		size_t n = rfc3339(rest, &line->time_us);
+		if (n == 0)
+			return false;
+		rest = sv_skip(rest, n);
+	} else {
+		if (!traditional(rest, &c) || !with_year(&c, anchor->time_s, false, &time_s))
+			return false;
+		line->time_us = time_s * CLOCK_SECOND_US;
+		rest = sv_skip(rest, 15);
+	}
+	anchor->time_s = line->time_us / CLOCK_SECOND_US;
+	if (!sv_take(&rest, SV(" ")))
+		return false;
+	line->host = sv_cut(&rest, ' ');
+	if (line->host.n == 0 || line->host.n > 255 || !take_tag(&rest, &line->process))
+		return false;
+	line->message = rest;
+	return true;
+}

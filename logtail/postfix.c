@@ -1,0 +1,309 @@
+#include "postfix.h"
+
+#include "clock.h"
+
+/* Postfix's are at most 20; more is not a queue id. */
+#define QUEUE_ID_MAX 30
+#define QUEUE_ID_MIN 5
+
+static const struct { const char *word; enum delivery_status status; } status_words[] = {
+	{ "sent", DELIVERY_SENT },
+	{ "bounced", DELIVERY_BOUNCED },
+	{ "deferred", DELIVERY_DEFERRED },
+	{ "SOFTBOUNCE", DELIVERY_SOFTBOUNCE },
+	{ "deliverable", DELIVERY_DELIVERABLE },
+	{ "undeliverable", DELIVERY_UNDELIVERABLE },
+	{ "undeliverable-but-not-cached", DELIVERY_UNDELIVERABLE },
+	{ "expired", DELIVERY_EXPIRED },
+	{ "force-expired", DELIVERY_EXPIRED },
+};
+
+const char *delivery_status_name(enum delivery_status status)
+{
+	for (size_t i = 0; i < sizeof status_words / sizeof *status_words; i++)
+		if (status_words[i].status == status)
+			return status_words[i].word;
+	return "unknown";
+}
+
+static bool status_by_word(struct sv word, enum delivery_status *status_r)
+{
+	for (size_t i = 0; i < sizeof status_words / sizeof *status_words; i++) {
+		if (sv_eq(word, sv_of(status_words[i].word))) {
+			*status_r = status_words[i].status;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "4F5C64474F: " off the front */
+static bool take_queue_id(struct sv *s, struct sv *queue_id_r)
+{
+	size_t n = 0;
+
+	while (n < s->n && n <= QUEUE_ID_MAX && sv_is_alnum(s->p[n]))
+		n++;
+	if (n < QUEUE_ID_MIN || n > QUEUE_ID_MAX || !sv_starts(sv_skip(*s, n), SV(": ")))
+		return false;
+	*queue_id_r = sv_head(*s, n);
+	*s = sv_skip(*s, n + 2);
+	return true;
+}
+
+/* The bytes of an address up to the '>' that ends it; *s is left behind that '>'.
+ * A local part in quotes may contain anything; \ escapes the byte after it. */
+static bool take_address(struct sv *s, struct sv *address_r)
+{
+	size_t i = 0;
+
+	if (i < s->n && s->p[i] == '"') {
+		for (i++; i < s->n && s->p[i] != '"'; i++)
+			if (s->p[i] == '\\')
+				i++;
+		if (i >= s->n)
+			return false;
+		i++;
+	}
+	while (i < s->n && s->p[i] != '>')
+		i++;
+	if (i >= s->n)
+		return false;
+	*address_r = sv_head(*s, i);
+	*s = sv_skip(*s, i + 1);
+	return true;
+}
+
+/* host[ip]:port, host[private/lmtp], [/path], none, local, a service name */
+static void split_relay(struct sv relay, struct postfix *p)
+{
+	struct sv rest = relay;
+	uint64_t port;
+
+	p->relay_host = sv_cut(&rest, '[');
+	size_t close = sv_find(rest, ']');
+	if (close == rest.n)
+		return;
+	struct sv inside = sv_head(rest, close);
+	rest = sv_skip(rest, close + 1);
+	if (sv_find(inside, '/') == inside.n)
+		p->relay_ip = inside;
+	if (sv_take(&rest, SV(":")) && sv_u64(rest, 65535, &port))
+		p->relay_port = (unsigned)port;
+}
+
+/* "12.34" in microseconds */
+static int64_t parse_delay(struct sv s)
+{
+	struct sv fraction = s;
+	uint64_t seconds;
+	int64_t us = 0, scale = 100000;
+
+	if (!sv_u64(sv_cut(&fraction, '.'), 1000000000, &seconds))
+		return -1;
+	for (size_t i = 0; i < fraction.n && scale; i++, scale /= 10) {
+		if (!sv_is_digit(fraction.p[i]))
+			return -1;
+		us += (fraction.p[i] - '0') * scale;
+	}
+	return (int64_t)seconds * CLOCK_SECOND_US + us;
+}
+
+/* ", name=value" with name [a-z_]+ off the front; value goes up to the next ", " */
+static bool take_field(struct sv *s, struct sv *name_r, struct sv *value_r)
+{
+	struct sv rest = *s;
+	size_t n = 0;
+
+	if (!sv_take(&rest, SV(", ")))
+		return false;
+	while (n < rest.n && ((rest.p[n] >= 'a' && rest.p[n] <= 'z') || rest.p[n] == '_'))
+		n++;
+	*name_r = sv_head(rest, n);
+	rest = sv_skip(rest, n);
+	if (n == 0 || !sv_take(&rest, SV("=")))
+		return false;
+	size_t end = sv_find_sv(rest, SV(", "));
+	*value_r = sv_head(rest, end);
+	*s = sv_skip(rest, end);
+	return true;
+}
+
+/* "sent (text)": TEXT is all up to the last ')'; a missing one is forgiven */
+static bool parse_status(struct sv s, struct postfix *p)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] != ' ' && s.p[n] != ',')
+		n++;
+	p->status_text = sv_head(s, n);
+	if (!status_by_word(p->status_text, &p->status))
+		return false;
+	struct sv text = sv_skip(s, n);
+	if (!sv_take(&text, SV(" (")))
+		return text.n == 0 || text.p[0] == ',';
+	size_t end = text.n;
+	while (end > 0 && text.p[end - 1] != ')')
+		end--;
+	p->text = end ? sv_head(text, end - 1) : text;
+	return true;
+}
+
+/* ", relay=..., delay=..., ..., status=S (TEXT)" */
+static bool parse_fields(struct sv s, struct postfix *p)
+{
+	struct sv name, value;
+	bool relay = false;
+
+	while (take_field(&s, &name, &value)) {
+		if (sv_eq(name, SV("status"))) {
+			/* the value is the rest of the line, with its commas */
+			return relay && parse_status(sv_make(value.p, value.n + s.n), p);
+		} else if (sv_eq(name, SV("relay"))) {
+			split_relay(value, p);
+			relay = true;
+		} else if (sv_eq(name, SV("delay"))) {
+			p->delay_text = value;
+			p->delay_us = parse_delay(value);
+		} else if (sv_eq(name, SV("dsn"))) {
+			p->dsn_text = value;
+			if (!enhanced_parse(value, &p->dsn))
+				p->dsn = (struct enhanced){ 0 };
+		}
+	}
+	return false;
+}
+
+/* An unquoted local part, in logs of the internal form, or a server's words may hold a
+ * whole line's end. Then two readings differ in the recipient, and neither may count. */
+static bool looks_twice(struct sv text)
+{
+	size_t at = sv_find_sv(text, SV(">, relay="));
+
+	if (at == text.n)
+		at = sv_find_sv(text, SV(">, orig_to=<"));
+	return at < text.n && sv_find_sv(sv_skip(text, at), SV(", status=")) < text.n - at;
+}
+
+static void parse_delivery(struct sv s, struct postfix *p)
+{
+	p->event = EVENT_MALFORMED;
+	p->delay_us = -1;
+	if (!take_address(&s, &p->to))
+		return;
+	if (sv_take(&s, SV(", orig_to=<"))) {
+		if (!take_address(&s, &p->orig_to))
+			return;
+		p->has_orig_to = true;
+	}
+	if (!sv_starts(s, SV(", relay=")) || !parse_fields(s, p))
+		return;
+	p->ambiguous = looks_twice(p->text);
+	p->event = EVENT_DELIVERY;
+}
+
+static void parse_from(struct sv s, struct postfix *p)
+{
+	struct sv name, value;
+	uint64_t n;
+
+	if (!take_address(&s, &p->sender))
+		return;
+	while (take_field(&s, &name, &value)) {
+		if (sv_eq(name, SV("status"))) {
+			if (parse_status(sv_make(value.p, value.n + s.n), p) && p->status == DELIVERY_EXPIRED)
+				p->event = EVENT_EXPIRED;
+			return;
+		}
+		if (sv_eq(name, SV("nrcpt")) && sv_u64(sv_cut(&value, ' '), 1000000, &n)) {
+			p->recipients = (unsigned)n;
+			p->event = EVENT_QUEUED;
+		}
+	}
+}
+
+static void parse_client(struct sv s, struct postfix *p)
+{
+	struct sv name, value;
+	size_t end = sv_find_sv(s, SV(", "));
+
+	p->event = EVENT_CLIENT;
+	p->client = sv_head(s, end);
+	s = sv_skip(s, end);
+	while (take_field(&s, &name, &value)) {
+		if (sv_eq(name, SV("sasl_username")))
+			p->login = value;
+		else if (sv_eq(name, SV("orig_queue_id")))
+			p->orig_queue_id = value;
+	}
+}
+
+static bool split_process(struct sv process, struct postfix *p)
+{
+	size_t last = process.n;
+
+	while (last > 0 && process.p[last - 1] != '/')
+		last--;
+	if (last == 0)
+		return false;
+	p->daemon = sv_skip(process, last);
+	p->instance = sv_head(process, sv_find(process, '/'));
+	return true;
+}
+
+bool postfix_parse(const struct line *line, struct postfix *p)
+{
+	struct sv s = line->message;
+
+	memset(p, 0, sizeof *p);
+	if (!take_queue_id(&s, &p->queue_id) || !split_process(line->process, p) || s.n < 4)
+		return false;
+	switch (s.p[0]) {
+	case 't':
+		if (sv_take(&s, SV("to=<")))
+			parse_delivery(s, p);
+		break;
+	case 'f':
+		if (sv_take(&s, SV("from=<")))
+			parse_from(s, p);
+		break;
+	case 'c':
+		if (sv_take(&s, SV("client=")))
+			parse_client(s, p);
+		break;
+	case 'u':
+		if (sv_take(&s, SV("uid=")))
+			p->event = EVENT_PICKUP;
+		break;
+	case 'm':
+		if (sv_take(&s, SV("message-id="))) {
+			p->event = EVENT_MESSAGE_ID;
+			p->message_id = s;
+		}
+		break;
+	case 'r':
+		if (sv_eq(s, SV("removed"))) /* by qmgr, or by an admin's postsuper */
+			p->event = EVENT_REMOVED;
+		break;
+	case 's':
+		if (sv_take(&s, SV("status=")) && parse_status(s, p))
+			p->event = EVENT_STATUS;
+		break;
+	default:
+		break;
+	}
+	return p->event != EVENT_NONE;
+}
+
+struct sv postfix_queued_as(struct sv text)
+{
+	size_t at = sv_find_sv(text, SV("ed as ")); /* queued as, forwarded as */
+
+	if (at == text.n)
+		return sv_make(text.p, 0);
+	struct sv id = sv_skip(text, at + 6);
+	size_t n = 0;
+	while (n < id.n && sv_is_alnum(id.p[n]))
+		n++;
+	return n >= QUEUE_ID_MIN && n <= QUEUE_ID_MAX ? sv_head(id, n) : sv_make(text.p, 0);
+}

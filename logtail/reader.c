@@ -1,0 +1,298 @@
+#include "reader.h"
+
+#include <stdio.h>
+
+#include "buf.h"
+#include "clock.h"
+
+/* A queue id in a success text is this host's own only when that message is so young. */
+#define HOP_AGE_MAX_S 3600
+
+static const char *const left_out_names[] = { "counted", "probes", "null-sender", "internal-hops", "no-attempt", "ambiguous" };
+
+const char *left_out_name(enum record_left_out left_out)
+{
+	return left_out_names[left_out];
+}
+
+void reader_init(struct reader *r, const struct config *config, struct ruleset *rules)
+{
+	*r = (struct reader){ .config = config, .rules = rules };
+	link_init(&r->links, (size_t)config->logtail_link_memory);
+}
+
+void reader_free(struct reader *r)
+{
+	link_free(&r->links);
+}
+
+/* ---- linking ---- */
+
+static void remember_instance(struct reader *r, struct sv instance)
+{
+	if (instance.n >= sizeof r->instances[0])
+		return;
+	for (size_t i = 0; i < r->n_instances; i++)
+		if (sv_eq(sv_of(r->instances[i]), instance))
+			return;
+	if (r->n_instances == sizeof r->instances / sizeof *r->instances)
+		return;
+	memcpy(r->instances[r->n_instances], instance.p, instance.n);
+	r->instances[r->n_instances++][instance.n] = '\0';
+}
+
+static struct link *link_of(struct reader *r, const struct record *rec)
+{
+	return link_find(&r->links, rec->line.host, rec->postfix.instance, rec->postfix.queue_id);
+}
+
+static struct link *link_made(struct reader *r, const struct record *rec)
+{
+	return link_add(&r->links, rec->line.host, rec->postfix.instance, rec->postfix.queue_id);
+}
+
+static void begin(struct reader *r, const struct record *rec)
+{
+	const struct postfix *p = &rec->postfix;
+	char login[LINK_STRING_MAX];
+	struct sv inherited = sv_make(login, 0);
+
+	remember_instance(r, p->instance);
+	/* a content filter gives the mail back: who sent it is known from the first time */
+	if (p->orig_queue_id.n && !p->login.n) {
+		const struct link *original = link_find(&r->links, rec->line.host, p->instance, p->orig_queue_id);
+		if (original && original->login.n) {
+			memcpy(login, original->login.p, original->login.n);
+			inherited.n = original->login.n;
+		}
+	}
+	struct link *l = link_begin(&r->links, rec->line.host, p->instance, p->queue_id, rec->line.time_us / CLOCK_SECOND_US);
+	link_set(&r->links, l, LINK_CLIENT, p->client);
+	link_set(&r->links, l, LINK_LOGIN, p->login.n ? p->login : inherited);
+}
+
+static void queued(struct reader *r, const struct record *rec)
+{
+	struct link *l = link_made(r, rec);
+
+	link_set(&r->links, l, LINK_SENDER, rec->postfix.sender);
+	l->recipients = rec->postfix.recipients;
+}
+
+/* Is the message that the next hop calls Q one of this host's own? */
+static bool is_hop(struct reader *r, const struct record *rec)
+{
+	struct sv id = postfix_queued_as(rec->postfix.text);
+
+	if (!id.n || sv_eq(id, rec->postfix.queue_id))
+		return false;
+	for (size_t i = 0; i < r->n_instances; i++) {
+		const struct link *l = link_find(&r->links, rec->line.host, sv_of(r->instances[i]), id);
+		if (l && l->begun_s && rec->line.time_us / CLOCK_SECOND_US - l->begun_s <= HOP_AGE_MAX_S)
+			return true;
+	}
+	return false;
+}
+
+static bool is_null_sender(const struct link *l)
+{
+	return l && l->has_sender && (l->sender.n == 0 || sv_starts_nocase(l->sender, SV("double-bounce@")));
+}
+
+static enum record_left_out leave_out(struct reader *r, const struct record *rec)
+{
+	const struct postfix *p = &rec->postfix;
+
+	if (p->status == DELIVERY_DELIVERABLE || p->status == DELIVERY_UNDELIVERABLE)
+		return LEFT_OUT_PROBE;
+	if (is_null_sender(rec->link))
+		return LEFT_OUT_NULL;
+	if (p->ambiguous)
+		return LEFT_OUT_AMBIGUOUS;
+	if (p->status == DELIVERY_SENT)
+		return is_hop(r, rec) ? LEFT_OUT_HOP : LEFT_OUT_NOT;
+	if (p->status == DELIVERY_DEFERRED && sv_eq(p->relay_host, SV("none")) &&
+	    (sv_eq(p->daemon, SV("error")) || sv_eq(p->daemon, SV("retry"))))
+		return LEFT_OUT_NO_ATTEMPT;
+	return LEFT_OUT_NOT;
+}
+
+static void delivery(struct reader *r, struct record *rec)
+{
+	const struct postfix *p = &rec->postfix;
+	struct link *l = link_of(r, rec);
+
+	r->counts.attempts++;
+	r->counts.status[p->status]++;
+	r->counts.ambiguous += p->ambiguous;
+	rec->failed = p->status != DELIVERY_SENT && p->status != DELIVERY_DELIVERABLE;
+	if (rec->failed)
+		ruleset_classify_text(r->rules, p->text, p->dsn, p->relay_host, &rec->reply, &rec->verdict);
+	rec->link = l;
+	rec->left_out = leave_out(r, rec);
+	r->counts.left_out[rec->left_out]++;
+	/* is_hop() may have moved links, not removed any */
+	if (p->status == DELIVERY_DEFERRED || p->status == DELIVERY_SOFTBOUNCE) {
+		if (!l)
+			l = link_made(r, rec);
+		l->deferred = true;
+		rec->link = l;
+	}
+}
+
+static enum record_kind kind_of(struct reader *r, struct record *rec)
+{
+	struct link *l;
+
+	switch (rec->postfix.event) {
+	case EVENT_DELIVERY:
+		delivery(r, rec);
+		return RECORD_DELIVERY;
+	case EVENT_EXPIRED:
+	case EVENT_STATUS:
+		r->counts.attempts++;
+		r->counts.status[rec->postfix.status]++;
+		rec->link = link_of(r, rec);
+		return RECORD_STATUS;
+	case EVENT_REMOVED:
+		l = link_of(r, rec);
+		rec->link = l;
+		if (l)
+			link_removed(&r->links, l);
+		return RECORD_REMOVED;
+	case EVENT_CLIENT:
+	case EVENT_PICKUP:
+		begin(r, rec);
+		return RECORD_NONE;
+	case EVENT_MESSAGE_ID:
+		link_set(&r->links, link_made(r, rec), LINK_MESSAGE_ID, rec->postfix.message_id);
+		return RECORD_NONE;
+	case EVENT_QUEUED:
+		queued(r, rec);
+		return RECORD_NONE;
+	case EVENT_MALFORMED:
+		r->counts.rejected++;
+		return RECORD_REJECTED;
+	case EVENT_NONE:
+		break;
+	}
+	return RECORD_NONE;
+}
+
+enum record_kind reader_line(struct reader *r, struct sv bytes, struct stamp_anchor *anchor, struct record *rec)
+{
+	r->counts.lines++;
+	rec->kind = RECORD_NONE;
+	rec->link = NULL;
+	rec->failed = false;
+	rec->left_out = LEFT_OUT_NOT;
+	if (!line_parse(bytes, anchor, &rec->line)) {
+		r->counts.unparsed++;
+		return RECORD_NONE;
+	}
+	if (postfix_parse(&rec->line, &rec->postfix))
+		rec->kind = kind_of(r, rec);
+	return rec->kind;
+}
+
+/* ---- records to facts ---- */
+
+struct maker {
+	const struct reader *reader;
+	const struct record *record;
+	struct fact fact;
+	char message[700];
+	struct address address;
+	fact_callback *callback;
+	void *arg;
+};
+
+static void describe_message(struct maker *m)
+{
+	const struct record *rec = m->record;
+	const struct postfix *p = &rec->postfix;
+	struct buf b = BUF_ON(m->message);
+	int64_t time_s = rec->line.time_us / CLOCK_SECOND_US;
+
+	buf_addf(&b, "%.*s/%.*s/%.*s", SV_ARG(rec->line.host), SV_ARG(p->instance), SV_ARG(p->queue_id));
+	m->fact.time_s = time_s;
+	m->fact.message = buf_sv(&b);
+	m->fact.arrival_s = p->delay_us > 0 ? (rec->line.time_us - p->delay_us) / CLOCK_SECOND_US : time_s;
+	if (!rec->link)
+		return;
+	m->fact.sender = rec->link->sender;
+	m->fact.login = rec->link->login;
+	m->fact.client = rec->link->client;
+	m->fact.message_id = rec->link->message_id;
+	m->fact.never_deferred = rec->link->begun_s && !rec->link->deferred;
+}
+
+static void describe_failure(struct maker *m)
+{
+	const struct record *rec = m->record;
+	struct failure *f = &m->fact.failure;
+
+	*f = (struct failure){ .class_ = rec->verdict.class_, .code = rec->reply.code, .enhanced = rec->reply.enhanced,
+		.text = sv_head(rec->postfix.text, STATE_TEXT_MAX),
+		.remote = rec->postfix.relay_host };
+	f->occurrence.category = rec->verdict.category;
+	f->occurrence.rule = sv_of(rec->verdict.rule ? rec->verdict.rule->id : "");
+}
+
+/* One fact for one address; an address that has no key is only counted. */
+static void give(struct maker *m, struct sv address, bool counted)
+{
+	struct address_options options = config_address_options(m->reader->config);
+
+	m->fact.address = sv_make("", 0);
+	if (address_parse(address, ADDRESS_EXTERNAL, &options, &m->address) == ADDRESS_OK)
+		m->fact.address = address_key(&m->address);
+	m->fact.uncounted = !counted;
+	m->callback(m->arg, &m->fact);
+}
+
+static void give_delivery(struct maker *m)
+{
+	const struct postfix *p = &m->record->postfix;
+	bool alone = m->record->link && m->record->link->recipients == 1;
+	int to = m->reader->config->attribute_to;
+
+	m->fact.kind = p->status == DELIVERY_SENT ? FACT_DELIVERED :
+		p->status == DELIVERY_BOUNCED ? FACT_FAILED : FACT_DEFERRED;
+	if (m->fact.kind != FACT_DELIVERED)
+		describe_failure(m);
+	/* an alias with several targets must not suffer for one of them */
+	bool use_original = p->has_orig_to && alone && to != ATTRIBUTE_FINAL;
+	give(m, use_original && to == ATTRIBUTE_ORIGINAL ? p->orig_to : p->to, true);
+	if (use_original && to == ATTRIBUTE_BOTH)
+		give(m, p->orig_to, false);
+}
+
+void record_facts(const struct reader *reader, const struct record *record, fact_callback *callback, void *arg)
+{
+	struct maker m = { .reader = reader, .record = record, .callback = callback, .arg = arg };
+
+	if (record->kind == RECORD_NONE || record->kind == RECORD_REJECTED || record->left_out != LEFT_OUT_NOT)
+		return;
+	describe_message(&m);
+	switch (record->kind) {
+	case RECORD_DELIVERY:
+		give_delivery(&m);
+		break;
+	case RECORD_STATUS:
+		m.fact.arrival_s = 0; /* the line has no delay: the message is the one that is on record */
+		m.fact.kind = FACT_EXPIRED;
+		if (record->postfix.event == EVENT_EXPIRED)
+			callback(arg, &m.fact);
+		break;
+	case RECORD_REMOVED:
+		m.fact.arrival_s = 0;
+		m.fact.kind = FACT_REMOVED;
+		if (!m.fact.never_deferred)
+			callback(arg, &m.fact);
+		break;
+	case RECORD_NONE:
+	case RECORD_REJECTED:
+		break;
+	}
+}

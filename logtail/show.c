@@ -1,0 +1,70 @@
+#include "show.h"
+
+#include "buf.h"
+#include "clock.h"
+#include "log.h"
+#include "report.h"
+
+void show_start(struct show *s)
+{
+	*s = (struct show){ .out = stdout };
+	progress_start(&s->progress, stderr, "reading");
+}
+
+void show_progress(struct show *s, uint64_t done, uint64_t total, uint64_t lines)
+{
+	if (!s->live)
+		progress_show(&s->progress, done, total, lines);
+}
+
+void show_caught_up(struct show *s, struct store *store, uint64_t done, uint64_t lines)
+{
+	struct err err;
+
+	if (s->live)
+		return;
+	progress_end(&s->progress, done, lines);
+	(void)fputc('\n', s->out);
+	if (report_summary(store, s->out, &err) != STORE_OK)
+		log_warning("%s", err.text);
+	(void)fflush(s->out);
+	s->live = true;
+}
+
+static void event_word(FILE *out, const struct fact *f)
+{
+	enum colour colour = COLOUR_YELLOW;
+	const char *word = "deferred";
+
+	if (f->kind == FACT_DELIVERED) {
+		colour = COLOUR_GREEN;
+		word = "delivered";
+	} else if (f->kind == FACT_FAILED) {
+		colour = f->failure.class_ == CLASS_HARD ? COLOUR_RED : COLOUR_YELLOW;
+		word = class_name(f->failure.class_);
+	}
+	(void)fprintf(out, "%s%-9s%s ", term_colour(out, colour), word, term_colour(out, COLOUR_PLAIN));
+}
+
+void show_event(void *show, const struct fact *f, const struct account *a)
+{
+	struct show *s = show;
+	char time[CLOCK_TEXT_MAX];
+
+	if (!s->live || f->kind == FACT_EXPIRED || f->kind == FACT_REMOVED)
+		return;
+	clock_format_us(f->time_s * CLOCK_SECOND_US, time, sizeof time);
+	(void)fprintf(s->out, "%s ", time);
+	event_word(s->out, f);
+	term_clean(s->out, f->address.n ? f->address : SV("(no usable address)"));
+	if (f->kind != FACT_DELIVERED) {
+		(void)fprintf(s->out, "  %s (rule ", category_name(f->failure.occurrence.category));
+		term_clean(s->out, f->failure.occurrence.rule.n ? f->failure.occurrence.rule : SV("none"));
+		(void)fputs(")", s->out);
+	}
+	for (const struct transition *t = a ? a->transitions : NULL; t; t = t->next)
+		(void)fprintf(s->out, "  %s -> %s%s%s", status_name(t->from), term_colour(s->out, COLOUR_BOLD),
+			status_name(t->to), term_colour(s->out, COLOUR_PLAIN));
+	(void)fputc('\n', s->out);
+	(void)fflush(s->out);
+}

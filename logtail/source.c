@@ -1,0 +1,438 @@
+#include "source.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "year.h"
+
+void source_init(struct source *s, const char *host, const char *path)
+{
+	*s = (struct source){ .fd = -1 };
+	(void)snprintf(s->path, sizeof s->path, "%s", path);
+	(void)snprintf(s->name, sizeof s->name, "%s:%s", host, path);
+	s->buffer = xalloc(SOURCE_BUFFER_BYTES);
+	s->stream = strcmp(path, "-") == 0;
+	if (!s->stream)
+		return;
+	s->fd = dup(STDIN_FILENO);
+	int flags = s->fd >= 0 ? fcntl(s->fd, F_GETFL) : -1;
+	if (flags >= 0)
+		(void)fcntl(s->fd, F_SETFL, flags | O_NONBLOCK);
+	s->anchor.time_s = clock_now_s();
+}
+
+static void close_file(struct source *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	s->start = s->end = 0;
+	s->skipping = s->final = s->idle = false;
+	s->quiet_since_ms = 0;
+}
+
+void source_free(struct source *s)
+{
+	close_file(s);
+	free(s->buffer);
+}
+
+/* ---- identity ---- */
+
+static bool pread_all(int fd, char *to, size_t n, uint64_t at)
+{
+	while (n) {
+		ssize_t got = pread(fd, to, n, (off_t)at);
+		if (got <= 0)
+			return false;
+		to += got;
+		n -= (size_t)got;
+		at += (uint64_t)got;
+	}
+	return true;
+}
+
+static bool hash_range(int fd, uint64_t from, uint64_t n, uint64_t *hash_r)
+{
+	char bytes[SOURCE_HEAD_BYTES];
+
+	if (n > sizeof bytes || !pread_all(fd, bytes, (size_t)n, from))
+		return false;
+	*hash_r = sv_hash(sv_make(bytes, (size_t)n));
+	return true;
+}
+
+static uint64_t file_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+uint64_t source_size(const struct source *s)
+{
+	return s->fd >= 0 ? file_size(s->fd) : 0;
+}
+
+/* Are the bytes of the stored position in this file? */
+static bool matches(int fd, const struct position *p)
+{
+	uint64_t head, tail;
+
+	return file_size(fd) >= p->offset && hash_range(fd, 0, p->head_bytes, &head) && head == p->head_hash &&
+		p->tail_bytes <= p->offset && hash_range(fd, p->offset - p->tail_bytes, p->tail_bytes, &tail) &&
+		tail == p->tail_hash;
+}
+
+/* ---- files of a rotated set ---- */
+
+struct candidate {
+	char path[CONFIG_STRING_MAX + 256];
+	struct stat st;
+};
+
+static bool is_compressed(struct sv name)
+{
+	static const char *const endings[] = { ".gz", ".xz", ".zst", ".bz2" };
+
+	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+		if (sv_ends_nocase(name, sv_of(endings[i])))
+			return true;
+	return false;
+}
+
+/* Regular, uncompressed files whose names begin with that of the log. Returns how many; *v_r is malloc'ed. */
+static size_t list_siblings(const struct source *s, struct candidate **v_r)
+{
+	char directory[CONFIG_STRING_MAX];
+	const char *slash = strrchr(s->path, '/');
+	const char *base = slash ? slash + 1 : s->path;
+	size_t n = 0, size = 0;
+	struct candidate *v = NULL;
+	struct dirent *entry;
+
+	(void)snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - s->path) + 1 : 1, slash ? s->path : ".");
+	DIR *dir = opendir(directory);
+	while (dir && (entry = readdir(dir))) {
+		struct candidate c;
+		if (!sv_starts(sv_of(entry->d_name), sv_of(base)) || is_compressed(sv_of(entry->d_name)))
+			continue;
+		if ((size_t)snprintf(c.path, sizeof c.path, "%s%s%s", directory, slash ? "" : "/", entry->d_name) >= sizeof c.path ||
+		    stat(c.path, &c.st) != 0 || !S_ISREG(c.st.st_mode))
+			continue;
+		if (n == size) {
+			size = size ? size * 2 : 16;
+			struct candidate *bigger = xalloc(size * sizeof *bigger);
+			if (n)
+				memcpy(bigger, v, n * sizeof *v);
+			free(v);
+			v = bigger;
+		}
+		v[n++] = c;
+	}
+	if (dir)
+		closedir(dir);
+	*v_r = v;
+	return n;
+}
+
+static int by_time(const struct stat *a, const struct stat *b)
+{
+	if (a->st_mtim.tv_sec != b->st_mtim.tv_sec)
+		return a->st_mtim.tv_sec < b->st_mtim.tv_sec ? -1 : 1;
+	return a->st_mtim.tv_nsec < b->st_mtim.tv_nsec ? -1 : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+}
+
+/* ---- opening ---- */
+
+static bool open_file(struct source *s, const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		(void)snprintf(s->problem, sizeof s->problem, "%.120s: %s%s", path,
+			fd < 0 ? strerror(errno) : "not a regular file",
+			fd < 0 && errno == EACCES ? "; let the user of nixie-logtail read it, e.g. adduser nixie adm" : "");
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	close_file(s);
+	s->fd = fd;
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
+	s->offset = s->read_offset = 0;
+	(void)snprintf(s->open_path, sizeof s->open_path, "%s", path);
+	s->problem[0] = '\0';
+	return true;
+}
+
+static void go_to(struct source *s, uint64_t offset)
+{
+	s->offset = s->read_offset = offset;
+	s->start = s->end = 0;
+	s->skipping = s->final = s->idle = false;
+}
+
+static size_t peek(const void *source, uint64_t at, char *to, size_t n)
+{
+	ssize_t got = pread(((const struct source *)source)->fd, to, n, (off_t)at);
+
+	return got > 0 ? (size_t)got : 0;
+}
+
+static void anchor_first_line(struct source *s)
+{
+	struct stat st;
+
+	if (fstat(s->fd, &st) == 0)
+		s->anchor = year_of_first_line(peek, s, (uint64_t)st.st_size, st.st_mtim.tv_sec);
+	else
+		s->anchor.time_s = clock_now_s();
+}
+
+/* Behind the last whole line */
+static void go_to_end(struct source *s)
+{
+	uint64_t size = file_size(s->fd);
+	char c;
+
+	while (size > 0 && pread(s->fd, &c, 1, (off_t)size - 1) == 1 && c != '\n')
+		size--;
+	go_to(s, size);
+	s->anchor.time_s = clock_now_s();
+}
+
+static bool find_position(struct source *s, const struct position *p)
+{
+	struct candidate *v;
+	bool found = false;
+	size_t n = list_siblings(s, &v);
+
+	/* the same inode first: identical beginnings and ends do happen */
+	for (int pass = 0; pass < 2 && !found; pass++) {
+		for (size_t i = 0; i < n && !found; i++) {
+			bool same = v[i].st.st_ino == p->inode && v[i].st.st_dev == p->device;
+			if (same != (pass == 0) || !open_file(s, v[i].path))
+				continue;
+			found = matches(s->fd, p);
+		}
+	}
+	free(v);
+	return found;
+}
+
+bool source_resume(struct source *s, const struct position *p, bool start_at_end)
+{
+	if (s->stream)
+		return true;
+	close_file(s);
+	if (p && find_position(s, p)) {
+		go_to(s, p->offset);
+		s->anchor.time_s = p->time_s;
+		return true;
+	}
+	if (!open_file(s, s->path))
+		return p == NULL;
+	if (!p && start_at_end)
+		go_to_end(s);
+	else
+		anchor_first_line(s);
+	if (p)
+		(void)snprintf(s->problem, sizeof s->problem,
+			"%.120s: the place where reading stopped is gone (rotated away or compressed?)", s->path);
+	return p == NULL || p->offset == 0;
+}
+
+/* ---- rotation ---- */
+
+/* The file to read after this one: the oldest that was changed later, the log itself in the end. */
+static void open_next(struct source *s)
+{
+	struct candidate *v;
+	struct stat now;
+	const struct candidate *best = NULL;
+	char next[CONFIG_STRING_MAX + 256];
+	size_t n = list_siblings(s, &v);
+
+	if (fstat(s->fd, &now) != 0)
+		now = (struct stat){ 0 };
+	for (size_t i = 0; i < n; i++) {
+		bool self = v[i].st.st_ino == s->inode && v[i].st.st_dev == s->device;
+		if (self || strcmp(v[i].path, s->path) == 0 || by_time(&v[i].st, &now) < 0)
+			continue;
+		if (!best || by_time(&v[i].st, &best->st) < 0)
+			best = &v[i];
+	}
+	(void)snprintf(next, sizeof next, "%s", best ? best->path : s->path);
+	free(v);
+	int64_t anchor_s = s->anchor.time_s;
+	if (open_file(s, next)) {
+		log_info("file=%s opened after a rotation", next);
+		s->anchor.time_s = anchor_s;
+	}
+}
+
+/* At the end of the open file: is the log another file by now? True: go on reading. */
+static bool rotated(struct source *s)
+{
+	struct stat st;
+	int64_t now_ms = clock_mono_ms();
+
+	if (stat(s->path, &st) != 0 || (st.st_ino == s->inode && st.st_dev == s->device)) {
+		s->quiet_since_ms = 0;
+		return false;
+	}
+	if (s->quiet_since_ms == 0)
+		s->quiet_since_ms = now_ms;
+	/* the writer may go on with the old file until it is told to reopen */
+	if (st.st_size == 0 || now_ms - s->quiet_since_ms < SOURCE_DRAIN_MS)
+		return false;
+	if (s->end > s->start && !s->final) {
+		s->final = true; /* its last line will never get its end */
+		return true;
+	}
+	open_next(s);
+	return s->quiet_since_ms == 0;
+}
+
+/* After a pause the file may have been truncated, and have grown past us again. */
+static bool rewritten(struct source *s)
+{
+	char was[SOURCE_TAIL_BYTES], is[SOURCE_TAIL_BYTES];
+	size_t n = s->end < sizeof was ? s->end : sizeof was;
+
+	if (file_size(s->fd) < s->read_offset)
+		return true;
+	/* the last bytes read are still at the end of the buffer's used part */
+	memcpy(was, s->buffer + s->end - n, n);
+	return !pread_all(s->fd, is, n, s->read_offset - n) || memcmp(was, is, n) != 0;
+}
+
+static void restart(struct source *s)
+{
+	log_warning("file=%s was truncated or rewritten; reading it from its beginning", s->open_path);
+	s->restarts++;
+	go_to(s, 0);
+}
+
+/* ---- lines ---- */
+
+/* Reads more bytes behind the buffer's. False: there are none now. */
+static bool fill(struct source *s)
+{
+	if (s->idle && !s->stream && rewritten(s))
+		restart(s);
+	if (s->start > 0 && s->end == SOURCE_BUFFER_BYTES) {
+		memmove(s->buffer, s->buffer + s->start, s->end - s->start);
+		s->end -= s->start;
+		s->start = 0;
+	}
+	char *to = s->buffer + s->end;
+	size_t room = SOURCE_BUFFER_BYTES - s->end;
+	ssize_t n = s->stream ? read(s->fd, to, room) : pread(s->fd, to, room, (off_t)s->read_offset);
+	s->idle = n <= 0;
+	if (s->stream && (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)))
+		s->closed = s->final = true;
+	if (n <= 0)
+		return false;
+	s->end += (size_t)n;
+	s->read_offset += (uint64_t)n;
+	s->quiet_since_ms = 0;
+	return true;
+}
+
+/* A whole line in the buffer, without its end. False: none. The offset stays at the
+ * beginning of a line, also of one that is too long and still being skipped. */
+static bool take_line(struct source *s, struct sv *line_r)
+{
+	for (;;) {
+		struct sv have = sv_make(s->buffer + s->start, s->end - s->start);
+		size_t n = sv_find(have, '\n');
+		bool ended = n < have.n, whole = ended || (s->final && have.n);
+		if (!whole && n <= LINE_BYTES_MAX)
+			return false;
+		bool too_long = s->skipping || n > LINE_BYTES_MAX;
+		s->start += ended ? n + 1 : n;
+		s->skipping = !whole;
+		if (!whole)
+			return false;
+		s->offset = s->read_offset - (s->end - s->start);
+		s->lines++;
+		if (too_long) {
+			s->long_lines++;
+			continue;
+		}
+		*line_r = sv_make(have.p, n);
+		return true;
+	}
+}
+
+enum source_result source_next(struct source *s, struct sv *line_r)
+{
+	if (s->fd < 0) {
+		if (s->stream || !open_file(s, s->path))
+			return SOURCE_MISSING;
+		anchor_first_line(s);
+	}
+	for (;;) {
+		if (take_line(s, line_r))
+			return SOURCE_LINE;
+		if (!fill(s) && !(s->stream ? s->closed && s->end > s->start : rotated(s)))
+			return SOURCE_END;
+	}
+}
+
+void source_position(struct source *s, struct arena *arena, int64_t time_s, struct position *p)
+{
+	*p = (struct position){ .source = sv_of(s->name), .path = arena_dup(arena, sv_of(s->open_path)),
+		.device = s->device, .inode = s->inode, .offset = s->offset, .time_s = time_s };
+	p->head_bytes = s->offset < SOURCE_HEAD_BYTES ? s->offset : SOURCE_HEAD_BYTES;
+	p->tail_bytes = s->offset < SOURCE_TAIL_BYTES ? s->offset : SOURCE_TAIL_BYTES;
+	if (s->fd < 0 || !hash_range(s->fd, 0, p->head_bytes, &p->head_hash) ||
+	    !hash_range(s->fd, s->offset - p->tail_bytes, p->tail_bytes, &p->tail_hash))
+		p->head_bytes = p->tail_bytes = 0;
+	p->at = arena_printf(arena, "%llx.%llx.%016llx:%llu", (unsigned long long)p->device, (unsigned long long)p->inode,
+		(unsigned long long)p->tail_hash, (unsigned long long)p->offset);
+}
+
+void source_read_back(struct source *s, size_t max_bytes, source_line_callback *callback, void *arg)
+{
+	uint64_t at = s->offset > max_bytes ? s->offset - max_bytes : 0;
+	char *bytes = xalloc(SOURCE_BUFFER_BYTES);
+	bool first = at > 0; /* the piece of a line at a place in the middle */
+	size_t have = 0;
+
+	while (s->fd >= 0 && at < s->offset) {
+		size_t want = SOURCE_BUFFER_BYTES - have;
+		if (want > s->offset - at)
+			want = (size_t)(s->offset - at);
+		ssize_t n = want ? pread(s->fd, bytes + have, want, (off_t)at) : 0;
+		if (n <= 0)
+			break;
+		at += (uint64_t)n;
+		have += (size_t)n;
+		struct sv rest = sv_make(bytes, have);
+		while (sv_find(rest, '\n') < rest.n) {
+			struct sv line = sv_cut(&rest, '\n');
+			if (!first && line.n <= LINE_BYTES_MAX)
+				callback(arg, line);
+			first = false;
+		}
+		memmove(bytes, rest.p, rest.n);
+		have = rest.n;
+		if (have == SOURCE_BUFFER_BYTES) {
+			have = 0; /* no end of line in a whole buffer */
+			first = true;
+		}
+	}
+	free(bytes);
+}

@@ -1,0 +1,73 @@
+/* source: the lines of one log file, across its rotations.
+ *
+ * A file is known by device, inode, a hash of its first bytes and a hash of the
+ * bytes before the offset, never by its name alone: a rotated file is found
+ * among its siblings (mail.log.1, mail.log-20261121) and read to its end first;
+ * a file that was truncated or rewritten in place is noticed. Only whole lines
+ * are given out; a line that has no end yet waits for it.
+ *
+ * Waiting is the caller's: source_next() never blocks. */
+#ifndef NIXIE_SOURCE_H
+#define NIXIE_SOURCE_H
+
+#include "arena.h"
+#include "line.h"
+#include "store.h"
+
+#define SOURCE_BUFFER_BYTES ((size_t)256 * 1024)
+/* A rotated file that was not written to for so long is left for the next one. */
+#define SOURCE_DRAIN_MS 1000
+/* Identity: so many first bytes, so many bytes before the offset. */
+#define SOURCE_HEAD_BYTES 512
+#define SOURCE_TAIL_BYTES 64
+
+enum source_result {
+	SOURCE_LINE,
+	SOURCE_END,     /* nothing more at the moment */
+	SOURCE_MISSING, /* the file is not there, or may not be read: see `problem` */
+};
+
+struct source {
+	char path[CONFIG_STRING_MAX]; /* as configured */
+	char name[CONFIG_STRING_MAX + 256]; /* "<host>:<path>", its name in the store */
+	int fd; /* -1: not open */
+	char open_path[CONFIG_STRING_MAX + 256]; /* what fd is: the path, or a sibling */
+	uint64_t device, inode;
+	uint64_t offset; /* of the first byte that was not given out as a line */
+	char *buffer;    /* bytes [start, end) are read and not given out */
+	size_t start, end;
+	uint64_t read_offset; /* of the byte behind the buffer */
+	bool skipping;   /* inside an over-long line */
+	bool idle;       /* the last read found nothing: look closer at the next one */
+	bool stream;     /* standard input: no identity, no position, read once */
+	bool closed;     /* a stream that has ended */
+	bool final;      /* a partial last line of a file that is left: give it out */
+	int64_t quiet_since_ms; /* of a rotated file; 0: not rotated */
+	struct stamp_anchor anchor;
+	uint64_t lines, long_lines, restarts; /* restarts: files that began anew under us */
+	char problem[256];
+};
+
+/* path "-" is standard input, a stream. */
+void source_init(struct source *source, const char *host, const char *path);
+void source_free(struct source *source);
+
+/* Goes to where the stored position says; NULL: never read, start as configured.
+ * False: the bytes at that position are not to be found any more; the present
+ * file is read from its beginning, and `problem` says so. */
+bool source_resume(struct source *source, const struct position *position, bool start_at_end) NIXIE_MUST_CHECK;
+
+/* The line is valid until the next call. */
+enum source_result source_next(struct source *source, struct sv *line_r) NIXIE_MUST_CHECK;
+
+/* Where it is now: behind the last line given out. Strings are in the arena. */
+void source_position(struct source *source, struct arena *arena, int64_t time_s, struct position *position_r);
+
+/* Size of the open file, for progress; 0: unknown. */
+uint64_t source_size(const struct source *source);
+
+/* Calls back with the whole lines of the last max_bytes before the offset, oldest first. */
+typedef void source_line_callback(void *arg, struct sv line);
+void source_read_back(struct source *source, size_t max_bytes, source_line_callback *callback, void *arg);
+
+#endif

@@ -1,0 +1,214 @@
+#include "whole.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "buf.h"
+#include "cli.h"
+#include "clock.h"
+#include "input.h"
+#include "ledger.h"
+#include "log.h"
+#include "reader.h"
+#include "report.h"
+#include "term.h"
+#include "year.h"
+
+/* How often the clock is asked for progress. */
+#define PROGRESS_LINES 4096
+
+typedef void record_callback(void *arg, const struct record *record);
+
+static size_t peek(const void *input, uint64_t at, char *to, size_t n)
+{
+	return input_peek(input, at, to, n);
+}
+
+/* All lines of one file through the reader. False: it could not be read (to its end). */
+static bool read_file(struct reader *reader, const char *path, record_callback *callback, void *arg, bool show)
+{
+	struct err err;
+	struct sv line;
+	struct progress progress;
+	uint64_t done, total, lines = 0;
+	struct input *in = input_open(path, &err);
+	struct record *record = xalloc(sizeof *record);
+
+	if (!in) {
+		log_error("%s", err.text);
+		free(record);
+		return false;
+	}
+	input_progress(in, &done, &total);
+	struct stamp_anchor anchor = year_of_first_line(peek, in, total, input_time_s(in));
+	progress_start(&progress, show && total ? stderr : NULL, path);
+	while (input_line(in, &line, &err)) {
+		if (++lines % PROGRESS_LINES == 0) {
+			input_progress(in, &done, &total);
+			progress_show(&progress, done, total, lines);
+		}
+		if (reader_line(reader, line, &anchor, record) != RECORD_NONE)
+			callback(arg, record);
+	}
+	bool ok = !input_failed(in);
+	if (!ok)
+		log_error("%s: %s", path, err.text);
+	if (input_long_lines(in))
+		log_warning("%s: %llu lines of more than %d bytes were left out", path,
+			(unsigned long long)input_long_lines(in), LINE_BYTES_MAX);
+	if (progress.open)
+		progress_end(&progress, total, lines);
+	input_close(in);
+	free(record);
+	return ok;
+}
+
+static void print_counts(const struct reader *r)
+{
+	const struct reader_counts *c = &r->counts;
+
+	(void)fprintf(stderr, "lines=%llu attempts=%llu", (unsigned long long)c->lines, (unsigned long long)c->attempts);
+	for (int i = 0; i < DELIVERY_STATUS_COUNT; i++)
+		if (c->status[i])
+			(void)fprintf(stderr, " %s=%llu", delivery_status_name((enum delivery_status)i), (unsigned long long)c->status[i]);
+	(void)fprintf(stderr, " rejected=%llu ambiguous=%llu not-syslog=%llu\n", (unsigned long long)c->rejected,
+		(unsigned long long)c->ambiguous, (unsigned long long)c->unparsed);
+}
+
+/* ---- --parse ---- */
+
+static void text_member(struct buf *b, const char *name, struct sv value)
+{
+	if (!value.n)
+		return;
+	buf_addf(b, "%s\"%s\":", b->n > 1 ? "," : "", name);
+	buf_add_json(b, value);
+}
+
+static void print_record(void *arg, const struct record *rec)
+{
+	static char room[8 * LINE_BYTES_MAX];
+	struct buf b = BUF_ON(room);
+	char time[CLOCK_TEXT_MAX];
+	const struct postfix *p = &rec->postfix;
+	struct reply said;
+	int code = rec->reply.code;
+
+	(void)arg;
+	if (!rec->failed) {
+		reply_parse(p->text, p->dsn, &said);
+		code = said.code;
+	}
+	if (rec->kind != RECORD_DELIVERY && rec->kind != RECORD_STATUS)
+		return;
+	clock_format_us(rec->line.time_us, time, sizeof time);
+	buf_add_char(&b, '{');
+	text_member(&b, "time", sv_of(time));
+	text_member(&b, "host", rec->line.host);
+	text_member(&b, "process", rec->line.process);
+	text_member(&b, "queue_id", p->queue_id);
+	if (rec->kind == RECORD_DELIVERY) {
+		buf_add(&b, SV(",\"to\":"));
+		buf_add_json(&b, p->to); /* also the empty one */
+	}
+	text_member(&b, "orig_to", p->orig_to);
+	text_member(&b, "relay_host", p->relay_host);
+	text_member(&b, "relay_ip", p->relay_ip);
+	if (p->relay_port)
+		buf_addf(&b, ",\"relay_port\":%u", p->relay_port);
+	if (p->delay_text.n && p->delay_us >= 0)
+		buf_addf(&b, ",\"delay\":%.10g", (double)p->delay_us / 1e6);
+	text_member(&b, "dsn", p->dsn_text);
+	if (code)
+		buf_addf(&b, ",\"code\":%d", code);
+	text_member(&b, "status", p->status_text);
+	text_member(&b, "text", p->text);
+	if (p->event == EVENT_EXPIRED || (rec->link && rec->link->has_sender)) {
+		buf_add(&b, SV(",\"sender\":"));
+		buf_add_json(&b, p->event == EVENT_EXPIRED ? p->sender : rec->link->sender);
+	}
+	if (rec->failed) {
+		text_member(&b, "category", sv_of(category_name(rec->verdict.category)));
+		text_member(&b, "class", sv_of(class_name(rec->verdict.class_)));
+		text_member(&b, "rule", sv_of(rec->verdict.rule ? rec->verdict.rule->id : ""));
+	}
+	if (p->ambiguous)
+		buf_add(&b, SV(",\"ambiguous\":true"));
+	buf_add(&b, SV("}\n"));
+	(void)fwrite(b.p, 1, b.n, stdout);
+}
+
+int whole_parse(const struct config *config, struct ruleset *rules, char *const *files, size_t n)
+{
+	struct reader *reader = xalloc(sizeof *reader);
+	bool ok = true;
+
+	reader_init(reader, config, rules);
+	for (size_t i = 0; i < n; i++)
+		ok = read_file(reader, files[i], print_record, NULL, false) && ok;
+	if (fflush(stdout) != 0) {
+		log_error("cannot write the output: %m");
+		ok = false;
+	}
+	print_counts(reader);
+	reader_free(reader);
+	free(reader);
+	return ok ? EXIT_OK : EXIT_NOT_FOUND;
+}
+
+/* ---- --dry-run ---- */
+
+struct dry_run {
+	struct reader *reader;
+	struct ledger ledger;
+	size_t batch;
+};
+
+static void add_fact(void *arg, const struct fact *fact)
+{
+	struct dry_run *d = arg;
+
+	ledger_add(&d->ledger, fact);
+}
+
+static void commit(struct dry_run *d)
+{
+	struct err err;
+
+	/* the store in memory refuses nothing */
+	if (ledger_commit(&d->ledger, NULL, NULL, &err) != STORE_OK)
+		log_error("panic: %s", err.text);
+}
+
+static void take_record(void *arg, const struct record *rec)
+{
+	struct dry_run *d = arg;
+
+	record_facts(d->reader, rec, add_fact, d);
+	if (d->ledger.n >= d->batch)
+		commit(d);
+}
+
+int whole_dry_run(const struct config *config, struct ruleset *rules, char *const *files, size_t n)
+{
+	struct dry_run d = { .reader = xalloc(sizeof *d.reader), .batch = (size_t)config->logtail_batch };
+	struct store *store = store_memory();
+	struct err err;
+	bool ok = true;
+
+	reader_init(d.reader, config, rules);
+	ledger_init(&d.ledger, store, config);
+	for (size_t i = 0; i < n; i++)
+		ok = read_file(d.reader, files[i], take_record, &d, true) && ok;
+	commit(&d);
+	if (report_summary(store, stdout, &err) != STORE_OK)
+		log_error("%s", err.text);
+	(void)fputs("\nNothing was written anywhere: this was a dry run.\n", stdout);
+	(void)fflush(stdout);
+	print_counts(d.reader);
+	ledger_free(&d.ledger);
+	store_free(store);
+	reader_free(d.reader);
+	free(d.reader);
+	return ok ? EXIT_OK : EXIT_NOT_FOUND;
+}

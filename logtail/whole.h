@@ -1,0 +1,15 @@
+/* whole: --parse and --dry-run: whole files, without Redis. */
+#ifndef NIXIE_WHOLE_H
+#define NIXIE_WHOLE_H
+
+#include "config.h"
+#include "rules.h"
+
+/* One JSON object a line on standard output for every delivery-status line; a
+ * summary line on standard error. Returns an exit code. */
+int whole_parse(const struct config *config, struct ruleset *rules, char *const *files, size_t n);
+
+/* What nixie would have done: the summary a person reads, on standard output. */
+int whole_dry_run(const struct config *config, struct ruleset *rules, char *const *files, size_t n);
+
+#endif
