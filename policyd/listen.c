@@ -1,0 +1,113 @@
+#include "listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static bool in_use(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool answers = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return answers;
+}
+
+static int open_unix(const char *path, unsigned mode, struct err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct stat st;
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path) {
+		err_set(err, "%s: the path of a socket can have %zu bytes at most; choose a shorter one", path,
+			sizeof address.sun_path - 1);
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (lstat(path, &st) == 0) {
+		if (!S_ISSOCK(st.st_mode) || in_use(&address)) {
+			err_set(err, "%s: %s", path, S_ISSOCK(st.st_mode) ? "another program listens there; is nixie-policyd running already?" :
+				"is there and is not a socket");
+			return -1;
+		}
+		(void)unlink(path);
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* nobody may connect before the rights are right */
+	mode_t mask = umask(0777);
+	bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+	int error = errno;
+	umask(mask);
+	if (!bound || chmod(path, mode) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+		err_set(err, "%s: %s; does the directory exist, and may this user write there?", path,
+			strerror(bound ? errno : error));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int open_inet(const char *host_port, struct err *err)
+{
+	char host[256];
+	const char *colon = strrchr(host_port, ':');
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *list = NULL;
+	int fd = -1, on = 1;
+
+	if (!colon || (size_t)(colon - host_port) >= sizeof host) {
+		err_set(err, "inet:%s: write inet:HOST:PORT", host_port);
+		return -1;
+	}
+	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - host_port), host_port);
+	int code = getaddrinfo(host, colon + 1, &hints, &list);
+	if (code != 0) {
+		err_set(err, "inet:%s: %s", host_port, gai_strerror(code));
+		return -1;
+	}
+	err_set(err, "inet:%s: no address of this host", host_port);
+	for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
+		fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
+		if (fd < 0)
+			continue;
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+		if (bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+			err_set(err, "inet:%s: %s", host_port, strerror(errno));
+			close(fd);
+			fd = -1;
+		}
+	}
+	freeaddrinfo(list);
+	return fd;
+}
+
+int listen_open(const char *endpoint, unsigned mode, struct err *err)
+{
+	struct sv e = sv_of(endpoint);
+
+	if (sv_take(&e, SV("unix:")))
+		return open_unix(e.p, mode, err);
+	if (sv_take(&e, SV("inet:")))
+		return open_inet(e.p, err);
+	err_set(err, "%s: write unix:PATH or inet:HOST:PORT", endpoint); /* config.c has checked it */
+	return -1;
+}
+
+void listen_close(int fd, const char *endpoint)
+{
+	struct sv e = sv_of(endpoint);
+
+	if (fd < 0)
+		return;
+	close(fd);
+	if (sv_take(&e, SV("unix:")))
+		(void)unlink(e.p);
+}

@@ -1,0 +1,16 @@
+/* listen: sockets to listen on, from unix:PATH and inet:HOST:PORT. */
+#ifndef NIXIE_LISTEN_H
+#define NIXIE_LISTEN_H
+
+#include "err.h"
+
+#define LISTEN_BACKLOG 1024
+
+/* A non-blocking descriptor; -1 and *err on failure. A socket file that nobody
+ * listens on any more is replaced, one that somebody does is not. */
+int listen_open(const char *endpoint, unsigned mode, struct err *err);
+
+/* Closes, and removes the socket file. */
+void listen_close(int fd, const char *endpoint);
+
+#endif

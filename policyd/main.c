@@ -1,0 +1,95 @@
+/* nixie-policyd: see nixie-policyd(8). */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "arena.h"
+#include "cli.h"
+#include "clock.h"
+#include "log.h"
+#include "server.h"
+
+static const char help[] =
+	"usage: nixie-policyd [options]\n"
+	"Answers Postfix's (and Exim's) question whether mail to a recipient may be accepted.\n"
+	"\n"
+	"  -c, --config FILE    configuration (default " CONFIG_DEFAULT_PATH ")\n"
+	"  -o NAME=VALUE        override one option of the configuration\n"
+	"  -f, --foreground     do not become a daemon; log to standard error\n"
+	"  -t, --test           check the configuration, then exit (0: good, 4: not)\n"
+	"  -v, --verbose        log more\n"
+	"  -V, --version        print the version\n"
+	"  -h, --help           print this\n"
+	"\n"
+	"SIGHUP reloads the configuration, SIGTERM drains and stops.\n"
+	"Manual: nixie-policyd(8), nixie.conf(5), nixie(7)\n";
+
+static const struct option long_options[] = {
+	CLI_LONG_OPTIONS, { "foreground", no_argument, NULL, 'f' }, { "test", no_argument, NULL, 't' }, { NULL, 0, NULL, 0 },
+};
+
+/* A descriptor for each connection, as far as we are allowed. */
+static void raise_file_limit(const struct config *config)
+{
+	struct rlimit limit;
+	rlim_t want = (rlim_t)config->policyd_max_connections + 64;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+		return;
+	limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
+		log_warning("only %llu descriptors for policyd.max-connections = %lld; raise LimitNOFILE",
+			(unsigned long long)limit.rlim_cur, (long long)config->policyd_max_connections);
+}
+
+static int run(struct config *config, const struct cli *cli, bool foreground)
+{
+	bool to_syslog = config->log_to == LOG_TO_SYSLOG || (config->log_to == LOG_TO_AUTO && !foreground);
+
+	log_open("nixie/policyd", to_syslog ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR, cli->verbose);
+	if (!foreground && !cli_daemonize()) {
+		log_fatal("cannot become a daemon: %m");
+		return EXIT_CONFIG;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	raise_file_limit(config);
+	log_info("nixie-policyd %s starts%s", NIXIE_VERSION, config->policyd_shadow ? " in shadow mode: it refuses nothing" : "");
+	return server_run(config, &cli->config);
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = { .name = "nixie-policyd", .help = help, .exit = -1 };
+	struct config *config = xalloc(sizeof *config);
+	struct err err;
+	bool foreground = false, test = false;
+	int c;
+
+	clock_init();
+	log_open("nixie-policyd", LOG_TARGET_STDERR, false);
+	while (cli.exit < 0 && (c = getopt_long(argc, argv, CLI_SHORT_OPTIONS "ft", long_options, NULL)) != -1) {
+		if (c == 'f')
+			foreground = true;
+		else if (c == 't')
+			test = true;
+		else
+			cli_option(&cli, c, optarg);
+	}
+	int code = cli.exit;
+	if (code < 0 && optind < argc) {
+		log_fatal("%s: there is nothing to say after the options; try nixie-policyd --help", argv[optind]);
+		code = EXIT_USAGE;
+	} else if (code < 0 && !config_load(&cli.config, config, &err)) {
+		log_fatal("%s", err.text);
+		code = EXIT_CONFIG;
+	} else if (code < 0 && test) {
+		(void)puts("the configuration is good");
+		code = EXIT_OK;
+	} else if (code < 0) {
+		code = run(config, &cli, foreground);
+	}
+	free(config);
+	return code;
+}

@@ -1,0 +1,485 @@
+#include "server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "cli.h"
+#include "clock.h"
+#include "conn.h"
+#include "listen.h"
+#include "log.h"
+#include "schema.h"
+#include "store.h"
+
+#define EVENTS_MAX 256
+/* After running out of descriptors, no new clients for so long. */
+#define ACCEPT_PAUSE_MS 1000
+
+struct counts {
+	uint64_t requests, rejected, would_reject, store_failures, malformed, connections;
+};
+
+struct server {
+	struct config *config;
+	const struct config_args *args;
+	struct address_options address_options;
+	struct store *store;
+	int epoll, signals;
+	struct { int fd; const char *endpoint; } listeners[CONFIG_LIST_MAX];
+	size_t n_listeners;
+	bool listening;
+	int64_t accept_pause_until_ms;
+	struct conn *conns, *dead;
+	size_t n_conns, n_waiting;
+	unsigned store_generation;
+	uint32_t store_events;
+	bool stop;
+	int64_t drain_until_ms;
+	struct counts counts;
+	struct log_limit malformed_limit, store_limit, accept_limit;
+};
+
+/* What an epoll event is about: a conn, or one of these. */
+static char about_signals, about_store, about_listener;
+
+struct question {
+	struct server *server;
+	struct conn *conn;
+};
+
+/* ---- connections ---- */
+
+static void close_conn(struct server *s, struct conn *c)
+{
+	if (c->fd < 0)
+		return;
+	close(c->fd); /* leaves epoll by itself */
+	c->fd = -1;
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		s->conns = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	s->n_conns--;
+	/* others of this turn may still point here; a question under way does longer */
+	c->next = s->dead;
+	s->dead = c;
+}
+
+static void bury_dead(struct server *s)
+{
+	struct conn **at = &s->dead;
+
+	while (*at) {
+		struct conn *c = *at;
+		if (c->waiting) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		free(c->in);
+		free(c);
+	}
+}
+
+static void set_events(struct server *s, struct conn *c)
+{
+	uint32_t want = (c->eof || conn_is_full(c) ? 0 : (uint32_t)EPOLLIN) | (c->out_n ? (uint32_t)EPOLLOUT : 0);
+	struct epoll_event e = { .events = want, .data.ptr = c };
+
+	if (c->fd < 0 || want == c->events)
+		return;
+	if (epoll_ctl(s->epoll, EPOLL_CTL_MOD, c->fd, &e) == 0)
+		c->events = want;
+}
+
+static void work(struct server *s, struct conn *c);
+
+static void log_refusal(const struct conn *c, const struct entry *e, const char *action)
+{
+	char since[11], token[SCHEMA_TOKEN_MAX];
+
+	clock_format_date(e->since_s, since);
+	schema_token_encode(e->token, token);
+	log_info("action=%s recipient=<%s> sender=<%s> client=%s status=%s reason=%s since=%s token=%s instance=%s", action,
+		c->recipient, c->sender, c->client, status_name(e->status), category_name(e->reason), since, token, c->instance);
+}
+
+static void answer_from_store(struct server *s, struct conn *c, enum store_result result, const struct entry *entry)
+{
+	struct decision d;
+
+	if (result != STORE_OK && result != STORE_ABSENT) {
+		s->counts.store_failures++;
+		if (log_limited(&s->store_limit, "no answer from the store"))
+			log_warning("recipient=<%s>: %s; answering %s", c->recipient,
+				result == STORE_REFUSED ? "Redis refuses the question (wrong type of key?)" : "Redis gave no answer in time",
+				s->config->on_store_failure == FAILURE_DEFER ? "DEFER_IF_PERMIT" : "DUNNO");
+		if (s->config->on_store_failure == FAILURE_DEFER)
+			decide_defer(&d);
+		else
+			decide(NULL, 0, &d);
+	} else {
+		decide(result == STORE_OK ? entry : NULL, clock_now_s(), &d);
+	}
+	if (d.action == ACTION_REJECT) {
+		bool shadow = s->config->policyd_shadow;
+		s->counts.rejected += !shadow;
+		s->counts.would_reject += shadow;
+		log_refusal(c, entry, shadow ? "would-reject" : "reject");
+	}
+	conn_answer(c, s->config->policyd_shadow && d.action == ACTION_REJECT ? "DUNNO" : d.reply);
+}
+
+static void on_lookup(void *arg, enum store_result result, const struct entry *entry)
+{
+	struct question *q = arg;
+	struct server *s = q->server;
+	struct conn *c = q->conn;
+
+	free(q);
+	c->waiting = false;
+	s->n_waiting--;
+	if (c->fd < 0)
+		return;
+	answer_from_store(s, c, result, entry);
+	work(s, c);
+}
+
+/* Leaves an answer in `out`, now or when the store has told. */
+static void ask(struct server *s, struct conn *c, const struct request *r)
+{
+	struct address address;
+
+	s->counts.requests++;
+	conn_note(c, r);
+	/* an empty state is taken for RCPT: who asks by hand means that */
+	bool decides = r->recipient.n && (r->state.n == 0 || sv_eq(r->state, SV("RCPT")));
+	if (!decides || address_parse(r->recipient, ADDRESS_INTERNAL, &s->address_options, &address) != ADDRESS_OK) {
+		conn_answer(c, "DUNNO");
+		return;
+	}
+	struct question *q = xalloc(sizeof *q);
+	*q = (struct question){ s, c };
+	c->waiting = true;
+	s->n_waiting++;
+	store_lookup(s->store, address_key(&address), on_lookup, q);
+}
+
+static void refuse_to_understand(struct server *s, struct conn *c, const char *problem)
+{
+	s->counts.malformed++;
+	if (log_limited(&s->malformed_limit, "malformed requests"))
+		log_warning("malformed request, connection closed: %s; is something else than Postfix talking to this socket?", problem);
+	close_conn(s, c);
+}
+
+/* Everything that can be done for a connection now. Not while a question is under way,
+ * and not when on_lookup() got here through ask(): then the caller's loop goes on. */
+static void work(struct server *s, struct conn *c)
+{
+	static struct conn *busy;
+
+	if (busy == c)
+		return;
+	struct conn *outer = busy;
+	busy = c;
+	while (c->fd >= 0 && !c->waiting) {
+		struct request r;
+		size_t used;
+		const char *problem;
+		if (c->out_n) {
+			enum conn_io io = conn_write(c);
+			if (io == CONN_IO_END)
+				close_conn(s, c);
+			if (io != CONN_IO_SOME)
+				break;
+		}
+		enum proto_result result = proto_parse(sv_make(c->in, c->in_n), &c->scanned, &r, &used, &problem);
+		if (result == PROTO_BAD) {
+			refuse_to_understand(s, c, problem);
+			break;
+		}
+		if (result == PROTO_MORE) {
+			if (c->eof && c->in_n)
+				refuse_to_understand(s, c, "it ends in the middle");
+			else if (c->eof)
+				close_conn(s, c);
+			break;
+		}
+		ask(s, c, &r);
+		conn_consume(c, used);
+	}
+	busy = outer;
+	set_events(s, c);
+}
+
+static void serve(struct server *s, struct conn *c, uint32_t events)
+{
+	if (c->fd < 0)
+		return;
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+		enum conn_io io = conn_read(c);
+		if (io == CONN_IO_END)
+			c->eof = true;
+		/* hung up on both sides: nobody is there to answer */
+		if (events & (EPOLLHUP | EPOLLERR) && io != CONN_IO_SOME && !c->in_n) {
+			close_conn(s, c);
+			return;
+		}
+	}
+	work(s, c);
+}
+
+/* ---- listening ---- */
+
+static void set_listening(struct server *s, bool on)
+{
+	for (size_t i = 0; i < s->n_listeners && s->listening != on; i++) {
+		struct epoll_event e = { .events = EPOLLIN, .data.ptr = &about_listener };
+		if (epoll_ctl(s->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listeners[i].fd, &e) != 0)
+			log_error("epoll: %m");
+	}
+	s->listening = on;
+}
+
+static void add_conn(struct server *s, int fd)
+{
+	struct conn *c = xalloc(sizeof *c);
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
+
+	c->fd = fd;
+	c->events = e.events;
+	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) != 0) {
+		close(fd);
+		free(c);
+		return;
+	}
+	c->next = s->conns;
+	if (s->conns)
+		s->conns->prev = c;
+	s->conns = c;
+	s->n_conns++;
+	s->counts.connections++;
+}
+
+static void accept_all(struct server *s)
+{
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		while (s->n_conns < (size_t)s->config->policyd_max_connections) {
+			int fd = accept4(s->listeners[i].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+			if (fd >= 0) {
+				add_conn(s, fd);
+				continue;
+			}
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+				if (log_limited(&s->accept_limit, "no descriptors for new connections"))
+					log_warning("cannot take more connections: %m; raise LimitNOFILE, %zu are open", s->n_conns);
+				s->accept_pause_until_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
+			}
+			break;
+		}
+	}
+}
+
+static void regulate_listening(struct server *s)
+{
+	bool room = s->n_conns < (size_t)s->config->policyd_max_connections &&
+		clock_mono_ms() >= s->accept_pause_until_ms && !s->stop;
+
+	if (!room && s->listening && s->n_conns >= (size_t)s->config->policyd_max_connections &&
+	    log_limited(&s->accept_limit, "policyd.max-connections reached"))
+		log_warning("policyd.max-connections (%zu) are open; others wait", s->n_conns);
+	set_listening(s, room);
+}
+
+static bool open_listeners(struct server *s, struct err *err)
+{
+	if (s->config->policyd_listen.n == 0)
+		return err_set(err, "policyd.listen is empty; write e.g. listen = [ \"unix:/var/spool/postfix/nixie/policy\" ];");
+	for (size_t i = 0; i < s->config->policyd_listen.n; i++) {
+		const char *endpoint = s->config->policyd_listen.v[i];
+		int fd = listen_open(endpoint, (unsigned)s->config->policyd_socket_mode, err);
+		if (fd < 0)
+			return false;
+		s->listeners[s->n_listeners].fd = fd;
+		s->listeners[s->n_listeners++].endpoint = endpoint;
+		log_info("listening on %s", endpoint);
+	}
+	return true;
+}
+
+/* ---- signals ---- */
+
+static void reload(struct server *s)
+{
+	struct config *next = xalloc(sizeof *next);
+	struct err err;
+
+	cli_notify("RELOADING=1");
+	if (config_load(s->args, next, &err)) {
+		config_reload(s->config, next);
+		store_set_timeout(s->store, s->config->policyd_deadline_ms);
+		log_info("reloaded");
+	} else {
+		log_error("reload refused, the old configuration stays: %s", err.text);
+	}
+	free(next);
+	cli_notify("READY=1");
+}
+
+static void take_signals(struct server *s)
+{
+	struct signalfd_siginfo signal;
+
+	while (read(s->signals, &signal, sizeof signal) == (ssize_t)sizeof signal) {
+		if (signal.ssi_signo == SIGHUP) {
+			reload(s);
+		} else if (!s->stop) {
+			cli_notify("STOPPING=1");
+			s->stop = true;
+			s->drain_until_ms = clock_mono_ms() + SERVER_DRAIN_MS;
+		}
+	}
+}
+
+static bool open_signals(struct server *s)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = &about_signals };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return false;
+	s->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return s->signals >= 0 && s->epoll >= 0 && epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->signals, &e) == 0;
+}
+
+/* ---- the loop ---- */
+
+/* Writes this turn's questions at once, and tells epoll what the store waits for. */
+static void attend_store(struct server *s)
+{
+	store_service(s->store, 0);
+	struct epoll_event e = { .data.ptr = &about_store };
+	short events = store_events(s->store);
+	int fd = store_fd(s->store);
+	e.events = (events & POLLIN ? (uint32_t)EPOLLIN : 0) | (events & POLLOUT ? (uint32_t)EPOLLOUT : 0);
+	if (store_generation(s->store) != s->store_generation) {
+		s->store_generation = store_generation(s->store);
+		s->store_events = e.events;
+		/* the old descriptor was closed, and left epoll with that */
+		if (fd >= 0 && epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) != 0 && errno == EEXIST)
+			(void)epoll_ctl(s->epoll, EPOLL_CTL_MOD, fd, &e);
+	} else if (fd >= 0 && e.events != s->store_events) {
+		s->store_events = e.events;
+		(void)epoll_ctl(s->epoll, EPOLL_CTL_MOD, fd, &e);
+	}
+}
+
+static int wait_ms(const struct server *s)
+{
+	int ms = store_timeout_ms(s->store);
+
+	if (!s->listening || s->stop)
+		ms = ms < 0 || ms > 100 ? 100 : ms;
+	return ms;
+}
+
+static short poll_bits(uint32_t events)
+{
+	return (short)((events & EPOLLIN ? POLLIN : 0) | (events & EPOLLOUT ? POLLOUT : 0) |
+		(events & EPOLLERR ? POLLERR : 0) | (events & EPOLLHUP ? POLLHUP : 0));
+}
+
+static void turn(struct server *s)
+{
+	struct epoll_event events[EVENTS_MAX];
+
+	attend_store(s);
+	regulate_listening(s);
+	int n = epoll_wait(s->epoll, events, EVENTS_MAX, wait_ms(s));
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr == &about_signals)
+			take_signals(s);
+		else if (events[i].data.ptr == &about_store)
+			store_service(s->store, poll_bits(events[i].events));
+		else if (events[i].data.ptr == &about_listener)
+			accept_all(s);
+		else
+			serve(s, events[i].data.ptr, events[i].events);
+	}
+	bury_dead(s);
+}
+
+static bool drained(const struct server *s)
+{
+	bool busy = s->n_waiting > 0;
+
+	for (const struct conn *c = s->conns; c && !busy; c = c->next)
+		busy = c->out_n > 0;
+	return !busy || clock_mono_ms() >= s->drain_until_ms;
+}
+
+static void close_listeners(struct server *s)
+{
+	for (size_t i = 0; i < s->n_listeners; i++)
+		listen_close(s->listeners[i].fd, s->listeners[i].endpoint);
+	s->n_listeners = 0;
+}
+
+static void finish(struct server *s)
+{
+	close_listeners(s);
+	store_free(s->store); /* answers what is still asked, with nothing */
+	while (s->conns)
+		close_conn(s, s->conns);
+	bury_dead(s);
+	if (s->signals >= 0)
+		close(s->signals);
+	if (s->epoll >= 0)
+		close(s->epoll);
+	log_info("stopped: connections=%llu requests=%llu rejected=%llu would-reject=%llu store-failures=%llu malformed=%llu",
+		(unsigned long long)s->counts.connections, (unsigned long long)s->counts.requests,
+		(unsigned long long)s->counts.rejected, (unsigned long long)s->counts.would_reject,
+		(unsigned long long)s->counts.store_failures, (unsigned long long)s->counts.malformed);
+}
+
+int server_run(struct config *config, const struct config_args *args)
+{
+	struct server s = { .config = config, .args = args, .signals = -1, .epoll = -1,
+		.address_options = config_address_options(config) };
+	struct err err = { "cannot take signals" };
+	int code = EXIT_OK;
+
+	s.store = store_redis(config);
+	store_set_timeout(s.store, config->policyd_deadline_ms);
+	if (!open_signals(&s) || !open_listeners(&s, &err)) {
+		log_fatal("%s", err.text);
+		code = EXIT_CONFIG;
+	} else {
+		set_listening(&s, true);
+		cli_notify("READY=1");
+		while (!s.stop)
+			turn(&s);
+		log_info("draining: %zu connections, %zu questions", s.n_conns, s.n_waiting);
+		set_listening(&s, false);
+		close_listeners(&s);
+		while (!drained(&s))
+			turn(&s);
+	}
+	finish(&s);
+	return code;
+}
