@@ -1,0 +1,298 @@
+/* check, list, stats, token: what the store knows. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "arena.h"
+#include "buf.h"
+#include "clock.h"
+#include "decide.h"
+#include "log.h"
+#include "report.h"
+#include "schema.h"
+#include "store.h"
+#include "term.h"
+#include "verbs.h"
+
+/* True: go on; false: *code_r is the exit code (help, or wrong usage). */
+static bool only_json(struct ctl *ctl, int argc, char **argv, const char *usage, int *code_r)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (c == 'j') {
+			ctl->json = true;
+			continue;
+		}
+		(void)fprintf(c == 'h' ? stdout : stderr, "usage: nixie %s\n", usage);
+		*code_r = c == 'h' ? EXIT_OK : EXIT_USAGE;
+		return false;
+	}
+	return true;
+}
+
+/* Everything of an entry as JSON members, without the braces; times as RFC 3339. */
+static void entry_json(struct buf *b, const struct entry *e)
+{
+	struct arena arena = { 0 };
+	struct sv fields[2 * SCHEMA_ENTRY_FIELDS];
+	size_t n = schema_entry_fields(&arena, e, fields);
+
+	for (size_t i = 0; i < n; i++) {
+		struct sv name = fields[2 * i], value = fields[2 * i + 1];
+		static const struct sv times[] = { { "first", 5 }, { "last", 4 }, { "since", 5 }, { "until", 5 } };
+		static const struct sv numbers[] = { { "code", 4 }, { "count", 5 }, { "term", 4 } };
+		char text[SCHEMA_TOKEN_MAX > CLOCK_TEXT_MAX ? SCHEMA_TOKEN_MAX : CLOCK_TEXT_MAX];
+		uint64_t v = 0;
+		bool number = false;
+		if (sv_eq(name, SV("revision")))
+			continue;
+		for (size_t j = 0; j < sizeof times / sizeof *times; j++) {
+			if (sv_eq(name, times[j]) && sv_u64(value, INT64_MAX / CLOCK_SECOND_US, &v)) {
+				clock_format_us((int64_t)v * CLOCK_SECOND_US, text, sizeof text);
+				value = sv_of(text);
+			}
+		}
+		if (sv_eq(name, SV("token"))) {
+			schema_token_encode(value, text);
+			value = sv_of(text);
+		}
+		for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++)
+			number = number || sv_eq(name, numbers[j]);
+		buf_add_char(b, ',');
+		buf_add_json(b, name);
+		buf_add_char(b, ':');
+		if (number)
+			buf_add(b, value);
+		else
+			buf_add_json(b, value);
+	}
+	arena_free(&arena);
+}
+
+static void print_json(struct sv address, const struct entry *e)
+{
+	static char room[16384];
+	struct buf b = BUF_ON(room);
+	struct decision d;
+
+	buf_add(&b, SV("{\"address\":"));
+	buf_add_json(&b, address);
+	if (e)
+		entry_json(&b, e);
+	else
+		buf_add(&b, SV(",\"status\":\"none\""));
+	decide(e, clock_now_s(), &d);
+	buf_add(&b, SV(",\"action\":"));
+	buf_add_json(&b, sv_of(d.reply));
+	buf_add(&b, SV("}\n"));
+	(void)fwrite(b.p, 1, b.n, stdout);
+}
+
+static void print_field(const char *name, struct sv value)
+{
+	if (!value.n)
+		return;
+	(void)printf("  %-9s ", name);
+	term_clean(stdout, value);
+	(void)putchar('\n');
+}
+
+static void print_time(const char *name, int64_t time_s)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	clock_format_us(time_s * CLOCK_SECOND_US, text, sizeof text);
+	if (time_s)
+		print_field(name, sv_of(text));
+}
+
+static void print_human(struct sv address, const struct entry *e)
+{
+	struct decision d;
+	char token[SCHEMA_TOKEN_MAX], codes[64], enhanced[ENHANCED_TEXT_MAX];
+
+	decide(e, clock_now_s(), &d);
+	term_clean(stdout, address);
+	if (!e) {
+		(void)printf(": nothing is known; policyd answers %s\n", d.reply);
+		return;
+	}
+	enum colour colour = d.action == ACTION_REJECT ? COLOUR_RED : e->status == STATUS_SOFT ? COLOUR_YELLOW : COLOUR_GREEN;
+	(void)printf(": %s%s%s", term_colour(stdout, colour), status_name(e->status), term_colour(stdout, COLOUR_PLAIN));
+	bool person = e->status == STATUS_MANUAL || e->status == STATUS_ALLOW;
+	if (!person)
+		(void)printf(", %s (%s)", category_name(e->reason), category_meaning(e->reason));
+	(void)putchar('\n');
+	print_time("since", e->since_s);
+	print_time("until", e->until_s);
+	print_time("first", e->first_s);
+	print_time("last", e->last_s);
+	if (e->count)
+		(void)printf("  %-9s %lld\n", "failures", (long long)e->count);
+	enhanced_format(e->enhanced, enhanced);
+	(void)snprintf(codes, sizeof codes, "%.0d%s%s", e->code, e->code && enhanced[0] ? " " : "", enhanced);
+	print_field("code", sv_of(codes));
+	print_field("text", e->text);
+	print_field("remote", e->remote);
+	print_field("rule", e->rule);
+	print_field("origin", sv_of(origin_name(e->origin)));
+	print_field("by", e->by);
+	schema_token_encode(e->token, token);
+	print_field("token", sv_of(token));
+	print_field("policyd", sv_of(d.reply));
+}
+
+int verb_check(struct ctl *ctl, int argc, char **argv)
+{
+	int code = EXIT_OK;
+
+	if (!only_json(ctl, argc, argv, "check [--json] ADDR...", &code))
+		return code;
+	if (optind == argc) {
+		log_error("name an address: nixie check user@example.com");
+		return EXIT_USAGE;
+	}
+	for (int i = optind; i < argc; i++) {
+		struct arena arena = { 0 };
+		struct address address;
+		struct entry entry;
+		struct err err;
+		if (!verb_address(ctl, argv[i], &address))
+			return EXIT_USAGE;
+		enum store_result result = store_entry(ctl->store, &arena, address_key(&address), &entry, &err);
+		if (result != STORE_OK && result != STORE_ABSENT) {
+			arena_free(&arena);
+			return verb_store_failed(&err);
+		}
+		if (result == STORE_ABSENT)
+			code = EXIT_NOT_FOUND;
+		(ctl->json ? print_json : print_human)(address_key(&address), result == STORE_OK ? &entry : NULL);
+		arena_free(&arena);
+	}
+	return code;
+}
+
+struct listing {
+	bool json, any_status;
+	enum status status;
+	uint64_t n;
+};
+
+static bool list_entry(void *arg, struct sv address, const struct entry *entry)
+{
+	struct listing *l = arg;
+
+	if (!l->any_status && entry->status != l->status)
+		return true;
+	l->n++;
+	if (l->json)
+		print_json(address, entry);
+	else
+		report_entry_line(stdout, address, entry);
+	return !ferror(stdout); /* a reader that went away ends it */
+}
+
+int verb_list(struct ctl *ctl, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' }, { "status", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	};
+	struct listing l = { .any_status = true };
+	struct err err;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (c == 'j') {
+			ctl->json = true;
+		} else if (c == 's') {
+			l.any_status = false;
+			if (!status_by_name(sv_of(optarg), &l.status)) {
+				log_error("--status %s: write held, hard, complaint or manual", optarg);
+				return EXIT_USAGE;
+			}
+		} else {
+			(void)fputs("usage: nixie list [--json] [--status held|hard|complaint|manual]\n", c == 'h' ? stdout : stderr);
+			return c == 'h' ? EXIT_OK : EXIT_USAGE;
+		}
+	}
+	l.json = ctl->json;
+	enum store_result result = store_suppressed(ctl->store, list_entry, &l, &err);
+	if (result != STORE_OK)
+		return verb_store_failed(&err);
+	if (!l.json && l.n == 0)
+		(void)puts("no address is suppressed");
+	return l.n ? EXIT_OK : EXIT_NOT_FOUND;
+}
+
+int verb_stats(struct ctl *ctl, int argc, char **argv)
+{
+	struct totals totals;
+	struct err err;
+	int code;
+
+	if (!only_json(ctl, argc, argv, "stats [--json]", &code))
+		return code;
+	enum store_result result = ctl->json ? totals_read(ctl->store, &totals, &err) : report_summary(ctl->store, stdout, &err);
+	if (result != STORE_OK)
+		return verb_store_failed(&err);
+	if (ctl->json)
+		report_totals_json(&totals, stdout);
+	return EXIT_OK;
+}
+
+struct token_fields {
+	struct buf *b;
+	bool json;
+};
+
+static void print_token_field(void *arg, struct sv field, struct sv value)
+{
+	struct token_fields *t = arg;
+
+	if (!value.n)
+		return;
+	if (t->json) {
+		buf_add_char(t->b, t->b->n > 1 ? ',' : ' ');
+		buf_add_json(t->b, field);
+		buf_add_char(t->b, ':');
+		buf_add_json(t->b, value);
+		return;
+	}
+	char name[32];
+	(void)snprintf(name, sizeof name, "%.*s", SV_ARG(sv_head(field, 30)));
+	print_field(name, value);
+}
+
+int verb_token(struct ctl *ctl, int argc, char **argv)
+{
+	static char room[8192];
+	struct buf b = BUF_ON(room);
+	char id[48];
+	struct err err;
+	int code;
+
+	if (!only_json(ctl, argc, argv, "token [--json] TOKEN", &code))
+		return code;
+	if (optind + 1 != argc || !schema_token_decode(sv_of(argv[optind]), id)) {
+		log_error("give the token of a rejection text, as in: nixie token 1HDQZ7R3C0");
+		return EXIT_USAGE;
+	}
+	struct token_fields fields = { &b, ctl->json };
+	buf_add_char(&b, '{');
+	enum store_result result = store_journal_entry(ctl->store, id, print_token_field, &fields, &err);
+	if (result == STORE_ABSENT) {
+		log_error("no change has the token %s; it may be older than the journal", argv[optind]);
+		return EXIT_NOT_FOUND;
+	}
+	if (result != STORE_OK)
+		return verb_store_failed(&err);
+	buf_add(&b, SV("}\n"));
+	if (ctl->json)
+		(void)fwrite(b.p, 1, b.n, stdout);
+	return EXIT_OK;
+}

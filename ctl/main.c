@@ -1,0 +1,132 @@
+/* nixie: the operator's command: see nixie(1). */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "clock.h"
+#include "log.h"
+#include "store.h"
+#include "verbs.h"
+
+static const char help[] =
+	"usage: nixie [-c FILE] [-o NAME=VALUE] VERB [options] ...\n"
+	"\n"
+	"Look\n"
+	"  check ADDR...        what is known, and what nixie-policyd answers now\n"
+	"  list                 suppressed addresses, oldest first  [--status S]\n"
+	"  stats                totals of all counters\n"
+	"  token T              the change that a rejection text names\n"
+	"Change\n"
+	"  suppress ADDR...     never mail again (do-not-mail)  [--hard] [--for \"15 days\"] [--reason TEXT]\n"
+	"  allow ADDR...        never suppress  [--reason TEXT]\n"
+	"  reset ADDR...        free a suppressed address  [--force for complaint and do-not-mail]\n"
+	"  remove ADDR...       forget an address and its history  [--force]\n"
+	"Rules\n"
+	"  classify             replies on standard input to CLASS CATEGORY RULE CODE ENHANCED  [--rules DIR]\n"
+	"  explain TEXT         what a reply or a log line means, and by which rule  [--rules DIR]\n"
+	"\n"
+	"Every verb that prints takes --json: one object a line.\n"
+	"Exit status: 0 done or found, 1 not found, 2 usage, 3 Redis, 4 configuration.\n"
+	"\n"
+	"  nixie check user@example.com\n"
+	"  nixie suppress --reason \"asked by phone\" user@example.com\n"
+	"  nixie explain '550 5.1.1 <user@example.com>: no such user'\n"
+	"Manual: nixie(1), nixie(7), nixie-rules(5), nixie-redis(7)\n";
+
+static const struct verb {
+	const char *name;
+	int (*run)(struct ctl *ctl, int argc, char **argv);
+	bool needs_store;
+} verbs[] = {
+	{ "check", verb_check, true },
+	{ "list", verb_list, true },
+	{ "stats", verb_stats, true },
+	{ "token", verb_token, true },
+	{ "suppress", verb_suppress, true },
+	{ "allow", verb_allow, true },
+	{ "reset", verb_reset, true },
+	{ "remove", verb_remove, true },
+	{ "classify", verb_classify, false },
+	{ "explain", verb_explain, false },
+};
+
+static const struct option long_options[] = { CLI_LONG_OPTIONS, { "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+bool verb_address(const struct ctl *ctl, const char *text, struct address *address_r)
+{
+	struct address_options options = config_address_options(&ctl->config);
+	enum address_result result = address_parse(sv_of(text), ADDRESS_EXTERNAL, &options, address_r);
+
+	if (result != ADDRESS_OK)
+		log_error("%s: %s", text, address_problem(result));
+	return result == ADDRESS_OK;
+}
+
+int verb_store_failed(const struct err *err)
+{
+	log_error("%s", err->text);
+	return EXIT_STORE;
+}
+
+static int run_verb(const struct cli *cli, const struct verb *verb, bool json, int argc, char **argv)
+{
+	struct ctl *ctl = xalloc(sizeof *ctl);
+	struct err err;
+	int code;
+
+	ctl->json = json;
+	if (!config_load(&cli->config, &ctl->config, &err)) {
+		log_fatal("%s", err.text);
+		free(ctl);
+		return EXIT_CONFIG;
+	}
+	if (verb->needs_store)
+		ctl->store = store_redis(&ctl->config);
+	optind = 0; /* glibc: begin anew with the verb's own options */
+	code = verb->run(ctl, argc, argv);
+	if (fflush(stdout) != 0 && code == EXIT_OK)
+		code = EXIT_NOT_FOUND;
+	store_free(ctl->store);
+	free(ctl);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = { .name = "nixie", .help = help, .exit = -1 };
+	bool json = false;
+	int c;
+
+	clock_init();
+	log_open("nixie", LOG_TARGET_STDERR, false);
+	/* '+': the options after the verb are the verb's */
+	while (cli.exit < 0 && (c = getopt_long(argc, argv, "+" CLI_SHORT_OPTIONS, long_options, NULL)) != -1) {
+		if (c == 'j')
+			json = true;
+		else
+			cli_option(&cli, c, optarg);
+	}
+	if (cli.exit >= 0)
+		return cli.exit;
+	log_open("nixie", LOG_TARGET_STDERR, cli.verbose);
+	if (optind == argc) {
+		(void)fputs(help, stderr);
+		return EXIT_USAGE;
+	}
+	const struct verb *verb = find_verb(argv[optind]);
+	if (!verb) {
+		log_fatal("there is no verb \"%s\"; nixie --help lists them", argv[optind]);
+		return EXIT_USAGE;
+	}
+	return run_verb(&cli, verb, json, argc - optind, argv + optind);
+}
