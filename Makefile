@@ -25,6 +25,11 @@ COMMON := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard common/*.c))
 LIB := $(BUILD)/libnixie.a
 PROGRAMS := $(BUILD)/bin/nixie $(BUILD)/bin/nixie-policyd $(BUILD)/bin/nixie-logtail
 
+# where `make run` keeps its data, and what it reads
+RUNDIR ?= run
+LOG ?= contrib/sample/mail.log
+REDIS ?=
+
 .PHONY: all programs
 all: deps-build
 	@$(MAKE) --no-print-directory programs
@@ -59,5 +64,91 @@ $(BUILD)/share/nixie/rules.d:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: deps-build
-deps-build:
+# ---- what a user types
+
+.PHONY: help run check
+help:
+	@echo "make            build the programs into $(BUILD)/bin"
+	@echo "make run        install what is needed, build, and run on LOG=$(LOG)"
+	@echo "                RUNDIR=$(RUNDIR)  REDIS=unix:/path or inet:host:port for a server of yours"
+	@echo "make check      all tests: unit, end to end with real Redis, Postfix and Exim"
+	@echo "make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)"
+	@echo "make bench      figures, as ratios against something measured in the same run"
+	@echo "make lint layers asan fuzz clean"
+
+run: deps-build deps-run
+	@$(MAKE) --no-print-directory -s programs
+	@exec contrib/run/nixie-run $(BUILD)/bin conf/nixie.conf "$(RUNDIR)" "$(LOG)" $(REDIS)
+
+# ---- dependencies: Debian packages by group, see contrib/debian/packages
+
+.PHONY: deps-build deps-run deps-test deps-lint deps-bench
+deps-build deps-run deps-test deps-lint deps-bench:
+	@contrib/debian/install-deps $(@:deps-%=%)
+
+# ---- tests
+
+-include tests/unit/unit.mk
+-include tests/fuzz/fuzz.mk
+-include tests/bench/bench.mk
+
+check: deps-build deps-run deps-test
+	@tests/check.sh $(MAKE)
+
+.PHONY: e2e docs layers lint asan
+e2e: programs
+	@python3 tests/e2e/run.py --bin $(BUILD)/bin
+docs: programs
+	@python3 tests/docs/check_docs.py
+layers:
+	@tests/layers.sh
+
+lint: deps-build deps-test deps-lint layers
+	$(MAKE) --no-print-directory -s programs CC=gcc BUILD=build-gcc CFLAGS="-g -Werror"
+	$(MAKE) --no-print-directory -s programs CC=clang BUILD=build-clang CFLAGS="-g -Werror"
+	cppcheck --quiet --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 \
+		--std=c11 -Icommon -D_GNU_SOURCE common logtail policyd ctl
+	shellcheck contrib/run/nixie-run contrib/debian/install-deps tests/*.sh
+	@echo "lint: clean"
+
+# everything again with AddressSanitizer and UndefinedBehaviorSanitizer
+ASAN = SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" OPTIMIZE=-O1 BUILD=build-asan
+asan: deps-build deps-run deps-test
+	@$(MAKE) --no-print-directory -s $(ASAN) programs
+	@$(MAKE) --no-print-directory -s $(ASAN) unit
+	@python3 tests/e2e/run.py --bin build-asan/bin
+
+# ---- installation
+
+MAN := policyd/nixie-policyd.8 logtail/nixie-logtail.8 ctl/nixie.1 conf/nixie.conf.5 conf/nixie-rules.5 \
+	common/nixie-redis.7 common/nixie.7
+MANDIR := $(PREFIX)/share/man
+INSTALL ?= install
+
+.PHONY: install uninstall clean
+install: all
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(PREFIX)/share/nixie/rules.d $(PREFIX)/share/doc/nixie \
+		$(PREFIX)/lib/systemd/system $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(SYSCONFDIR)/nixie/rules.d)
+	$(INSTALL) -m 755 $(BUILD)/bin/nixie $(DESTDIR)$(PREFIX)/bin/
+	$(INSTALL) -m 755 $(BUILD)/bin/nixie-policyd $(BUILD)/bin/nixie-logtail $(DESTDIR)$(PREFIX)/sbin/
+	$(INSTALL) -m 644 conf/rules.d/*.conf $(DESTDIR)$(PREFIX)/share/nixie/rules.d/
+	$(INSTALL) -m 644 README.md LICENSE conf/nixie.conf contrib/postfix/main.cf.nixie contrib/exim/nixie-acl.conf \
+		$(DESTDIR)$(PREFIX)/share/doc/nixie/
+	[ -e $(DESTDIR)$(SYSCONFDIR)/nixie/nixie.conf ] || $(INSTALL) -m 644 conf/nixie.conf $(DESTDIR)$(SYSCONFDIR)/nixie/
+	for page in $(MAN); do \
+		$(INSTALL) -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+	for unit in contrib/systemd/*.service; do \
+		sed -e 's|/usr/local|$(PREFIX)|g' -e 's|/etc/nixie|$(SYSCONFDIR)/nixie|g' $$unit \
+			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	$(INSTALL) -m 644 contrib/systemd/sysusers.d/nixie.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/
+	$(INSTALL) -m 644 contrib/systemd/tmpfiles.d/nixie.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/
+
+# leaves the configuration and the data
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/nixie sbin/nixie-policyd sbin/nixie-logtail lib/sysusers.d/nixie.conf lib/tmpfiles.d/nixie.conf)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(notdir $(wildcard contrib/systemd/*.service)))
+	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(notdir $(page)))
+	rm -rf $(DESTDIR)$(PREFIX)/share/nixie $(DESTDIR)$(PREFIX)/share/doc/nixie
+
+clean:
+	rm -rf build build-asan build-clang build-gcc build-fuzz

@@ -123,24 +123,29 @@ static void set_status(struct entry *e, enum status status, int64_t since_s, int
 	e->origin = ORIGIN_LOG;
 }
 
-/* The newest failure is the one an entry tells of; a late one only widens the times. */
-static void record(struct entry *e, const struct failure *f)
+static void tell_of(struct entry *e, const struct failure *f)
 {
-	bool newer = e->status == STATUS_NONE || f->occurrence.last_s >= e->last_s;
-
-	e->count++;
-	if (e->first_s == 0 || f->occurrence.first_s < e->first_s)
-		e->first_s = f->occurrence.first_s;
-	if (f->occurrence.last_s > e->last_s)
-		e->last_s = f->occurrence.last_s;
-	if (!newer || status_protected(e->status) || e->status == STATUS_ALLOW)
-		return;
 	e->reason = f->occurrence.category;
 	e->rule = f->occurrence.rule;
 	e->code = f->code;
 	e->enhanced = f->enhanced;
 	e->text = f->text;
 	e->remote = f->remote;
+}
+
+/* Times and count; the words too while nothing is decided: of a soft entry the newest
+ * failure tells, of a suppressed one that which suppressed it. */
+static void record(struct entry *e, const struct failure *f)
+{
+	bool newest = e->status == STATUS_NONE || (e->status == STATUS_SOFT && f->occurrence.last_s >= e->last_s);
+
+	e->count++;
+	if (e->first_s == 0 || f->occurrence.first_s < e->first_s)
+		e->first_s = f->occurrence.first_s;
+	if (f->occurrence.last_s > e->last_s)
+		e->last_s = f->occurrence.last_s;
+	if (newest)
+		tell_of(e, f);
 }
 
 static enum convert_result apply_conversions(struct entry *e, const struct window *w,
@@ -159,6 +164,7 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 			return CONVERT_RECORDED;
 		if (e->status == STATUS_HELD)
 			e->term++;
+		tell_of(e, f);
 		set_status(e, c->to, last->last_s,
 			span_is_zero(c->term) ? 0 : after_s(last->last_s, c->term));
 		return CONVERT_CONVERTED;
@@ -177,13 +183,13 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 			return CONVERT_SAME;
 		window_trim(w, conversions);
 	}
-	/* the status first: record() treats a new entry's failure as the newest */
 	record(e, f);
 	if (status_protected(before) || before == STATUS_ALLOW)
 		return CONVERT_RECORDED;
 	if (f->class_ == CLASS_HARD) {
 		if (before == STATUS_HARD)
 			return CONVERT_RECORDED;
+		tell_of(e, f);
 		set_status(e, STATUS_HARD, f->occurrence.last_s, 0);
 		return CONVERT_CHANGED;
 	}

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "map.h"
 #include "match.h"
+#include "prefilter.h"
 
 struct texts {
 	size_t n;
@@ -24,10 +25,11 @@ struct compiled {
 	struct patterns *text, *not_text; /* NULL: no condition */
 };
 
-/* Any of several regular expressions, joined to as few as PCRE2 takes. */
+/* Any of several regular expressions. */
 struct patterns {
-	size_t n;
+	size_t n, first; /* first: number of v[0] in the prefilter */
 	struct pattern *v[RULE_LIST_MAX];
+	bool always[RULE_LIST_MAX]; /* has no word that a text must have: try it on all */
 };
 
 struct ruleset {
@@ -35,6 +37,12 @@ struct ruleset {
 	struct map ids;
 	struct compiled **rules;
 	size_t n, size;
+	struct prefilter *prefilter;
+	size_t n_patterns;
+	uint64_t *possible; /* a bit per pattern: its words are in this text */
+	size_t *of_pattern; /* the rule of a pattern */
+	uint64_t *candidates, *always; /* a bit per rule */
+	bool plain;         /* no prefilter: for tests */
 	uint64_t limit_hits;
 	struct log_limit limit_log;
 };
@@ -97,19 +105,30 @@ static bool quick_conditions_hold(const struct compiled *c, const struct failure
 	return hit;
 }
 
-static enum match_result match_any(const struct patterns *patterns, struct sv words, struct sv *hit_r)
+static bool bit(const uint64_t *bits, size_t i)
+{
+	return bits[i / 64] >> (i % 64) & 1;
+}
+
+static void set_bit(uint64_t *bits, size_t i)
+{
+	bits[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static enum match_result match_any(const struct ruleset *set, const struct patterns *patterns, struct sv words, struct sv *hit_r)
 {
 	enum match_result result = MATCH_NO;
 
 	for (size_t i = 0; i < patterns->n && result == MATCH_NO; i++)
-		result = pattern_match(patterns->v[i], words, hit_r);
+		if (set->plain || patterns->always[i] || bit(set->possible, patterns->first + i))
+			result = pattern_match(patterns->v[i], words, hit_r);
 	return result;
 }
 
 static enum match_result match_counted(struct ruleset *set, const struct compiled *c,
 	const struct patterns *patterns, struct sv words, struct sv *hit_r)
 {
-	enum match_result result = match_any(patterns, words, hit_r);
+	enum match_result result = match_any(set, patterns, words, hit_r);
 
 	if (result == MATCH_LIMIT_HIT) {
 		set->limit_hits++;
@@ -131,9 +150,46 @@ static bool holds(struct ruleset *set, const struct compiled *c, const struct fa
 	return !c->not_text || match_counted(set, c, c->not_text, f->reply->words, NULL) == MATCH_NO;
 }
 
+static void on_word(void *arg, size_t pattern)
+{
+	struct ruleset *set = arg;
+
+	set_bit(set->possible, pattern);
+	set_bit(set->candidates, set->of_pattern[pattern]);
+}
+
+/* Which patterns and rules are worth trying. */
+static void find_candidates(struct ruleset *set, struct sv words)
+{
+	char lower[REPLY_TEXT_MAX];
+	size_t n = words.n < sizeof lower ? words.n : sizeof lower;
+
+	for (size_t i = 0; i < n; i++)
+		lower[i] = sv_lower(words.p[i]);
+	memset(set->possible, 0, (set->n_patterns / 64 + 1) * sizeof *set->possible);
+	memcpy(set->candidates, set->always, (set->n / 64 + 1) * sizeof *set->candidates);
+	prefilter_scan(set->prefilter, sv_make(lower, n), on_word, set);
+}
+
+/* The first rule from i on that is worth trying; set->n when there is none. */
+static size_t next_candidate(const struct ruleset *set, size_t i)
+{
+	if (set->plain)
+		return i;
+	while (i < set->n) {
+		uint64_t rest = set->candidates[i / 64] >> (i % 64);
+		if (rest)
+			return i + (size_t)__builtin_ctzll(rest);
+		i = (i / 64 + 1) * 64;
+	}
+	return set->n;
+}
+
 void ruleset_classify(struct ruleset *set, const struct failure_text *failure, struct verdict *v)
 {
-	for (size_t i = 0; i < set->n; i++) {
+	if (!set->plain)
+		find_candidates(set, failure->reply->words);
+	for (size_t i = next_candidate(set, 0); i < set->n; i = next_candidate(set, i + 1)) {
 		const struct compiled *c = set->rules[i];
 		if (!holds(set, c, failure, &v->matched))
 			continue;
@@ -145,6 +201,11 @@ void ruleset_classify(struct ruleset *set, const struct failure_text *failure, s
 	*v = (struct verdict){ .category = CATEGORY_OTHER, .class_ = category_class(CATEGORY_OTHER) };
 }
 
+void ruleset_set_plain(struct ruleset *set, bool plain)
+{
+	set->plain = plain;
+}
+
 void ruleset_classify_text(struct ruleset *set, struct sv text, struct enhanced dsn, struct sv relay,
 	struct reply *reply_r, struct verdict *verdict_r)
 {
@@ -154,6 +215,37 @@ void ruleset_classify_text(struct ruleset *set, struct sv text, struct enhanced 
 }
 
 /* ---- loading ---- */
+
+static struct ruleset *new_set(void)
+{
+	struct ruleset *set = xalloc(sizeof *set);
+
+	set->prefilter = prefilter_new();
+	return set;
+}
+
+/* The tables that classifying needs, when all rules are there. */
+static struct ruleset *finish(struct ruleset *set)
+{
+	set->possible = arena_alloc(&set->arena, (set->n_patterns / 64 + 1) * sizeof *set->possible);
+	set->of_pattern = arena_alloc(&set->arena, (set->n_patterns + 1) * sizeof *set->of_pattern);
+	set->candidates = arena_alloc(&set->arena, (set->n / 64 + 1) * sizeof *set->candidates);
+	set->always = arena_alloc(&set->arena, (set->n / 64 + 1) * sizeof *set->always);
+	for (size_t i = 0; i < set->n; i++) {
+		const struct compiled *c = set->rules[i];
+		bool always = !c->text;
+		for (size_t j = 0; c->text && j < c->text->n; j++) {
+			set->of_pattern[c->text->first + j] = i;
+			always = always || c->text->always[j];
+		}
+		/* a negation is looked at only where the rest holds */
+		for (size_t j = 0; c->not_text && j < c->not_text->n; j++)
+			set->of_pattern[c->not_text->first + j] = i;
+		if (always)
+			set_bit(set->always, i);
+	}
+	return set;
+}
 
 static const char *keep(struct ruleset *set, const char *text)
 {
@@ -186,35 +278,6 @@ static struct sv *keep_texts(struct ruleset *set, const struct texts *texts)
 	return v;
 }
 
-/* (?:a)|(?:b): NULL when that is too large for PCRE2. */
-static struct pattern *join(const struct sv *texts, size_t n, struct err *err)
-{
-	size_t size = 1, at = 0;
-
-	for (size_t i = 0; i < n; i++)
-		size += texts[i].n + 5;
-	char *joined = xalloc(size);
-	for (size_t i = 0; i < n; i++)
-		at += (size_t)sprintf(joined + at, "%s(?:%.*s)", i ? "|" : "", SV_ARG(texts[i]));
-	struct pattern *pattern = pattern_compile(sv_make(joined, at), err);
-	free(joined);
-	return pattern;
-}
-
-/* As one pattern, or else by halves. Each is known to compile alone. */
-static bool join_or_split(const struct sv *texts, size_t n, struct patterns *out, struct err *err)
-{
-	struct pattern *pattern = join(texts, n, err);
-
-	if (pattern) {
-		out->v[out->n++] = pattern;
-		return true;
-	}
-	return n > 1 && join_or_split(texts, n / 2, out, err) && join_or_split(texts + n / 2, n - n / 2, out, err);
-}
-
-/* Each is tried alone first, so that an error is told of the right one and an
- * open bracket cannot reach its neighbour. */
 static bool read_patterns(struct ruleset *set, const struct node *node, struct patterns **patterns_r, struct err *err)
 {
 	struct texts texts;
@@ -224,15 +287,19 @@ static bool read_patterns(struct ruleset *set, const struct node *node, struct p
 		return false;
 	if (*patterns_r)
 		return node_err(node, err, "%s: is there twice", node_name(node));
+	struct patterns *p = *patterns_r = arena_alloc(&set->arena, sizeof *p);
+	p->first = set->n_patterns;
 	for (size_t i = 0; i < texts.n; i++) {
-		struct pattern *alone = pattern_compile(texts.v[i], &why);
-		if (!alone)
+		struct literal_set words;
+		p->v[i] = pattern_compile(texts.v[i], &why);
+		if (!p->v[i])
 			return node_err(node_type(node) == NODE_LIST ? node_at(node, i) : node, err, "%s: %s", node_name(node), why.text);
-		pattern_free(alone);
+		literal_required(texts.v[i], &words);
+		p->always[i] = words.n == 0;
+		prefilter_add(set->prefilter, &words);
+		set->n_patterns++;
+		p->n++;
 	}
-	*patterns_r = arena_alloc(&set->arena, sizeof **patterns_r);
-	if (!join_or_split(texts.v, texts.n, *patterns_r, &why))
-		return node_err(node, err, "%s: %s", node_name(node), why.text);
 	return true;
 }
 
@@ -502,7 +569,7 @@ static bool read_directory(struct ruleset *set, const char *directory, struct er
 
 struct ruleset *ruleset_load(const char *const *directories, size_t n, struct err *err)
 {
-	struct ruleset *set = xalloc(sizeof *set);
+	struct ruleset *set = new_set();
 
 	for (size_t i = 0; i < n; i++) {
 		if (directories[i][0] && !read_directory(set, directories[i], err)) {
@@ -510,18 +577,18 @@ struct ruleset *ruleset_load(const char *const *directories, size_t n, struct er
 			return NULL;
 		}
 	}
-	return set;
+	return finish(set);
 }
 
 struct ruleset *ruleset_parse(const char *name, const char *text, struct err *err)
 {
-	struct ruleset *set = xalloc(sizeof *set);
+	struct ruleset *set = new_set();
 	struct conffile *file = conffile_read_text(name, text, err);
 	bool ok = file && read_file(set, file, name, err);
 
 	conffile_free(file);
 	if (ok)
-		return set;
+		return finish(set);
 	ruleset_free(set);
 	return NULL;
 }
@@ -534,6 +601,7 @@ void ruleset_free(struct ruleset *set)
 		compiled_free(set->rules[i]);
 	free(set->rules);
 	map_free(&set->ids);
+	prefilter_free(set->prefilter);
 	arena_free(&set->arena);
 	free(set);
 }

@@ -57,6 +57,9 @@ void ruleset_free(struct ruleset *ruleset);
 
 void ruleset_classify(struct ruleset *ruleset, const struct failure_text *failure, struct verdict *verdict_r);
 
+/* One rule after the other, without the prefilter: the oracle of the tests. */
+void ruleset_set_plain(struct ruleset *ruleset, bool plain);
+
 size_t ruleset_count(const struct ruleset *ruleset);
 const struct rule *ruleset_rule(const struct ruleset *ruleset, size_t i);
 

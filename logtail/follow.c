@@ -413,7 +413,7 @@ int follow(struct config *config, struct ruleset *rules, const struct follow_opt
 		f.tails[i].watch = -1;
 	}
 	if (options->show) {
-		show_start(&f.show);
+		show_start(&f.show, config);
 		f.ledger.watch = show_event;
 		f.ledger.watch_arg = &f.show;
 	}

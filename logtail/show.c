@@ -1,13 +1,16 @@
 #include "show.h"
 
+#include <limits.h>
+#include <stdlib.h>
+
 #include "buf.h"
 #include "clock.h"
 #include "log.h"
 #include "report.h"
 
-void show_start(struct show *s)
+void show_start(struct show *s, const struct config *config)
 {
-	*s = (struct show){ .out = stdout };
+	*s = (struct show){ .out = stdout, .config = config };
 	progress_start(&s->progress, stderr, "reading");
 }
 
@@ -15,6 +18,23 @@ void show_progress(struct show *s, uint64_t done, uint64_t total, uint64_t lines
 {
 	if (!s->live)
 		progress_show(&s->progress, done, total, lines);
+}
+
+/* The line for main.cf, for each socket of nixie-policyd. */
+static void tell_postfix(const struct show *s)
+{
+	char path[PATH_MAX];
+
+	(void)fprintf(s->out, "\n%sLet Postfix ask%s: in main.cf, first of smtpd_recipient_restrictions,\n",
+		term_colour(s->out, COLOUR_BOLD), term_colour(s->out, COLOUR_PLAIN));
+	for (size_t i = 0; i < s->config->policyd_listen.n; i++) {
+		struct sv endpoint = sv_of(s->config->policyd_listen.v[i]);
+		bool local = sv_take(&endpoint, SV("unix:"));
+		const char *absolute = local && realpath(endpoint.p, path) ? path : endpoint.p;
+		(void)fprintf(s->out, "  smtpd_recipient_restrictions = check_policy_service { %s%s, timeout=10s, default_action=DUNNO }, ...%s\n",
+			local ? "unix:" : "", absolute, local ? "   (an smtpd without chroot)" : "");
+	}
+	(void)fprintf(s->out, "\n%sLive events%s (^C ends)\n", term_colour(s->out, COLOUR_BOLD), term_colour(s->out, COLOUR_PLAIN));
 }
 
 void show_caught_up(struct show *s, struct store *store, uint64_t done, uint64_t lines)
@@ -27,6 +47,7 @@ void show_caught_up(struct show *s, struct store *store, uint64_t done, uint64_t
 	(void)fputc('\n', s->out);
 	if (report_summary(store, s->out, &err) != STORE_OK)
 		log_warning("%s", err.text);
+	tell_postfix(s);
 	(void)fflush(s->out);
 	s->live = true;
 }

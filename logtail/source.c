@@ -170,6 +170,7 @@ static bool open_file(struct source *s, const char *path)
 	s->device = st.st_dev;
 	s->inode = st.st_ino;
 	s->offset = s->read_offset = 0;
+	s->head_n = s->seen_n = 0;
 	(void)snprintf(s->open_path, sizeof s->open_path, "%s", path);
 	s->problem[0] = '\0';
 	return true;
@@ -177,6 +178,7 @@ static bool open_file(struct source *s, const char *path)
 
 static void go_to(struct source *s, uint64_t offset)
 {
+	s->head_n = s->seen_n = 0;
 	s->offset = s->read_offset = offset;
 	s->start = s->end = 0;
 	s->skipping = s->final = s->idle = false;
@@ -254,13 +256,58 @@ bool source_resume(struct source *s, const struct position *p, bool start_at_end
 
 /* ---- rotation ---- */
 
+/* What an editor leaves: another file, or other bytes in this one, with the same
+ * beginning. It was read already: go on behind the last bytes that were. */
+static void continue_copy(struct source *s, const char *tail, size_t n)
+{
+	char *bytes = xalloc(SOURCE_BUFFER_BYTES);
+	uint64_t size = file_size(s->fd), found = size;
+
+	for (uint64_t at = 0; n && at < size; at += SOURCE_BUFFER_BYTES - SOURCE_TAIL_BYTES) {
+		size_t got = peek(s, at, bytes, SOURCE_BUFFER_BYTES);
+		struct sv rest = sv_make(bytes, got);
+		size_t hit;
+		/* the last occurrence: a line's end may be there more than once */
+		while ((hit = sv_find_sv(rest, sv_make(tail, n))) < rest.n) {
+			rest = sv_skip(rest, hit + n);
+			found = at + got - rest.n;
+		}
+	}
+	free(bytes);
+	log_warning("file=%s was rewritten with the same beginning; going on at byte %llu of %llu", s->open_path,
+		(unsigned long long)found, (unsigned long long)size);
+	s->restarts++;
+	if (found < size || n == 0)
+		go_to(s, found);
+	else
+		go_to_end(s);
+}
+
+/* Is the file that is open now a copy of one that began with these bytes? */
+static bool same_head(const struct source *s, const char *head, size_t n)
+{
+	char now[SOURCE_HEAD_BYTES];
+
+	return n > 0 && peek(s, 0, now, n) == n && memcmp(now, head, n) == 0;
+}
+
+/* At the end of what there is: what it begins with, and the last bytes read. */
+static void remember_seen(struct source *s)
+{
+	if (s->head_n < SOURCE_HEAD_BYTES)
+		s->head_n = peek(s, 0, s->head, s->read_offset < SOURCE_HEAD_BYTES ? (size_t)s->read_offset : SOURCE_HEAD_BYTES);
+	s->seen_n = s->read_offset < SOURCE_TAIL_BYTES ? (size_t)s->read_offset : SOURCE_TAIL_BYTES;
+	s->seen_n = peek(s, s->read_offset - s->seen_n, s->seen, s->seen_n);
+}
+
 /* The file to read after this one: the oldest that was changed later, the log itself in the end. */
 static void open_next(struct source *s)
 {
 	struct candidate *v;
 	struct stat now;
 	const struct candidate *best = NULL;
-	char next[CONFIG_STRING_MAX + 256];
+	char next[CONFIG_STRING_MAX + 256], head[SOURCE_HEAD_BYTES], tail[SOURCE_TAIL_BYTES];
+	size_t head_n, tail_n;
 	size_t n = list_siblings(s, &v);
 
 	if (fstat(s->fd, &now) != 0)
@@ -275,10 +322,16 @@ static void open_next(struct source *s)
 	(void)snprintf(next, sizeof next, "%s", best ? best->path : s->path);
 	free(v);
 	int64_t anchor_s = s->anchor.time_s;
-	if (open_file(s, next)) {
+	remember_seen(s);
+	memcpy(head, s->head, head_n = s->head_n);
+	memcpy(tail, s->seen, tail_n = s->seen_n);
+	if (!open_file(s, next))
+		return;
+	s->anchor.time_s = anchor_s;
+	if (same_head(s, head, head_n))
+		continue_copy(s, tail, tail_n);
+	else
 		log_info("file=%s opened after a rotation", next);
-		s->anchor.time_s = anchor_s;
-	}
 }
 
 /* At the end of the open file: is the log another file by now? True: go on reading. */
@@ -307,18 +360,19 @@ static bool rotated(struct source *s)
 /* After a pause the file may have been truncated, and have grown past us again. */
 static bool rewritten(struct source *s)
 {
-	char was[SOURCE_TAIL_BYTES], is[SOURCE_TAIL_BYTES];
-	size_t n = s->end < sizeof was ? s->end : sizeof was;
+	char is[SOURCE_TAIL_BYTES];
 
 	if (file_size(s->fd) < s->read_offset)
 		return true;
-	/* the last bytes read are still at the end of the buffer's used part */
-	memcpy(was, s->buffer + s->end - n, n);
-	return !pread_all(s->fd, is, n, s->read_offset - n) || memcmp(was, is, n) != 0;
+	return s->seen_n && (peek(s, s->read_offset - s->seen_n, is, s->seen_n) != s->seen_n || memcmp(s->seen, is, s->seen_n) != 0);
 }
 
 static void restart(struct source *s)
 {
+	if (file_size(s->fd) >= s->read_offset && same_head(s, s->head, s->head_n)) {
+		continue_copy(s, s->seen, s->seen_n);
+		return;
+	}
 	log_warning("file=%s was truncated or rewritten; reading it from its beginning", s->open_path);
 	s->restarts++;
 	go_to(s, 0);
@@ -339,6 +393,8 @@ static bool fill(struct source *s)
 	char *to = s->buffer + s->end;
 	size_t room = SOURCE_BUFFER_BYTES - s->end;
 	ssize_t n = s->stream ? read(s->fd, to, room) : pread(s->fd, to, room, (off_t)s->read_offset);
+	if (n <= 0 && !s->idle && !s->stream)
+		remember_seen(s);
 	s->idle = n <= 0;
 	if (s->stream && (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)))
 		s->closed = s->final = true;

@@ -42,6 +42,9 @@ struct source {
 	bool stream;     /* standard input: no identity, no position, read once */
 	bool closed;     /* a stream that has ended */
 	bool final;      /* a partial last line of a file that is left: give it out */
+	/* as they were at the last pause: */
+	char head[SOURCE_HEAD_BYTES], seen[SOURCE_TAIL_BYTES]; /* first bytes, last bytes read */
+	size_t head_n, seen_n;
 	int64_t quiet_since_ms; /* of a rotated file; 0: not rotated */
 	struct stamp_anchor anchor;
 	uint64_t lines, long_lines, restarts; /* restarts: files that began anew under us */

@@ -1,0 +1,228 @@
+#include "literal.h"
+
+/* Deeper nesting is not looked into. */
+#define DEPTH_MAX 8
+
+struct parser {
+	struct sv rest;
+	bool failed; /* met what it does not understand */
+};
+
+/* The best words of one branch, so far. */
+struct branch {
+	struct literal run; /* of bytes that follow each other */
+	struct literal_set best;
+};
+
+static size_t shortest(const struct literal_set *set)
+{
+	size_t least = LITERAL_BYTES_MAX + 1;
+
+	for (size_t i = 0; i < set->n; i++)
+		least = set->v[i].n < least ? set->v[i].n : least;
+	return set->n ? least : 0;
+}
+
+/* One word of six bytes beats three of seven. */
+static size_t worth(const struct literal_set *set)
+{
+	size_t least = shortest(set);
+
+	return least < LITERAL_BYTES_MIN ? 0 : least * 4 + LITERAL_SET_MAX - set->n;
+}
+
+static void offer(struct branch *b, const struct literal_set *set)
+{
+	if (worth(set) > worth(&b->best))
+		b->best = *set;
+}
+
+static void end_run(struct branch *b)
+{
+	struct literal_set set = { .n = 1 };
+
+	set.v[0] = b->run;
+	if (b->run.n)
+		offer(b, &set);
+	b->run.n = 0;
+}
+
+static void add_byte(struct branch *b, char c)
+{
+	if (b->run.n == LITERAL_BYTES_MAX)
+		end_run(b);
+	b->run.bytes[b->run.n++] = sv_lower(c);
+}
+
+/* A quantifier at the front: takes it; least number of times into *min. False: there is none. */
+static bool take_quantifier(struct parser *p, unsigned *min)
+{
+	struct sv r = p->rest;
+	uint64_t n;
+
+	if (!r.n)
+		return false;
+	if (r.p[0] == '?' || r.p[0] == '*' || r.p[0] == '+') {
+		*min = r.p[0] == '+';
+		p->rest = sv_skip(r, 1);
+	} else if (r.p[0] == '{' && sv_find(r, '}') < r.n) {
+		struct sv inside = sv_skip(sv_head(r, sv_find(r, '}')), 1);
+		if (!sv_u64(sv_cut(&inside, ','), 1000, &n))
+			return false; /* a brace that is meant as such */
+		*min = (unsigned)n;
+		p->rest = sv_skip(r, sv_find(r, '}') + 1);
+	} else {
+		return false;
+	}
+	if (p->rest.n && (p->rest.p[0] == '?' || p->rest.p[0] == '+')) /* lazy, possessive */
+		p->rest = sv_skip(p->rest, 1);
+	return true;
+}
+
+/* A byte that stands for itself, with its quantifier. */
+static void literal_byte(struct parser *p, struct branch *b, char c)
+{
+	unsigned min = 1;
+	bool quantified = take_quantifier(p, &min);
+
+	if (min > 0)
+		add_byte(b, c);
+	if (quantified)
+		end_run(b);
+}
+
+/* Something that can be many bytes: ends the run. */
+static void anything(struct parser *p, struct branch *b)
+{
+	unsigned min;
+
+	end_run(b);
+	(void)take_quantifier(p, &min);
+}
+
+/* "[...]", p->rest behind the '[' */
+static void bracket(struct parser *p, struct branch *b)
+{
+	struct sv r = p->rest;
+	size_t i = r.n && r.p[0] == '^' ? 1 : 0;
+
+	if (i < r.n && r.p[i] == ']')
+		i++;
+	while (i < r.n && r.p[i] != ']') {
+		if (r.p[i] == '[' && i + 1 < r.n && r.p[i + 1] == ':') { /* [:alpha:] */
+			size_t end = sv_find_sv(sv_skip(r, i), SV(":]"));
+			i += end < r.n - i ? end + 1 : 0;
+		}
+		i += r.p[i] == '\\' ? 2 : 1;
+	}
+	if (i >= r.n) {
+		p->failed = true;
+		return;
+	}
+	p->rest = sv_skip(r, i + 1);
+	if (i == 1 && r.p[0] != '^' && r.p[0] != '\\') /* [.] */
+		literal_byte(p, b, r.p[0]);
+	else
+		anything(p, b);
+}
+
+static int hex(char c)
+{
+	c = sv_lower(c);
+	return sv_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "\x", p->rest behind the backslash */
+static void escape(struct parser *p, struct branch *b)
+{
+	if (!p->rest.n) {
+		p->failed = true;
+		return;
+	}
+	char c = p->rest.p[0];
+	p->rest = sv_skip(p->rest, 1);
+	if (!sv_is_alnum(c))
+		literal_byte(p, b, c);
+	else if (strchr("dDsSwWbBhHvVRAzZ", c))
+		anything(p, b);
+	else if (c == 'x' && p->rest.n >= 2 && hex(p->rest.p[0]) >= 0 && hex(p->rest.p[1]) >= 0) {
+		char byte = (char)(hex(p->rest.p[0]) * 16 + hex(p->rest.p[1]));
+		p->rest = sv_skip(p->rest, 2);
+		literal_byte(p, b, byte);
+	} else
+		p->failed = true; /* \Q, \1, \p{..} and the like */
+}
+
+static void alternation(struct parser *p, unsigned depth, struct literal_set *set_r);
+
+/* "(...)", p->rest behind the '(' */
+static void group(struct parser *p, struct branch *b, unsigned depth)
+{
+	struct literal_set inside;
+	unsigned min = 1;
+
+	if (sv_starts(p->rest, SV("?:")))
+		p->rest = sv_skip(p->rest, 2);
+	else if (sv_starts(p->rest, SV("?")) || sv_starts(p->rest, SV("*")) || depth == DEPTH_MAX)
+		p->failed = true; /* lookaround, options, verbs */
+	if (p->failed)
+		return;
+	end_run(b);
+	alternation(p, depth + 1, &inside);
+	if (!sv_take(&p->rest, SV(")")))
+		p->failed = true;
+	(void)take_quantifier(p, &min);
+	if (min > 0)
+		offer(b, &inside);
+}
+
+static void sequence(struct parser *p, unsigned depth, struct literal_set *set_r)
+{
+	struct branch b = { { 0 }, { 0 } };
+
+	while (p->rest.n && !p->failed && p->rest.p[0] != '|' && p->rest.p[0] != ')') {
+		char c = p->rest.p[0];
+		p->rest = sv_skip(p->rest, 1);
+		if (c == '\\')
+			escape(p, &b);
+		else if (c == '[')
+			bracket(p, &b);
+		else if (c == '(')
+			group(p, &b, depth);
+		else if (c == '.' || c == '^' || c == '$')
+			anything(p, &b);
+		else if (c == '*' || c == '+' || c == '?')
+			p->failed = true;
+		else
+			literal_byte(p, &b, c);
+	}
+	end_run(&b);
+	*set_r = b.best;
+}
+
+static void alternation(struct parser *p, unsigned depth, struct literal_set *set_r)
+{
+	bool known = true;
+
+	set_r->n = 0;
+	for (;;) {
+		struct literal_set branch;
+		sequence(p, depth, &branch);
+		known = known && worth(&branch) > 0 && set_r->n + branch.n <= LITERAL_SET_MAX;
+		for (size_t i = 0; known && i < branch.n; i++)
+			set_r->v[set_r->n++] = branch.v[i];
+		if (p->failed || !sv_take(&p->rest, SV("|")))
+			break;
+	}
+	if (!known)
+		set_r->n = 0;
+}
+
+void literal_required(struct sv regex, struct literal_set *set_r)
+{
+	struct parser p = { .rest = regex };
+
+	alternation(&p, 0, set_r);
+	if (p.failed || p.rest.n)
+		set_r->n = 0;
+}
