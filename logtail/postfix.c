@@ -253,10 +253,13 @@ static bool split_process(struct sv process, struct postfix *p)
 
 bool postfix_parse(const struct line *line, struct postfix *p)
 {
-	struct sv s = line->message;
+	struct sv s = line->message, queue_id;
 
-	memset(p, 0, sizeof *p);
-	if (!take_queue_id(&s, &p->queue_id) || !split_process(line->process, p) || s.n < 4)
+	p->event = EVENT_NONE;
+	if (!take_queue_id(&s, &queue_id)) /* most lines of other daemons end here */
+		return false;
+	*p = (struct postfix){ .queue_id = queue_id };
+	if (!split_process(line->process, p) || s.n < 4)
 		return false;
 	switch (s.p[0]) {
 	case 't':

@@ -214,7 +214,11 @@ static void describe_message(struct maker *m)
 	struct buf b = BUF_ON(m->message);
 	int64_t time_s = rec->line.time_us / CLOCK_SECOND_US;
 
-	buf_addf(&b, "%.*s/%.*s/%.*s", SV_ARG(rec->line.host), SV_ARG(p->instance), SV_ARG(p->queue_id));
+	buf_add(&b, rec->line.host);
+	buf_add_char(&b, '/');
+	buf_add(&b, p->instance);
+	buf_add_char(&b, '/');
+	buf_add(&b, p->queue_id);
 	m->fact.time_s = time_s;
 	m->fact.message = buf_sv(&b);
 	m->fact.arrival_s = p->delay_us > 0 ? (rec->line.time_us - p->delay_us) / CLOCK_SECOND_US : time_s;

@@ -16,13 +16,13 @@ struct conn {
 	int fd;                   /* -1: closed */
 	uint32_t events;          /* as epoll knows them */
 	char *in;                 /* half a request, and what came behind a question; NULL: nothing */
-	size_t in_n, in_size, scanned;
+	size_t in_n, in_size;
 	bool waiting;             /* a question is under way at the store */
 	bool eof;                 /* the client will say no more */
 	size_t out_n, out_at;
 	char out[DECIDE_REPLY_MAX + 16];
 	/* of the question under way, for the log */
-	char recipient[CONN_NAME_MAX * 2], sender[CONN_NAME_MAX], client[CONN_NAME_MAX], instance[64];
+	char recipient[CONN_NAME_MAX * 2], sender[CONN_NAME_MAX], client_name[CONN_NAME_MAX], client_address[64], instance[64];
 };
 
 enum conn_io { CONN_IO_SOME, CONN_IO_NONE, CONN_IO_END };

@@ -24,49 +24,46 @@ static void take_attribute(struct request *r, struct sv name, struct sv value)
 	}
 }
 
-/* bytes: whole lines, without the empty one */
-static const char *parse_lines(struct sv bytes, struct request *r)
-{
-	bool policy = false;
+static const char too_long[] = "the request is longer than 16384 bytes";
 
-	while (bytes.n) {
-		struct sv value = sv_cut(&bytes, '\n');
-		struct sv line = value;
-		struct sv name = sv_cut(&value, '=');
-		if (name.n == 0 || name.n == line.n)
-			return "a line is not name=value";
-		if (sv_eq(name, SV("request"))) {
-			if (!sv_eq(value, SV("smtpd_access_policy")))
-				return "the request is not smtpd_access_policy";
-			policy = true;
-		} else {
-			take_attribute(r, name, value);
-		}
+/* One line. NULL, or what is wrong with it. */
+static const char *take_line(struct request *r, struct sv line, bool *policy)
+{
+	struct sv value = line;
+	struct sv name = sv_cut(&value, '=');
+
+	if (name.n == 0 || name.n == line.n)
+		return "a line is not name=value";
+	if (sv_eq(name, SV("request"))) {
+		*policy = sv_eq(value, SV("smtpd_access_policy"));
+		return *policy ? NULL : "the request is not smtpd_access_policy";
 	}
-	return policy ? NULL : "there is no request=smtpd_access_policy";
+	take_attribute(r, name, value);
+	return NULL;
 }
 
-enum proto_result proto_parse(struct sv bytes, size_t *scanned, struct request *r, size_t *used_r, const char **problem_r)
+enum proto_result proto_parse(struct sv bytes, struct request *r, size_t *used_r, const char **problem_r)
 {
-	size_t from = *scanned ? *scanned - 1 : 0;
-	size_t end = from + sv_find_sv(sv_skip(bytes, from), SV("\n\n"));
+	struct sv rest = bytes;
+	bool policy = false;
 
-	if (bytes.n && bytes.p[0] == '\n') {
-		*problem_r = "the request is empty";
-		return PROTO_BAD;
-	}
-	if (end >= bytes.n) {
-		*scanned = bytes.n;
-		*problem_r = "the request is longer than 16384 bytes";
-		return bytes.n >= PROTO_REQUEST_MAX ? PROTO_BAD : PROTO_MORE;
-	}
 	*r = (struct request){ 0 };
-	*scanned = 0;
-	*used_r = end + 2;
-	if (end > PROTO_REQUEST_MAX || memchr(bytes.p, 0, end)) {
-		*problem_r = end > PROTO_REQUEST_MAX ? "the request is longer than 16384 bytes" : "there is a NUL byte";
-		return PROTO_BAD;
+	*problem_r = NULL;
+	while (!*problem_r) {
+		size_t end = sv_find(rest, '\n');
+		if (end == rest.n) {
+			*problem_r = too_long;
+			return bytes.n >= PROTO_REQUEST_MAX ? PROTO_BAD : PROTO_MORE;
+		}
+		if (end == 0)
+			break;
+		*problem_r = take_line(r, sv_head(rest, end), &policy);
+		rest = sv_skip(rest, end + 1);
 	}
-	*problem_r = parse_lines(sv_head(bytes, end), r);
+	*used_r = bytes.n - rest.n + 1;
+	if (!*problem_r && !policy)
+		*problem_r = "there is no request=smtpd_access_policy";
+	else if (!*problem_r && memchr(bytes.p, 0, *used_r))
+		*problem_r = "there is a NUL byte";
 	return *problem_r ? PROTO_BAD : PROTO_REQUEST;
 }

@@ -18,9 +18,7 @@ struct request {
 };
 
 /* PROTO_REQUEST: *used_r bytes are done with. PROTO_BAD: *problem_r says why; nothing
- * that follows can be understood. scanned: how many bytes are known not to hold the end
- * of a request; kept by the caller for the next call, 0 at first. */
-enum proto_result proto_parse(struct sv bytes, size_t *scanned, struct request *request_r, size_t *used_r,
-	const char **problem_r);
+ * that follows can be understood; it is said as soon as it can be. */
+enum proto_result proto_parse(struct sv bytes, struct request *request_r, size_t *used_r, const char **problem_r);
 
 #endif

@@ -109,8 +109,8 @@ static void log_refusal(const struct conn *c, const struct entry *e, const char 
 
 	clock_format_date(e->since_s, since);
 	schema_token_encode(e->token, token);
-	log_info("action=%s recipient=<%s> sender=<%s> client=%s status=%s reason=%s since=%s token=%s instance=%s", action,
-		c->recipient, c->sender, c->client, status_name(e->status), category_name(e->reason), since, token, c->instance);
+	log_info("action=%s recipient=<%s> sender=<%s> client=%s[%s] status=%s reason=%s since=%s token=%s instance=%s", action,
+		c->recipient, c->sender, c->client_name, c->client_address, status_name(e->status), category_name(e->reason), since, token, c->instance);
 }
 
 static void answer_from_store(struct server *s, struct conn *c, enum store_result result, const struct entry *entry)
@@ -203,7 +203,7 @@ static void work(struct server *s, struct conn *c)
 			if (io != CONN_IO_SOME)
 				break;
 		}
-		enum proto_result result = proto_parse(sv_make(c->in, c->in_n), &c->scanned, &r, &used, &problem);
+		enum proto_result result = proto_parse(sv_make(c->in, c->in_n), &r, &used, &problem);
 		if (result == PROTO_BAD) {
 			refuse_to_understand(s, c, problem);
 			break;
