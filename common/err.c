@@ -15,14 +15,17 @@ bool err_set(struct err *err, const char *format, ...)
 bool err_prefix(struct err *err, const char *format, ...)
 {
 	char prefix[256];
-	char text[ERR_TEXT_MAX];
 	va_list ap;
+
 	va_start(ap, format);
-	(void)vsnprintf(prefix, sizeof prefix, format, ap);
+	int written = vsnprintf(prefix, sizeof prefix - 2, format, ap);
 	va_end(ap);
-	memcpy(text, err->text, sizeof text);
-	int n = snprintf(err->text, sizeof err->text, "%s: ", prefix);
-	if (n > 0 && (size_t)n < sizeof err->text)
-		(void)snprintf(err->text + n, sizeof err->text - (size_t)n, "%s", text);
+	size_t n = written < 0 ? 0 : strnlen(prefix, sizeof prefix - 3);
+	memcpy(prefix + n, ": ", 2);
+	n += 2;
+	/* the end of a very long text is lost, not the prefix */
+	memmove(err->text + n, err->text, sizeof err->text - n);
+	memcpy(err->text, prefix, n);
+	err->text[sizeof err->text - 1] = '\0';
 	return false;
 }

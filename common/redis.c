@@ -37,6 +37,7 @@ struct redis {
 	bool output; /* bytes to write */
 	bool in_service;
 	bool doomed; /* to be dropped when the callbacks have returned */
+	bool waited_for; /* somebody waits, and will tell what is wrong */
 	struct log_limit limit;
 	char problem[512];
 };
@@ -158,7 +159,7 @@ static void drop(struct redis *r)
 	r->retry_pause_ms = r->retry_pause_ms ? r->retry_pause_ms * 2 : REDIS_RETRY_MIN_MS;
 	if (r->retry_pause_ms > REDIS_RETRY_MAX_MS)
 		r->retry_pause_ms = REDIS_RETRY_MAX_MS;
-	if (log_limited(&r->limit, "Redis connection problems"))
+	if (!r->waited_for && log_limited(&r->limit, "Redis connection problems"))
 		log_warning("%s", r->problem);
 	answer_all_with_nothing(r);
 }
@@ -491,13 +492,15 @@ void redis_wait(struct redis *r)
 
 bool redis_wait_ready(struct redis *r, int64_t timeout_ms)
 {
-	int64_t end_ms = clock_mono_ms() + timeout_ms;
+	int64_t end_ms = clock_mono_ms() + timeout_ms, left_ms = timeout_ms;
 
-	while (r->state != STATE_READY) {
-		int64_t left_ms = end_ms - clock_mono_ms();
-		if (left_ms < 0)
-			return false;
+	r->waited_for = true;
+	while (r->state != STATE_READY && left_ms >= 0) {
 		turn(r, left_ms);
+		if (r->state == STATE_DOWN) /* refused: waiting on is the caller's decision */
+			break;
+		left_ms = end_ms - clock_mono_ms();
 	}
-	return true;
+	r->waited_for = false;
+	return r->state == STATE_READY;
 }

@@ -152,7 +152,7 @@ static void explain_human(const struct told *t, const struct reply *r, const str
 	(void)printf("%s%s%s  %s: %s\n", term_colour(stdout, colour), class_name(v->class_), term_colour(stdout, COLOUR_PLAIN),
 		category_name(v->category), category_meaning(v->category));
 	(void)printf("  fault     %s%s\n", fault_name(category_fault(v->category)),
-		category_fault(v->category) == FAULT_RECIPIENT ? "" : ": it can suppress nobody");
+		category_fault(v->category) == FAULT_RECIPIENT ? "" : ": alone it suppresses nobody");
 	if (v->rule)
 		(void)printf("  rule      %s (%s:%u)\n", v->rule->id, v->rule->file, v->rule->line);
 	else
