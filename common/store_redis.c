@@ -411,13 +411,21 @@ static int64_t expire_in_days(int days)
 	return clock_now_s() + days * CLOCK_DAY_S;
 }
 
+/* The time in a stream's ids: a line from the future must not push all later ones there. */
+static int64_t stream_ms(int64_t time_s)
+{
+	int64_t now_s = clock_now_s();
+
+	return (time_s < now_s ? time_s : now_s) * 1000;
+}
+
 static void write_transitions(struct redis_store *s, struct script *x, struct transaction *t, struct account *a)
 {
 	for (const struct transition *step = a->transitions; step; step = step->next) {
 		op(x, "log", key(x, &s->schema, KEY_JOURNAL, SV("")));
 		arg(x, SV(SCHEMA_JOURNAL_MAX));
 		number(x, 0);
-		number(x, step->time_s * 1000);
+		number(x, stream_ms(step->time_s));
 		number(x, 9);
 		field(x, SV("address"), a->key);
 		field(x, SV("from"), sv_of(status_name(step->from)));
@@ -441,7 +449,7 @@ static void write_bounces(struct redis_store *s, struct script *x, const struct 
 		op(x, "log", key(x, &s->schema, KEY_HISTORY, a->key));
 		arg(x, SV(SCHEMA_HISTORY_MAX));
 		number(x, expire_in_days(SCHEMA_DAYS_HISTORY));
-		number(x, f->occurrence.last_s * 1000);
+		number(x, stream_ms(f->occurrence.last_s));
 		number(x, 11);
 		field(x, SV("time"), schema_number(x->arena, f->occurrence.last_s));
 		field(x, SV("first"), schema_number(x->arena, f->occurrence.first_s));

@@ -100,6 +100,15 @@ static size_t rfc3339(struct sv s, int64_t *time_us_r)
 	return n;
 }
 
+/* Host and process become parts of keys; '|' separates those parts. */
+static bool is_name(struct sv s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= 0x20 || (unsigned char)s.p[i] >= 0x7f || s.p[i] == '|')
+			return false;
+	return s.n > 0 && s.n <= 255;
+}
+
 /* "tag[123]: " off the front of *s */
 static bool take_tag(struct sv *s, struct sv *process_r)
 {
@@ -119,7 +128,7 @@ static bool take_tag(struct sv *s, struct sv *process_r)
 		return false;
 	(void)sv_take(&rest, SV(" "));
 	*s = rest;
-	return process_r->n > 0;
+	return is_name(*process_r);
 }
 
 bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
@@ -147,7 +156,7 @@ bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
 	if (!sv_take(&rest, SV(" ")))
 		return false;
 	line->host = sv_cut(&rest, ' ');
-	if (line->host.n == 0 || line->host.n > 255 || !take_tag(&rest, &line->process))
+	if (!is_name(line->host) || !take_tag(&rest, &line->process))
 		return false;
 	line->message = rest;
 	return true;

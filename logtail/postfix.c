@@ -81,6 +81,7 @@ static void split_relay(struct sv relay, struct postfix *p)
 	uint64_t port;
 
 	p->relay_host = sv_cut(&rest, '[');
+	p->relay_host.n = sv_find(p->relay_host, ' '); /* no host has a blank */
 	size_t close = sv_find(rest, ']');
 	if (close == rest.n)
 		return;
