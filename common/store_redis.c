@@ -12,10 +12,9 @@
 __asm__(".pushsection .rodata\n"
 	"nixie_apply_lua:\n"
 	".incbin \"common/lua/apply.lua\"\n"
-	"nixie_apply_lua_end:\n"
 	".byte 0\n"
 	".popsection\n");
-extern const char nixie_apply_lua[], nixie_apply_lua_end[];
+extern const char nixie_apply_lua[];
 
 /* Suppressed addresses and days are read in pages of this many. */
 #define PAGE 1000
@@ -716,8 +715,7 @@ static void send_script(struct load *load, const struct script *x)
 
 static void load_script(struct load *load)
 {
-	struct sv argv[] = { SV("SCRIPT"), SV("LOAD"),
-		sv_make(nixie_apply_lua, (size_t)(nixie_apply_lua_end - nixie_apply_lua)) };
+	struct sv argv[] = { SV("SCRIPT"), SV("LOAD"), sv_of(nixie_apply_lua) };
 
 	command(load->s, 3, argv, on_script_loaded, load);
 	redis_wait(load->s->redis);
