@@ -223,7 +223,8 @@ static bool find_position(struct source *s, const struct position *p)
 	for (int pass = 0; pass < 2 && !found; pass++) {
 		for (size_t i = 0; i < n && !found; i++) {
 			bool same = v[i].st.st_ino == p->inode && v[i].st.st_dev == p->device;
-			if (same != (pass == 0) || !open_file(s, v[i].path))
+			/* a place before the first byte is in every file: only the inode tells */
+			if (same != (pass == 0) || (pass == 1 && p->offset == 0) || !open_file(s, v[i].path))
 				continue;
 			found = matches(s->fd, p);
 		}
@@ -411,6 +412,9 @@ static bool fill(struct source *s)
 static bool take_line(struct source *s, struct sv *line_r)
 {
 	for (;;) {
+		/* the hole that a writer leaves who goes on where a truncated file ended */
+		while (s->start < s->end && !s->skipping && s->buffer[s->start] == '\0')
+			s->start++;
 		struct sv have = sv_make(s->buffer + s->start, s->end - s->start);
 		size_t n = sv_find(have, '\n');
 		bool ended = n < have.n, whole = ended || (s->final && have.n);
