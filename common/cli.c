@@ -1,6 +1,6 @@
 #include "cli.h"
 
-#include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +62,21 @@ const char *cli_shipped_rules(void)
 	return path;
 }
 
+/* What a conversion watches must be something that can happen. */
+static bool check_conversions(const struct config *config, const struct ruleset *rules, struct err *err)
+{
+	enum category category;
+
+	for (size_t i = 0; i < config->conversions.n; i++) {
+		const struct conversion *c = &config->conversions.v[i];
+		struct sv match = sv_of(c->match);
+		if (!category_by_name(match, &category) && !ruleset_has(rules, match))
+			return err_set(err, "%s:%u: conversions: match = \"%s\" is no category and no rule's id; nixie-rules(5) lists the categories",
+				config->path, c->line, c->match);
+	}
+	return true;
+}
+
 struct ruleset *cli_load_rules(const struct config *config, struct err *err)
 {
 	const char *directories[CONFIG_LIST_MAX + 1];
@@ -70,7 +85,20 @@ struct ruleset *cli_load_rules(const struct config *config, struct err *err)
 	for (size_t i = 0; i < config->rules_directories.n; i++)
 		directories[n++] = config->rules_directories.v[i];
 	directories[n++] = cli_shipped_rules();
-	return ruleset_load(directories, n, err);
+	struct ruleset *rules = ruleset_load(directories, n, err);
+	if (rules && !check_conversions(config, rules, err)) {
+		ruleset_free(rules);
+		return NULL;
+	}
+	return rules;
+}
+
+void cli_start(const char *name)
+{
+	clock_init();
+	/* a connection that goes away is an error to handle, not the end */
+	(void)signal(SIGPIPE, SIG_IGN);
+	log_open(name, LOG_TARGET_STDERR, false);
 }
 
 const char *cli_hostname(void)

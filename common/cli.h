@@ -12,6 +12,9 @@
 /* Exit codes, stable: nixie(1), EXIT STATUS */
 enum exit_code { EXIT_OK, EXIT_NOT_FOUND, EXIT_USAGE, EXIT_STORE, EXIT_CONFIG };
 
+/* The first thing in main(): clock, signals, log. */
+void cli_start(const char *name);
+
 /* The options that every program has. */
 #define CLI_SHORT_OPTIONS "c:o:vVh"
 #define CLI_LONG_OPTIONS { "config", required_argument, NULL, 'c' }, { "verbose", no_argument, NULL, 'v' }, \
@@ -31,7 +34,8 @@ void cli_option(struct cli *cli, int option, const char *argument);
  * "" when the program's place cannot be found. Static storage. */
 const char *cli_shipped_rules(void);
 
-/* The rule directories of the configuration, then the shipped ones. */
+/* The rule directories of the configuration, then the shipped ones; also checks that the
+ * conversions watch something they define. NULL and *err on failure. */
 struct ruleset *cli_load_rules(const struct config *config, struct err *err);
 
 /* The name of this host, as syslog writes it (up to the first dot is not cut). Static storage. */

@@ -101,17 +101,22 @@ void clock_s_to_civil(int64_t seconds, struct civil *c)
 	c->second = rest % 60;
 }
 
+bool clock_zone_exists(const char *name)
+{
+	char path[256];
+
+	if (strcmp(name, "local") == 0 || strcmp(name, "UTC") == 0)
+		return true;
+	return name[0] && name[0] != '/' && !strstr(name, "..") &&
+		(size_t)snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", name) < sizeof path && access(path, R_OK) == 0;
+}
+
 bool clock_set_zone(const char *name)
 {
+	if (!clock_zone_exists(name))
+		return false;
 	if (strcmp(name, "local") == 0)
 		return true;
-	if (strcmp(name, "UTC") != 0) {
-		char path[256];
-		if (strstr(name, "..") || name[0] == '/' ||
-		    (size_t)snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", name) >= sizeof path ||
-		    access(path, R_OK) != 0)
-			return false;
-	}
 	if (setenv("TZ", name, 1) != 0)
 		return false;
 	tzset();

@@ -38,6 +38,7 @@ int64_t clock_local_to_s(const struct civil *civil);
 
 /* "local", "UTC" or a name of the tz database. False when there is no such zone. */
 bool clock_set_zone(const char *name) NIXIE_MUST_CHECK;
+bool clock_zone_exists(const char *name);
 
 /* The moment `span` before / after: months go by the calendar, and a day that
  * the month has not is its last one (31 March less a month is 28 February). */

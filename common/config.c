@@ -16,59 +16,102 @@ static const char *const start_words[] = { "beginning", "end", NULL };
 static const char *const log_words[] = { "auto", "syslog", "stderr", NULL };
 
 #define MS_MIN 1
+/* sun_path of unix(7), less its NUL */
+#define SOCKET_PATH_MAX 107
 #define HOUR_MS INT64_C(3600000)
 #define AT(field) offsetof(struct config, field)
 
+static bool check_endpoint(const char *name, const char *value, struct err *err)
+{
+	struct sv v = sv_of(value);
+
+	if (sv_take(&v, SV("unix:")) && v.n) {
+		if (v.n <= SOCKET_PATH_MAX)
+			return true;
+		return err_set(err, "%s: the path of a socket can have %d bytes at most; choose a shorter one", name, SOCKET_PATH_MAX);
+	}
+	if (sv_take(&v, SV("inet:"))) {
+		size_t colon = v.n;
+		uint64_t port;
+		while (colon > 0 && v.p[colon - 1] != ':')
+			colon--;
+		if (colon > 1 && sv_u64(sv_skip(v, colon), 65535, &port) && port > 0)
+			return true;
+	}
+	return err_set(err, "%s is \"%.80s\"; write unix:/path/of/socket or inet:127.0.0.1:10040", name, value);
+}
+
+static bool check_prefix(const char *name, const char *value, struct err *err)
+{
+	if (*value && !strpbrk(value, "{} \t\r\n:"))
+		return true;
+	return err_set(err, "%s is \"%.40s\"; write letters and digits, without blanks, colons and braces", name, value);
+}
+
+static bool check_delimiter(const char *name, const char *value, struct err *err)
+{
+	if (strlen(value) <= 1)
+		return true;
+	return err_set(err, "%s is \"%.20s\"; write one character such as \"+\", or \"\" for none", name, value);
+}
+
+static bool check_zone(const char *name, const char *value, struct err *err)
+{
+	if (clock_zone_exists(value))
+		return true;
+	return err_set(err, "%s is \"%.60s\"; write local, UTC or a name from /usr/share/zoneinfo such as Europe/Rome", name, value);
+}
+
 const struct config_option config_options[] = {
-	{ "redis.address", OPTION_STRING, AT(redis_address), "unix:/run/nixie-redis/redis.sock", 0, 0, NULL, false,
+	{ "redis.address", OPTION_STRING, AT(redis_address), "unix:/run/nixie-redis/redis.sock", 0, 0, NULL, false, check_endpoint,
 	  "the Redis server: unix:PATH or inet:HOST:PORT" },
-	{ "redis.user", OPTION_STRING, AT(redis_user), "", 0, 0, NULL, false,
+	{ "redis.user", OPTION_STRING, AT(redis_user), "", 0, 0, NULL, false, NULL,
 	  "ACL user; empty: the default user" },
-	{ "redis.password", OPTION_STRING, AT(redis_password), "", 0, 0, NULL, false,
+	{ "redis.password", OPTION_STRING, AT(redis_password), "", 0, 0, NULL, false, NULL,
 	  "password; empty: none is sent" },
-	{ "redis.database", OPTION_NUMBER, AT(redis_database), "0", 0, 15, NULL, false,
+	{ "redis.database", OPTION_NUMBER, AT(redis_database), "0", 0, 15, NULL, false, NULL,
 	  "database number" },
-	{ "redis.prefix", OPTION_STRING, AT(redis_prefix), "nixie", 0, 0, NULL, false,
+	{ "redis.prefix", OPTION_STRING, AT(redis_prefix), "nixie", 0, 0, NULL, false, check_prefix,
 	  "first part of every key" },
-	{ "redis.timeout", OPTION_MS, AT(redis_timeout_ms), "1s", 10, HOUR_MS, NULL, true,
+	{ "redis.timeout", OPTION_MS, AT(redis_timeout_ms), "1s", 10, HOUR_MS, NULL, true, NULL,
 	  "how long to wait for Redis in logtail and the command" },
-	{ "rules.directories", OPTION_STRINGS, AT(rules_directories), "", 0, 0, NULL, true,
+	{ "rules.directories", OPTION_STRINGS, AT(rules_directories), "", 0, 0, NULL, true, NULL,
 	  "your own rules, read before the shipped ones" },
-	{ "address.local-part", OPTION_ENUM, AT(local_part), "fold-case", 0, 0, local_part_words, false,
+	{ "address.local-part", OPTION_ENUM, AT(local_part), "fold-case", 0, 0, local_part_words, false, NULL,
 	  "are User@ and user@ one address?" },
-	{ "address.subaddress-delimiter", OPTION_STRING, AT(subaddress_delimiter), "", 0, 0, NULL, false,
+	{ "address.subaddress-delimiter", OPTION_STRING, AT(subaddress_delimiter), "", 0, 0, NULL, false, check_delimiter,
 	  "\"+\" makes user+tag@ and user@ one address; empty: they are two" },
-	{ "attribute-to", OPTION_ENUM, AT(attribute_to), "final", 0, 0, attribute_words, true,
+	{ "attribute-to", OPTION_ENUM, AT(attribute_to), "final", 0, 0, attribute_words, true, NULL,
 	  "which address a failure belongs to where the log has orig_to=" },
-	{ "soft-expiry", OPTION_SPAN, AT(soft_expiry), "30 days", 0, 0, NULL, true,
+	{ "soft-expiry", OPTION_SPAN, AT(soft_expiry), "30 days", 0, 0, NULL, true, NULL,
 	  "how long a soft failure that no conversion watches stays on record" },
-	{ "conversions", OPTION_CONVERSIONS, AT(conversions), NULL, 0, 0, NULL, true,
+	{ "conversions", OPTION_CONVERSIONS, AT(conversions), NULL, 0, 0, NULL, true, NULL,
 	  "when repeated soft failures become held or hard" },
-	{ "log.to", OPTION_ENUM, AT(log_to), "auto", 0, 0, log_words, false,
+	{ "log.to", OPTION_ENUM, AT(log_to), "auto", 0, 0, log_words, false, NULL,
 	  "auto: syslog (facility mail), but standard error with -f" },
-	{ "policyd.listen", OPTION_STRINGS, AT(policyd_listen), "unix:/var/spool/postfix/nixie/policy", 0, 0, NULL, false,
+	{ "policyd.listen", OPTION_STRINGS, AT(policyd_listen), "unix:/var/spool/postfix/nixie/policy", 0, 0, NULL, false, check_endpoint,
 	  "sockets of the policy service: unix:PATH or inet:HOST:PORT" },
-	{ "policyd.socket-mode", OPTION_MODE, AT(policyd_socket_mode), "0660", 0, 0777, NULL, false,
+	{ "policyd.socket-mode", OPTION_MODE, AT(policyd_socket_mode), "0660", 0, 0777, NULL, false, NULL,
 	  "rights of the Unix sockets" },
-	{ "policyd.on-store-failure", OPTION_ENUM, AT(on_store_failure), "dunno", 0, 0, failure_words, true,
+	{ "policyd.on-store-failure", OPTION_ENUM, AT(on_store_failure), "dunno", 0, 0, failure_words, true, NULL,
 	  "the answer when Redis does not answer: dunno lets mail flow" },
-	{ "policyd.deadline", OPTION_MS, AT(policyd_deadline_ms), "250ms", MS_MIN, 60000, NULL, true,
+	{ "policyd.deadline", OPTION_MS, AT(policyd_deadline_ms), "250ms", MS_MIN, 60000, NULL, true, NULL,
 	  "how long one request may wait for Redis" },
-	{ "policyd.shadow", OPTION_BOOL, AT(policyd_shadow), "false", 0, 0, NULL, true,
+	{ "policyd.shadow", OPTION_BOOL, AT(policyd_shadow), "false", 0, 0, NULL, true, NULL,
 	  "answer DUNNO to everything and log what would have been said" },
-	{ "policyd.max-connections", OPTION_NUMBER, AT(policyd_max_connections), "4096", 1, 100000, NULL, false,
+	{ "policyd.max-connections", OPTION_NUMBER, AT(policyd_max_connections), "4096", 1, 100000, NULL, false, NULL,
 	  "more than these wait in the listen queue" },
-	{ "logtail.files", OPTION_STRINGS, AT(logtail_files), "/var/log/mail.log", 0, 0, NULL, false,
+	{ "logtail.files", OPTION_STRINGS, AT(logtail_files), "/var/log/mail.log", 0, 0, NULL, false, NULL,
 	  "the logs to follow" },
-	{ "logtail.start", OPTION_ENUM, AT(logtail_start), "beginning", 0, 0, start_words, false,
+	{ "logtail.start", OPTION_ENUM, AT(logtail_start), "beginning", 0, 0, start_words, false, NULL,
 	  "where to begin in a log that was never read" },
-	{ "logtail.timezone", OPTION_STRING, AT(logtail_timezone), "local", 0, 0, NULL, false,
+	{ "logtail.timezone", OPTION_STRING, AT(logtail_timezone), "local", 0, 0, NULL, false, check_zone,
 	  "zone of stamps that name none: local, UTC or Europe/Rome" },
-	{ "logtail.link-memory", OPTION_BYTES, AT(logtail_link_memory), "32MiB", 64 * 1024, INT64_C(1) << 40, NULL, false,
+	{ "logtail.link-memory", OPTION_BYTES, AT(logtail_link_memory), "32MiB", 64 * 1024, INT64_C(1) << 40, NULL, false, NULL,
 	  "memory for the senders of messages in the queue" },
-	{ "logtail.poll-interval", OPTION_MS, AT(logtail_poll_ms), "1s", 10, HOUR_MS, NULL, true,
+	{ "logtail.poll-interval", OPTION_MS, AT(logtail_poll_ms), "1s", 10, HOUR_MS, NULL, true, NULL,
 	  "how often to look at a log besides inotify" },
-	{ "logtail.batch", OPTION_NUMBER, AT(logtail_batch), "500", 1, 2000, NULL, true,
+	{ "logtail.batch", OPTION_NUMBER, AT(logtail_batch), "500", 1, 2000, NULL, true, NULL,
 	  "most delivery results in one transaction" },
 };
 const size_t config_options_n = sizeof config_options / sizeof *config_options;
@@ -167,7 +210,7 @@ static bool set_string(const struct config_option *o, struct sv text, char to[CO
 		return err_set(err, "%s is longer than %d bytes", o->name, CONFIG_STRING_MAX - 1);
 	memcpy(to, text.p, text.n);
 	to[text.n] = '\0';
-	return true;
+	return !o->check || o->check(o->name, to, err);
 }
 
 static bool add_string(const struct config_option *o, struct sv text, struct strings *to, struct err *err)
@@ -223,6 +266,8 @@ static bool set_text(const struct config_option *o, struct sv text, struct confi
 	case OPTION_SPAN:
 		if (!config_parse_span(text, &span))
 			return err_set(err, "%s is \"%.*s\"; write a time such as \"30 days\" or \"12 months\"", o->name, SV_ARG(sv_head(text, 40)));
+		if (span.ms == 0 && span.months == 0)
+			return err_set(err, "%s must be longer than nothing", o->name);
 		*(struct span *)to = span;
 		return true;
 	case OPTION_BYTES:
@@ -294,7 +339,7 @@ static bool set_conversions(const struct node *node, struct conversions *to, str
 	to->n = 0;
 	for (size_t i = 0; i < node_count(node); i++) {
 		const struct node *item = node_at(node, i);
-		struct conversion c = { .count = 1 };
+		struct conversion c = { .line = node_line(item) };
 		if (node_type(item) != NODE_GROUP)
 			return node_err(item, err, "conversions: each member is a group { match = ...; to = ...; }");
 		if (i == CONVERSIONS_MAX)
@@ -304,8 +349,11 @@ static bool set_conversions(const struct node *node, struct conversions *to, str
 				return false;
 		if (!c.match[0] || c.to == STATUS_NONE)
 			return node_err(item, err, "a conversion needs match and to, e.g. { match = \"mailbox.full\"; count = 2; span = \"3 days\"; to = \"held\"; term = \"15 days\"; }");
+		if (c.count == 0 && c.min_span.ms == 0 && c.min_span.months == 0)
+			return node_err(item, err, "a conversion needs count or span, or every single failure would convert; e.g. count = 4; window = \"12 months\";");
 		if (c.to == STATUS_HELD && c.term.ms == 0 && c.term.months == 0)
 			return node_err(item, err, "to = \"held\" needs a term, e.g. term = \"15 days\"");
+		c.count = c.count ? c.count : 1;
 		to->v[to->n++] = c;
 	}
 	return true;
@@ -409,37 +457,14 @@ static void set_defaults(struct config *config)
 	memcpy(config->conversions.v, shipped_conversions, sizeof shipped_conversions);
 }
 
-static bool check_endpoint(const char *name, const char *value, struct err *err)
-{
-	struct sv v = sv_of(value);
-
-	if (sv_take(&v, SV("unix:")) && v.n)
-		return true;
-	if (sv_take(&v, SV("inet:"))) {
-		size_t colon = v.n;
-		uint64_t port;
-		while (colon > 0 && v.p[colon - 1] != ':')
-			colon--;
-		if (colon > 1 && sv_u64(sv_skip(v, colon), 65535, &port) && port > 0)
-			return true;
-	}
-	return err_set(err, "%s is \"%.80s\"; write unix:/path/of/socket or inet:127.0.0.1:10040", name, value);
-}
-
 /* What one option alone cannot tell. */
 static bool check_together(const struct config *config, struct err *err)
 {
-	if (!check_endpoint("redis.address", config->redis_address, err))
-		return false;
-	for (size_t i = 0; i < config->policyd_listen.n; i++)
-		if (!check_endpoint("policyd.listen", config->policyd_listen.v[i], err))
-			return false;
 	if (config->redis_user[0] && !config->redis_password[0])
 		return err_set(err, "redis.user is set and redis.password is not; set both, or neither");
-	if (strlen(config->subaddress_delimiter) > 1)
-		return err_set(err, "address.subaddress-delimiter is \"%.20s\"; write one character such as \"+\", or \"\" for none", config->subaddress_delimiter);
-	if (!config->redis_prefix[0] || strpbrk(config->redis_prefix, "{} \t\r\n:"))
-		return err_set(err, "redis.prefix is \"%.40s\"; write letters and digits, without blanks, colons and braces", config->redis_prefix);
+	if (config->policyd_listen.n == 0 || config->logtail_files.n == 0)
+		return err_set(err, "%s is an empty list; leave it out to have the default",
+			config->policyd_listen.n ? "logtail.files" : "policyd.listen");
 	return true;
 }
 
@@ -447,6 +472,7 @@ static bool finish(struct config *config, struct config *config_r, const char *w
 {
 	if (!check_together(config, err))
 		return err_prefix(err, "%s", where);
+	(void)snprintf(config->path, sizeof config->path, "%s", where);
 	*config_r = *config;
 	return true;
 }

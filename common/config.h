@@ -31,6 +31,7 @@ enum logtail_start { START_BEGINNING, START_END };
 enum log_to { LOG_TO_AUTO, LOG_TO_SYSLOG, LOG_TO_STDERR };
 
 struct config {
+	char path[CONFIG_STRING_MAX]; /* the file it came from; "" without one */
 	char redis_address[CONFIG_STRING_MAX];
 	char redis_user[CONFIG_STRING_MAX];
 	char redis_password[CONFIG_STRING_MAX];
@@ -73,6 +74,7 @@ struct config_option {
 	int64_t min, max;     /* of numbers, milliseconds and bytes */
 	const char *const *words; /* of OPTION_ENUM, in the order of the enum, NULL-ended */
 	bool reload;          /* SIGHUP may change it */
+	bool (*check)(const char *name, const char *value, struct err *err); /* of strings; NULL: any */
 	const char *help;     /* one line */
 };
 

@@ -93,26 +93,43 @@ static bool holds(const struct conversion *c, const struct occurrence *oldest,
 	return true;
 }
 
-/* The occurrence that completes the conversion, NULL when none does. Every pair of an
- * oldest and a newest is tried: events may come late and out of order from another host. */
-static const struct occurrence *completes(const struct conversion *c, const struct window *w)
+/* Does the occurrence j complete the conversion, with any older one as the oldest? Events
+ * may come late and out of order from another host, so all are looked at anew. */
+static bool completes(const struct conversion *c, const struct window *w, size_t j)
 {
+	unsigned counted = 0;
+	int64_t day = -1;
+
+	for (size_t i = j + 1; i-- > 0;) {
+		if (!applies(c, w->v[i].category, w->v[i].rule))
+			continue;
+		if (c->per == PER_MESSAGE || w->v[i].last_s / CLOCK_DAY_S != day)
+			counted++;
+		day = w->v[i].last_s / CLOCK_DAY_S;
+		if (holds(c, &w->v[i], &w->v[j], counted))
+			return true;
+	}
+	return false;
+}
+
+/* The occurrence that began the newest term: the first that completes the conversion,
+ * or the first to do so after a term was over. NULL when there is none. */
+static const struct occurrence *newest_term(const struct conversion *c, const struct window *w, int64_t *terms_r)
+{
+	const struct occurrence *began = NULL;
+
+	*terms_r = 0;
 	for (size_t j = 0; j < w->n; j++) {
-		unsigned counted = 0;
-		int64_t day = -1;
 		if (!applies(c, w->v[j].category, w->v[j].rule))
 			continue;
-		for (size_t i = j + 1; i-- > 0;) {
-			if (!applies(c, w->v[i].category, w->v[i].rule))
-				continue;
-			if (c->per == PER_MESSAGE || w->v[i].last_s / CLOCK_DAY_S != day)
-				counted++;
-			day = w->v[i].last_s / CLOCK_DAY_S;
-			if (holds(c, &w->v[i], &w->v[j], counted))
-				return &w->v[j];
+		if (began && (span_is_zero(c->term) || w->v[j].last_s < after_s(began->last_s, c->term)))
+			continue;
+		if (completes(c, w, j)) {
+			began = &w->v[j];
+			++*terms_r;
 		}
 	}
-	return NULL;
+	return began;
 }
 
 static void set_status(struct entry *e, enum status status, int64_t since_s, int64_t until_s)
@@ -148,25 +165,28 @@ static void record(struct entry *e, const struct failure *f)
 		tell_of(e, f);
 }
 
+/* Suppressed, and its term not over at that time. */
+static bool binds(const struct entry *e, enum status status, int64_t time_s)
+{
+	return e->status == status && (e->until_s == 0 || time_s < e->until_s);
+}
+
 static enum convert_result apply_conversions(struct entry *e, const struct window *w,
 	const struct failure *f, const struct conversions *conversions)
 {
 	for (size_t i = 0; i < conversions->n; i++) {
 		const struct conversion *c = &conversions->v[i];
+		int64_t terms;
 		if (!applies(c, f->occurrence.category, f->occurrence.rule))
 			continue;
-		const struct occurrence *last = completes(c, w);
-		if (!last)
+		const struct occurrence *began = newest_term(c, w, &terms);
+		if (!began)
 			continue;
-		bool stronger = c->to == STATUS_HARD ? e->status != STATUS_HARD :
-			e->status != STATUS_HARD && (e->status != STATUS_HELD || f->occurrence.last_s >= e->until_s);
-		if (!stronger)
+		if (binds(e, STATUS_HARD, began->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, began->last_s)))
 			return CONVERT_RECORDED;
-		if (e->status == STATUS_HELD)
-			e->term++;
 		tell_of(e, f);
-		set_status(e, c->to, last->last_s,
-			span_is_zero(c->term) ? 0 : after_s(last->last_s, c->term));
+		e->term = terms;
+		set_status(e, c->to, began->last_s, span_is_zero(c->term) ? 0 : after_s(began->last_s, c->term));
 		return CONVERT_CONVERTED;
 	}
 	return CONVERT_RECORDED;
@@ -187,7 +207,7 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 	if (status_protected(before) || before == STATUS_ALLOW)
 		return CONVERT_RECORDED;
 	if (f->class_ == CLASS_HARD) {
-		if (before == STATUS_HARD)
+		if (binds(e, STATUS_HARD, f->occurrence.last_s))
 			return CONVERT_RECORDED;
 		tell_of(e, f);
 		set_status(e, STATUS_HARD, f->occurrence.last_s, 0);
@@ -223,8 +243,10 @@ enum convert_result convert_delivery(struct entry *e, struct window *w, int64_t 
 	if (out != w->n)
 		result = CONVERT_RECORDED;
 	w->n = out;
-	/* A held address that takes mail again is proof enough; hard needs a reset. */
-	if ((e->status == STATUS_SOFT || e->status == STATUS_HELD) && time_s > e->last_s) {
+	/* An address held by failures that takes mail again is proof enough; hard needs a
+	 * reset, and what a person decided stays. */
+	bool lifts = e->status == STATUS_SOFT || (e->status == STATUS_HELD && e->origin == ORIGIN_LOG);
+	if (lifts && time_s > e->last_s) {
 		int64_t revision = e->revision;
 		*e = (struct entry){ .revision = revision };
 		return CONVERT_CHANGED;

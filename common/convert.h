@@ -26,6 +26,7 @@ struct conversion {
 	bool reset_on_delivery;
 	enum status to; /* STATUS_HELD or STATUS_HARD */
 	struct span term; /* of STATUS_HELD; 0 for hard: for ever */
+	unsigned line;    /* of the configuration; 0: shipped */
 };
 
 struct conversions {

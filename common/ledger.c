@@ -160,8 +160,10 @@ static void apply_delivered(struct ledger *ledger, const struct fact *f)
 	if (a) {
 		enum status before = a->entry.status;
 		enum convert_result result = convert_delivery(&a->entry, a->window, f->time_s, &ledger->config->conversions);
-		if (result != CONVERT_SAME)
+		if (result != CONVERT_SAME) {
 			a->window_changed = true;
+			a->changed = before != STATUS_NONE; /* a new revision: nobody brings the old window back */
+		}
 		if (result == CONVERT_CHANGED)
 			account_transition(t, a, before, SV("delivered"), f->time_s);
 	}

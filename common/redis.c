@@ -262,7 +262,10 @@ static bool parse_endpoint(struct redis *r)
 		colon--;
 	if (colon == 0 || !sv_u64(sv_skip(a, colon), 65535, &port))
 		return false;
-	memcpy(r->host, a.p, colon - 1);
+	struct sv host = sv_head(a, colon - 1);
+	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') /* [::1] */
+		host = sv_make(host.p + 1, host.n - 2);
+	memcpy(r->host, host.p, host.n);
 	r->port = (int)port;
 	return true;
 }

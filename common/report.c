@@ -35,7 +35,8 @@ static bool count_entry(void *arg, struct sv address, const struct entry *entry)
 	struct totals *t = arg;
 
 	(void)address;
-	t->suppressed[entry->status]++;
+	if (entry_suppressed(entry, clock_now_s())) /* a term may be over */
+		t->suppressed[entry->status]++;
 	return true;
 }
 
@@ -78,6 +79,8 @@ static bool list_entry(void *arg, struct sv address, const struct entry *entry)
 {
 	struct listing *l = arg;
 
+	if (!entry_suppressed(entry, clock_now_s()))
+		return true;
 	report_entry_line(l->out, address, entry);
 	return ++l->shown < REPORT_ADDRESSES_MAX;
 }

@@ -382,9 +382,9 @@ static bool read_id(struct ruleset *set, const struct node *node, struct compile
 	bool ok = id.n > 0 && id.n <= RULE_ID_MAX;
 
 	for (size_t i = 0; ok && i < id.n; i++)
-		ok = sv_is_alnum(id.p[i]) || id.p[i] == '.' || id.p[i] == '-';
+		ok = (sv_is_alnum(id.p[i]) && sv_lower(id.p[i]) == id.p[i]) || id.p[i] == '.' || id.p[i] == '-';
 	if (!ok)
-		return node_err(node, err, "id: write at most %d letters, digits, dots and hyphens", RULE_ID_MAX);
+		return node_err(node, err, "id: write at most %d small letters, digits, dots and hyphens", RULE_ID_MAX);
 	const struct compiled *other = map_get(&set->ids, id);
 	if (other)
 		return node_err(node, err, "id \"%s\" is taken by the rule at %s:%u; choose another",
@@ -449,6 +449,8 @@ static bool check_rule(const struct node *node, const struct compiled *c, struct
 		return node_err(node, err, "rule %s needs a category, e.g. category = \"recipient.unknown\";", c->rule.id);
 	if (!c->text && !c->n_codes && !c->n_enhanced && !c->n_relays && !c->phases)
 		return node_err(node, err, "rule %s has no condition: give it text, code, enhanced, relay or phase", c->rule.id);
+	if (c->rule.category == CATEGORY_COMPLAINT)
+		return node_err(node, err, "rule %s: complaints come from feedback loops, not from replies; choose another category", c->rule.id);
 	/* what is not the recipient's fault must not be able to suppress anybody */
 	if (c->rule.class_ == CLASS_HARD && category_fault(c->rule.category) != FAULT_RECIPIENT)
 		return node_err(node, err, "rule %s: class = \"hard\" needs a category of the recipient's fault; %s is not one",
@@ -614,6 +616,11 @@ size_t ruleset_count(const struct ruleset *set)
 const struct rule *ruleset_rule(const struct ruleset *set, size_t i)
 {
 	return &set->rules[i]->rule;
+}
+
+bool ruleset_has(const struct ruleset *set, struct sv id)
+{
+	return map_get(&set->ids, id) != NULL;
 }
 
 uint64_t ruleset_limit_hits(const struct ruleset *set)

@@ -63,6 +63,9 @@ void ruleset_set_plain(struct ruleset *ruleset, bool plain);
 size_t ruleset_count(const struct ruleset *ruleset);
 const struct rule *ruleset_rule(const struct ruleset *ruleset, size_t i);
 
+/* Is there a rule of this id? */
+bool ruleset_has(const struct ruleset *ruleset, struct sv id);
+
 /* Patterns that ran into their limit since loading: counted misses. */
 uint64_t ruleset_limit_hits(const struct ruleset *ruleset);
 

@@ -12,6 +12,7 @@ void transaction_begin(struct transaction *t, struct arena *arena)
 	map_clear(&t->pendings);
 	map_clear(&t->counters);
 	t->from = t->to = NULL;
+	t->first = t->last = NULL;
 }
 
 void transaction_free(struct transaction *t)
@@ -75,6 +76,12 @@ void account_transition(struct transaction *t, struct account *account, enum sta
 	else
 		account->transitions = step;
 	account->last_transition = step;
+	step->address = account->key;
+	if (t->last)
+		t->last->later = step;
+	else
+		t->first = step;
+	t->last = step;
 	account->changed = true;
 }
 

@@ -28,7 +28,8 @@ enum store_result {
 
 /* A change of status, for the journal. */
 struct transition {
-	struct transition *next;
+	struct transition *next, *later; /* of the account; of the transaction */
+	struct sv address;
 	enum status from, to;
 	enum category reason;
 	struct sv rule, why;
@@ -96,6 +97,7 @@ struct transaction {
 	const struct position *from, *to;        /* NULL: not from a source; from->at may be empty */
 	struct span soft_expiry, window_expiry;
 	struct sv by, batch;
+	struct transition *first, *last;         /* all, in the order they were made */
 };
 
 /* Finds or adds. Keys are copied into the arena. */

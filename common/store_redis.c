@@ -32,6 +32,7 @@ struct redis_store {
 	char address[CONFIG_STRING_MAX], user[CONFIG_STRING_MAX], password[CONFIG_STRING_MAX], prefix[CONFIG_STRING_MAX];
 	int64_t timeout_ms;
 	char sha[41];
+	bool no_meta; /* nobody has written yet: who does first makes it */
 };
 
 static struct redis_store *redis_of(const struct store *store)
@@ -58,6 +59,20 @@ static bool outcome_take(struct outcome *o, const struct value *reply)
 		return false;
 	}
 	return true;
+}
+
+/* The same for a command on one key, which an error names. */
+static bool outcome_take_key(struct redis_store *s, struct outcome *o, const struct value *reply,
+	enum schema_key key, struct sv name)
+{
+	if (outcome_take(o, reply))
+		return true;
+	if (reply) {
+		struct sv k = schema_key(&s->scratch, &s->schema, key, name);
+		err_set(o->err, "Redis refuses: %.*s: key %.*s", SV_ARG(value_text(reply)), SV_ARG(k));
+		arena_reset(&s->scratch);
+	}
+	return false;
 }
 
 static enum store_result finish(struct redis_store *s, struct outcome *o)
@@ -94,18 +109,6 @@ static struct sv key_of(struct redis_store *s, enum schema_key key, struct sv na
 
 /* ---- greeting: is this a Redis of ours? ---- */
 
-static void on_meta_made(void *arg, const struct value *reply)
-{
-	struct redis_store *s = arg;
-
-	if (!reply)
-		return;
-	if (value_type(reply) == VALUE_ERROR)
-		redis_reject(s->redis, "cannot write %s:meta: %.*s", s->prefix, SV_ARG(value_text(reply)));
-	else
-		redis_ready_now(s->redis);
-}
-
 static void on_meta(void *arg, const struct value *reply)
 {
 	struct redis_store *s = arg;
@@ -114,13 +117,14 @@ static void on_meta(void *arg, const struct value *reply)
 	if (!reply)
 		return;
 	if (value_type(reply) == VALUE_ERROR) {
-		redis_reject(s->redis, "%.*s", SV_ARG(value_text(reply)));
+		bool auth = sv_starts(value_text(reply), SV("NOAUTH"));
+		redis_reject(s->redis, "%.*s%s", SV_ARG(value_text(reply)),
+			auth ? "; set redis.password (and redis.user for an ACL user)" : "");
 		return;
 	}
-	if (value_count(reply) == 0) {
-		struct sv argv[] = { SV("HSET"), schema_meta_key(&s->scratch, s->prefix), SV("schema"), SV("1"),
-			SV("partitions"), SV("1"), SV("created"), schema_number(&s->scratch, clock_now_s()) };
-		command(s, sizeof argv / sizeof *argv, argv, on_meta_made, s);
+	s->no_meta = value_count(reply) == 0;
+	if (s->no_meta) {
+		redis_ready_now(s->redis);
 		return;
 	}
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2) {
@@ -175,7 +179,7 @@ static void on_entry(void *arg, const struct value *reply)
 	struct account *a = one->item;
 	struct arena *arena = one->load->t->arena;
 
-	if (!outcome_take(&one->load->outcome, reply))
+	if (!outcome_take_key(one->load->s, &one->load->outcome, reply, KEY_ADDRESS, a->key))
 		return;
 	a->entry = (struct entry){ 0 };
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2)
@@ -190,7 +194,7 @@ static void on_window(void *arg, const struct value *reply)
 	struct load_one *one = arg;
 	struct account *a = one->item;
 
-	if (!outcome_take(&one->load->outcome, reply))
+	if (!outcome_take_key(one->load->s, &one->load->outcome, reply, KEY_WINDOW, a->key))
 		return;
 	a->window->n = 0;
 	for (size_t i = 0; i + 1 < value_count(reply) && a->window->n < WINDOW_MAX; i += 2) {
@@ -257,7 +261,7 @@ static void on_pending(void *arg, const struct value *reply)
 	struct arena *arena = one->load->t->arena;
 	uint64_t arrival;
 
-	if (!outcome_take(&one->load->outcome, reply))
+	if (!outcome_take_key(one->load->s, &one->load->outcome, reply, KEY_PENDING, p->key))
 		return;
 	p->stored = value_count(reply) > 0;
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2) {
@@ -418,15 +422,17 @@ static int64_t stream_ms(int64_t time_s)
 	return (time_s < now_s ? time_s : now_s) * 1000;
 }
 
-static void write_transitions(struct redis_store *s, struct script *x, struct transaction *t, struct account *a)
+/* In the order of the facts: a batch that is sent again after a crash gives every
+ * change the id, and so the token, that it had the first time. */
+static void write_transitions(struct redis_store *s, struct script *x, struct transaction *t)
 {
-	for (const struct transition *step = a->transitions; step; step = step->next) {
+	for (const struct transition *step = t->first; step; step = step->later) {
 		op(x, "log", key(x, &s->schema, KEY_JOURNAL, SV("")));
 		arg(x, SV(SCHEMA_JOURNAL_MAX));
 		number(x, 0);
 		number(x, stream_ms(step->time_s));
 		number(x, 9);
-		field(x, SV("address"), a->key);
+		field(x, SV("address"), step->address);
 		field(x, SV("from"), sv_of(status_name(step->from)));
 		field(x, SV("to"), sv_of(status_name(step->to)));
 		field(x, SV("reason"), sv_of(category_name(step->reason)));
@@ -436,6 +442,16 @@ static void write_transitions(struct redis_store *s, struct script *x, struct tr
 		field(x, SV("batch"), t->batch);
 		field(x, SV("time"), schema_number(x->arena, step->time_s));
 	}
+}
+
+/* Which of the journal entries of this transaction it is, from 1 */
+static int64_t ordinal(const struct transaction *t, const struct transition *step)
+{
+	int64_t n = 1;
+
+	for (const struct transition *other = t->first; other && other != step; other = other->later)
+		n++;
+	return n;
 }
 
 static void write_bounces(struct redis_store *s, struct script *x, const struct account *a)
@@ -506,8 +522,10 @@ static void write_entry(struct redis_store *s, struct script *x, struct transact
 	number(x, (int64_t)n);
 	for (size_t i = 0; i < 2 * n; i++)
 		arg(x, v[i]);
-	if (a->transitions)
+	if (a->transitions) {
 		op(x, "token", k);
+		number(x, ordinal(t, a->last_transition));
+	}
 }
 
 static void write_window(struct redis_store *s, struct script *x, struct transaction *t, const struct account *a)
@@ -530,7 +548,6 @@ static void write_window(struct redis_store *s, struct script *x, struct transac
 static void write_account(struct redis_store *s, struct script *x, struct transaction *t, struct account *a)
 {
 	if (a->changed) {
-		write_transitions(s, x, t, a);
 		write_entry(s, x, t, a);
 		write_index(s, x, a);
 	}
@@ -658,6 +675,7 @@ static void build_script(struct redis_store *s, struct script *x, struct transac
 		op(x, "rev", key(x, &s->schema, KEY_ADDRESS, a->key));
 		number(x, a->revision);
 	}
+	write_transitions(s, x, t); /* first: tokens name them by number */
 	for (size_t i = 0; (slot = map_next(&t->accounts, &i));)
 		write_account(s, x, t, slot->value);
 	for (size_t i = 0; (slot = map_next(&t->pendings, &i));)
@@ -699,6 +717,24 @@ static void on_applied(void *arg_, const struct value *reply)
 		load->outcome.result = STORE_CONFLICT;
 }
 
+static void on_meta_made(void *arg_, const struct value *reply)
+{
+	struct load *load = arg_;
+
+	if (outcome_take(&load->outcome, reply))
+		load->s->no_meta = false;
+}
+
+static void make_meta(struct load *load)
+{
+	struct redis_store *s = load->s;
+	struct sv argv[] = { SV("HSET"), schema_meta_key(&s->scratch, s->prefix), SV("schema"), SV("1"),
+		SV("partitions"), SV("1"), SV("created"), schema_number(&s->scratch, clock_now_s()) };
+
+	command(s, sizeof argv / sizeof *argv, argv, on_meta_made, load);
+	redis_wait(s->redis);
+}
+
 static void send_script(struct load *load, const struct script *x)
 {
 	size_t argc = 3 + x->n_keys + x->n_argv;
@@ -732,6 +768,10 @@ static enum store_result redis_commit(struct store *store, struct transaction *t
 	build_script(s, &x, t);
 	if (x.n_argv == 0)
 		return STORE_OK;
+	if (s->no_meta)
+		make_meta(&load);
+	if (load.outcome.result != STORE_OK)
+		return finish(s, &load.outcome);
 	for (int attempt = 0; attempt < 2; attempt++) {
 		load.outcome.result = STORE_OK;
 		if (!s->sha[0])
@@ -793,7 +833,7 @@ static void on_position(void *arg_, const struct value *reply)
 {
 	struct reading *r = arg_;
 
-	if (!outcome_take(&r->load.outcome, reply))
+	if (!outcome_take_key(r->load.s, &r->load.outcome, reply, KEY_POSITION, r->position->source))
 		return;
 	r->absent = value_count(reply) == 0;
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2)

@@ -153,7 +153,8 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 			ctl->json = true;
 		else if (c == LONG_HARD && suppresses)
 			change->to = STATUS_HARD;
-		else if (c == LONG_FOR && suppresses && config_parse_span(sv_of(optarg), &change->term))
+		else if (c == LONG_FOR && suppresses && config_parse_span(sv_of(optarg), &change->term) &&
+			 (change->term.ms || change->term.months))
 			change->to = STATUS_HELD;
 		else
 			ok = c == LONG_MANUAL && suppresses;
@@ -167,6 +168,11 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 		return EXIT_USAGE;
 	}
 	change->by = who();
+	for (int i = optind; i < argc; i++) { /* all or none: a typing error changes nothing */
+		struct address address;
+		if (!verb_address(ctl, argv[i], &address))
+			return EXIT_USAGE;
+	}
 	for (int i = optind; i < argc; i++) {
 		int one = change_one(ctl, change, argv[i]);
 		if (one == EXIT_STORE)

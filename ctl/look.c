@@ -186,7 +186,7 @@ static bool list_entry(void *arg, struct sv address, const struct entry *entry)
 {
 	struct listing *l = arg;
 
-	if (!l->any_status && entry->status != l->status)
+	if (!entry_suppressed(entry, clock_now_s()) || (!l->any_status && entry->status != l->status))
 		return true;
 	l->n++;
 	if (l->json)

@@ -1,4 +1,5 @@
 /* nixie: the operator's command: see nixie(1). */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,8 +95,11 @@ static int run_verb(const struct cli *cli, const struct verb *verb, bool json, i
 		ctl->store = store_redis(&ctl->config);
 	optind = 0; /* glibc: begin anew with the verb's own options */
 	code = verb->run(ctl, argc, argv);
-	if (fflush(stdout) != 0 && code == EXIT_OK)
-		code = EXIT_NOT_FOUND;
+	/* a reader that went away (| head) has what it wanted */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE) {
+		log_error("cannot write the output: %m");
+		code = code ? code : EXIT_NOT_FOUND;
+	}
 	store_free(ctl->store);
 	free(ctl);
 	return code;
@@ -107,8 +111,7 @@ int main(int argc, char **argv)
 	bool json = false;
 	int c;
 
-	clock_init();
-	log_open("nixie", LOG_TARGET_STDERR, false);
+	cli_start("nixie");
 	/* '+': the options after the verb are the verb's */
 	while (cli.exit < 0 && (c = getopt_long(argc, argv, "+" CLI_SHORT_OPTIONS, long_options, NULL)) != -1) {
 		if (c == 'j')

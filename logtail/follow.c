@@ -47,7 +47,7 @@ struct follower {
 	size_t n;
 	struct show show;
 	int signals, inotify;
-	bool stop, ready;
+	bool stop, ready, missing; /* missing: --once found a log that it cannot read */
 	uint64_t bytes;
 	struct log_limit store_limit;
 };
@@ -133,7 +133,8 @@ static void set_committed(struct tail *t, const struct position *p)
 	char at[128];
 	size_t n = p->at.n < sizeof at ? p->at.n : sizeof at;
 
-	memcpy(at, p->at.p, n);
+	if (n)
+		memcpy(at, p->at.p, n);
 	arena_reset(&t->arena);
 	t->committed = *p;
 	t->committed.at = arena_dup(&t->arena, sv_make(at, n));
@@ -162,7 +163,7 @@ static void go_to(struct follower *f, struct tail *t, const struct position *p)
 	bool found = source_resume(&t->source, p, f->config->logtail_start == START_END);
 	if (!found)
 		log_warning("%s; lines may be missing in the counts; reading %s from its beginning",
-			t->source.problem, t->source.path);
+			t->source.problem, t->source.fd >= 0 ? t->source.open_path : t->source.path);
 	t->ended = false;
 	if (p && found && t->source.offset > 0) {
 		source_read_back(&t->source, READ_BACK_BYTES, relink, f);
@@ -300,7 +301,8 @@ static bool turn(struct follower *f, struct tail *t)
 			record_facts(f->reader, f->record, add_fact, f);
 	} while (f->ledger.n < (size_t)f->config->logtail_batch && !(f->reader->counts.lines % 65536 == 0));
 	if (result == SOURCE_MISSING && !t->missing_told)
-		log_warning("%s; waiting for it", t->source.problem);
+		log_warning("%s%s", t->source.problem, f->options->once ? "" : "; waiting for it");
+	f->missing = f->missing || result == SOURCE_MISSING;
 	t->missing_told = result == SOURCE_MISSING;
 	t->ended = result != SOURCE_LINE;
 	if (f->ledger.n > 0 || position_is_old(t))
@@ -318,18 +320,18 @@ static bool all_ended(const struct follower *f)
 	return true;
 }
 
-/* Nothing can come any more: standard input was all, and it has ended. */
-static bool all_closed(const struct follower *f)
+/* Nothing can come any more: standard input has ended, and the files are not waited for. */
+static bool all_done(const struct follower *f)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (!f->tails[i].source.closed)
+		if (!f->tails[i].ended || !(f->tails[i].source.stream ? f->tails[i].source.closed : f->options->once))
 			return false;
 	return true;
 }
 
 static void caught_up(struct follower *f)
 {
-	if (all_ended(f) && (f->options->once || all_closed(f)))
+	if (all_done(f))
 		f->stop = true;
 	if (f->ready || !all_ended(f))
 		return;
@@ -418,6 +420,7 @@ int follow(struct config *config, struct ruleset *rules, const struct follow_opt
 		f.ledger.watch_arg = &f.show;
 	}
 	run(&f);
+	int code = options->once && f.missing ? EXIT_NOT_FOUND : EXIT_OK;
 	finish(&f);
-	return EXIT_OK;
+	return code;
 }

@@ -92,6 +92,10 @@ static int run(struct arguments *a, struct config *config, struct ruleset *rules
 		return whole_parse(config, rules, files, n);
 	if (a->mode == MODE_DRY_RUN)
 		return whole_dry_run(config, rules, files, n);
+	if (a->rules) {
+		log_fatal("--rules is for --parse and --dry-run; name your rules in rules.directories of the configuration");
+		return EXIT_USAGE;
+	}
 	options.files = files;
 	options.n_files = n;
 	log_open("nixie/logtail", to_syslog ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR, a->cli.verbose);
@@ -109,8 +113,7 @@ static struct ruleset *prepare(const struct arguments *a, struct config *config,
 	if (!config_load(&a->cli.config, config, err))
 		return NULL;
 	if (!clock_set_zone(config->logtail_timezone)) {
-		err_set(err, "logtail.timezone is \"%s\"; write local, UTC or a name from /usr/share/zoneinfo such as Europe/Rome",
-			config->logtail_timezone);
+		err_set(err, "logtail.timezone: %s cannot be set", config->logtail_timezone);
 		return NULL;
 	}
 	return a->rules ? ruleset_load(&a->rules, 1, err) : cli_load_rules(config, err);
@@ -122,8 +125,7 @@ int main(int argc, char **argv)
 	struct config *config = xalloc(sizeof *config);
 	struct err err;
 
-	clock_init();
-	log_open("nixie-logtail", LOG_TARGET_STDERR, false);
+	cli_start("nixie-logtail");
 	parse_arguments(argc, argv, &a);
 	log_open("nixie-logtail", LOG_TARGET_STDERR, a.cli.verbose);
 	size_t n = (size_t)(argc - optind);

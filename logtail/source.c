@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -12,13 +13,27 @@
 #include "log.h"
 #include "year.h"
 
+/* The same log under another spelling of its directory is the same source. What the
+ * last part of the path stands for (a file, a link) may change with a rotation. */
+static void make_name(struct source *s, const char *host)
+{
+	char directory[CONFIG_STRING_MAX], real[PATH_MAX];
+	const char *slash = strrchr(s->path, '/');
+
+	(void)snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - s->path) + 1 : 1, slash ? s->path : ".");
+	if (s->stream || !realpath(directory, real))
+		(void)snprintf(s->name, sizeof s->name, "%s:%s", host, s->path);
+	else
+		(void)snprintf(s->name, sizeof s->name, "%s:%s/%s", host, strcmp(real, "/") == 0 ? "" : real, slash ? slash + 1 : s->path);
+}
+
 void source_init(struct source *s, const char *host, const char *path)
 {
 	*s = (struct source){ .fd = -1 };
 	(void)snprintf(s->path, sizeof s->path, "%s", path);
-	(void)snprintf(s->name, sizeof s->name, "%s:%s", host, path);
-	s->buffer = xalloc(SOURCE_BUFFER_BYTES);
 	s->stream = strcmp(path, "-") == 0;
+	make_name(s, host);
+	s->buffer = xalloc(SOURCE_BUFFER_BYTES);
 	if (!s->stream)
 		return;
 	s->fd = dup(STDIN_FILENO);
@@ -155,6 +170,7 @@ static int by_time(const struct stat *a, const struct stat *b)
 static bool open_file(struct source *s, const char *path)
 {
 	struct stat st;
+	unsigned char magic[2];
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
@@ -163,6 +179,11 @@ static bool open_file(struct source *s, const char *path)
 			fd < 0 && errno == EACCES ? "; let the user of nixie-logtail read it, e.g. adduser nixie adm" : "");
 		if (fd >= 0)
 			close(fd);
+		return false;
+	}
+	if (pread(fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
+		(void)snprintf(s->problem, sizeof s->problem, "%.120s: is compressed; say: zcat FILE | nixie-logtail -f --once -", path);
+		close(fd);
 		return false;
 	}
 	close_file(s);
@@ -233,6 +254,22 @@ static bool find_position(struct source *s, const struct position *p)
 	return found;
 }
 
+/* The file that was read is gone: of those that are left, the first that was written
+ * after the last line that was read. */
+static void open_oldest_after(struct source *s, int64_t time_s)
+{
+	struct candidate *v;
+	const struct candidate *best = NULL;
+	size_t n = list_siblings(s, &v);
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].st.st_mtim.tv_sec >= time_s && (!best || by_time(&v[i].st, &best->st) < 0))
+			best = &v[i];
+	if (best)
+		(void)open_file(s, best->path);
+	free(v);
+}
+
 bool source_resume(struct source *s, const struct position *p, bool start_at_end)
 {
 	if (s->stream)
@@ -243,8 +280,12 @@ bool source_resume(struct source *s, const struct position *p, bool start_at_end
 		s->anchor.time_s = p->time_s;
 		return true;
 	}
-	if (!open_file(s, s->path))
-		return p == NULL;
+	if (!open_file(s, s->path) && !p)
+		return true;
+	if (p)
+		open_oldest_after(s, p->time_s);
+	if (s->fd < 0)
+		return false;
 	if (!p && start_at_end)
 		go_to_end(s);
 	else

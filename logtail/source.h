@@ -29,7 +29,7 @@ enum source_result {
 
 struct source {
 	char path[CONFIG_STRING_MAX]; /* as configured */
-	char name[CONFIG_STRING_MAX + 256]; /* "<host>:<path>", its name in the store */
+	char name[CONFIG_STRING_MAX + 4096 + 256]; /* "<host>:<path>", its name in the store */
 	int fd; /* -1: not open */
 	char open_path[CONFIG_STRING_MAX + 256]; /* what fd is: the path, or a sibling */
 	uint64_t device, inode;

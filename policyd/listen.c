@@ -67,7 +67,10 @@ static int open_inet(const char *host_port, struct err *err)
 		err_set(err, "inet:%s: write inet:HOST:PORT", host_port);
 		return -1;
 	}
-	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - host_port), host_port);
+	struct sv h = sv_make(host_port, (size_t)(colon - host_port));
+	if (h.n > 2 && h.p[0] == '[' && h.p[h.n - 1] == ']') /* [::1] */
+		h = sv_make(h.p + 1, h.n - 2);
+	(void)snprintf(host, sizeof host, "%.*s", SV_ARG(h));
 	int code = getaddrinfo(host, colon + 1, &hints, &list);
 	if (code != 0) {
 		err_set(err, "inet:%s: %s", host_port, gai_strerror(code));

@@ -1,6 +1,5 @@
 /* nixie-policyd: see nixie-policyd(8). */
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -53,7 +52,6 @@ static int run(struct config *config, const struct cli *cli, bool foreground)
 		log_fatal("cannot become a daemon: %m");
 		return EXIT_CONFIG;
 	}
-	(void)signal(SIGPIPE, SIG_IGN);
 	raise_file_limit(config);
 	log_info("nixie-policyd %s starts%s", NIXIE_VERSION, config->policyd_shadow ? " in shadow mode: it refuses nothing" : "");
 	return server_run(config, &cli->config);
@@ -67,8 +65,7 @@ int main(int argc, char **argv)
 	bool foreground = false, test = false;
 	int c;
 
-	clock_init();
-	log_open("nixie-policyd", LOG_TARGET_STDERR, false);
+	cli_start("nixie-policyd");
 	while (cli.exit < 0 && (c = getopt_long(argc, argv, CLI_SHORT_OPTIONS "ft", long_options, NULL)) != -1) {
 		if (c == 'f')
 			foreground = true;

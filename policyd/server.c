@@ -303,8 +303,6 @@ static void regulate_listening(struct server *s)
 
 static bool open_listeners(struct server *s, struct err *err)
 {
-	if (s->config->policyd_listen.n == 0)
-		return err_set(err, "policyd.listen is empty; write e.g. listen = [ \"unix:/var/spool/postfix/nixie/policy\" ];");
 	for (size_t i = 0; i < s->config->policyd_listen.n; i++) {
 		const char *endpoint = s->config->policyd_listen.v[i];
 		int fd = listen_open(endpoint, (unsigned)s->config->policyd_socket_mode, err);

@@ -21,7 +21,7 @@ local argc = {
   zrem = 1,     -- member
   zput = 'put', -- expireat n (score member)*: replaces the whole sorted set
   log = 'log',  -- maxlen expireat ms n (field value)*: appends to a stream at that time or later
-  token = 0,    -- writes the id of the last appended stream entry into field "token"
+  token = 1,    -- n: writes the id that the n-th `log` of this call got into field "token"
 }
 local kind = {
   at = 'hash', rev = 'hash', put = 'hash', set = 'hash', sum = 'hash', unset = 'hash', token = 'hash',
@@ -59,7 +59,7 @@ while i <= #ARGV do
 end
 
 -- ---- write
-local last_id
+local ids = {} -- of the entries appended by this call
 local function pairs_from(first, n)
   local list = {}
   for j = first, first + 2 * n - 1 do list[#list + 1] = ARGV[j] end
@@ -106,11 +106,12 @@ function write.log(key, a)
     local m, s = string.match(newest[1], '(%d+)-(%d+)')
     if tonumber(m) >= ms then ms, seq = tonumber(m), tonumber(s) + 1 end
   end
-  last_id = string.format('%.0f-%.0f', ms, seq)
-  redis.call('XADD', key, 'MAXLEN', '~', ARGV[a], last_id, unpack(pairs_from(a + 4, tonumber(ARGV[a + 3]))))
+  local id = string.format('%.0f-%.0f', ms, seq)
+  ids[#ids + 1] = id
+  redis.call('XADD', key, 'MAXLEN', '~', ARGV[a], id, unpack(pairs_from(a + 4, tonumber(ARGV[a + 3]))))
   expire(key, ARGV[a + 1])
 end
-function write.token(key) redis.call('HSET', key, 'token', last_id) end
+function write.token(key, a) redis.call('HSET', key, 'token', ids[tonumber(ARGV[a])]) end
 
 for _, op in ipairs(ops) do write[op[1]](op[2], op[3]) end
 return { 'ok' }

@@ -1,0 +1,36 @@
+# make bench: nixie against yardsticks, see tests/bench/bench.py.
+#
+#     make bench BENCH="--lines 200000 --rounds 3 --only policy"
+#
+# Debian packages beside those of the build: python3, redis-server,
+# redis-tools (redis-cli, redis-benchmark), libhiredis-dev. grep and wc are there.
+
+BENCH ?=
+BENCH_SOURCES := tests/bench
+BUILD ?= build
+BENCH_BUILD := $(BUILD)/bench
+BENCH_CFLAGS := -std=c17 -D_GNU_SOURCE -O2 $(WARNINGS)
+
+BENCH_TOOLS := genlog policy-load policy-echo ingest-pipeline resp-proxy latency measure
+BENCH_COMMON := endpoint sample
+BENCH_HEADERS := $(wildcard $(BENCH_SOURCES)/*.h)
+
+$(BENCH_BUILD)/%.o: $(BENCH_SOURCES)/%.c $(BENCH_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(BENCH_CFLAGS) -c -o $@ $<
+
+$(addprefix $(BENCH_BUILD)/,policy-load policy-echo ingest-pipeline resp-proxy latency measure): \
+$(BENCH_BUILD)/%: $(BENCH_BUILD)/%.o $(BENCH_COMMON:%=$(BENCH_BUILD)/%.o)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BENCH_LIBS)
+
+$(BENCH_BUILD)/ingest-pipeline: BENCH_LIBS = $(shell pkg-config --libs hiredis)
+$(BENCH_BUILD)/genlog: BENCH_LIBS = -lm
+
+$(BENCH_BUILD)/genlog: $(patsubst $(BENCH_SOURCES)/%.c,$(BENCH_BUILD)/%.o,$(wildcard $(BENCH_SOURCES)/genlog*.c))
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BENCH_LIBS)
+
+.PHONY: bench bench-tools
+bench-tools: $(BENCH_TOOLS:%=$(BENCH_BUILD)/%)
+
+bench: all bench-tools
+	/usr/bin/python3 $(BENCH_SOURCES)/bench.py --bin $(BUILD)/bin --tools $(BENCH_BUILD) $(BENCH)

@@ -1,0 +1,416 @@
+#!/usr/bin/python3
+"""Measures nixie against yardsticks on the same machine, in the same run.
+
+Absolute figures belong to one machine and one hour. So everything is measured
+in rounds, each round measures nixie and its yardsticks one after another in
+alternating order, and what counts is the ratio within a round. Tables show
+"median [least - most]" of the rounds. CPU times come from the kernel.
+
+usage: bench.py [--lines N] [--rounds N] [--only PART]... [--json FILE]
+                [--bin DIR] [--tools DIR] [--keep]
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+
+from lab import Failure, Lab, Redis, cpu_seconds, key_values, peak_rss_kib, steal_ticks  # noqa: E402
+from table import Row, Table, middle_column, middle_ratio_column, ratio_column, value_column  # noqa: E402
+
+REPLIES = 40000
+CONNECTIONS = {1: 15000, 10: 60000, 100: 100000, 500: 100000}  # requests of a measurement
+GONE_PERCENT = 10
+CACHED_KEYS = 10000
+LATENCY_SAMPLES = 100
+CATCH_UP_SECONDS = 120
+C_LOCALE = {**os.environ, "LC_ALL": "C"}
+
+
+class Bench:
+    """What the parts share: the laboratory, the options and the generated log."""
+
+    def __init__(self, lab, lines, rounds):
+        self.lab = lab
+        self.lines = lines
+        self.rounds = rounds
+        self.notes = []
+        self._log = None
+
+    def log(self):
+        """Path and genlog's summary of the generated log, which ended yesterday."""
+        if self._log is None:
+            self.lab.progress("generating the log")
+            start = int(time.time()) // 86400 * 86400 - 86400
+            path = self.lab.path("mail.log")
+            summary = self.generate(path, "-n", str(self.lines), "-t", str(start))
+            self._log = path, summary
+        return self._log
+
+    def generate(self, path, *options):
+        with open(path, "wb") as file:
+            done = subprocess.run([self.lab.tool("genlog"), *options], stdout=file,
+                                  stderr=subprocess.PIPE, check=True)
+        return key_values(done.stderr.decode())
+
+    def in_rounds(self, part, measurements):
+        """Runs {label: function} in every round, each round in the other order."""
+        for turn in range(self.rounds):
+            order = list(measurements.items())
+            for label, measure in order if turn % 2 == 0 else reversed(order):
+                self.lab.progress(f"{part}, round {turn + 1} of {self.rounds}: {label}")
+                measure()
+
+    def note(self, text):
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+# ---- reading a log ----
+
+def bench_reading(bench):
+    lab = bench.lab
+    path, _ = bench.log()
+    megabytes = os.path.getsize(path) / 1e6
+    config = lab.path("empty.conf")
+    open(config, "w").close()
+    wc, grep, nixie = Row("wc -l"), Row("LC_ALL=C grep -c status="), Row("nixie-logtail --dry-run")
+
+    def measure(row, command):
+        cost = lab.run(command, env=C_LOCALE)
+        row.add(cpu_s=cost["cpu_s"], wall_s=cost["wall_s"], rss_mib=cost["peak_rss_kib"] / 1024)
+
+    bench.in_rounds("reading", {
+        wc.label: lambda: measure(wc, ["wc", "-l", path]),
+        grep.label: lambda: measure(grep, ["grep", "-c", "status=", path]),
+        nixie.label: lambda: measure(nixie, [lab.program("nixie-logtail"), "-c", config, "--dry-run", path]),
+    })
+    return [Table(f"Reading a log of {bench.lines:,} lines, {megabytes:.0f} MB", [wc, grep, nixie], [
+        value_column("CPU s", "cpu_s"), middle_column("wall s", "wall_s"),
+        middle_column("peak MiB", "rss_mib"), ratio_column("CPU / wc", "cpu_s", wc),
+        ratio_column("CPU / grep", "cpu_s", grep)])]
+
+
+# ---- classifying replies ----
+
+def bench_classify(bench):
+    lab = bench.lab
+    path, answers = lab.path("replies"), lab.path("classified")
+    bench.generate(path, "-n", str(REPLIES), "-f", "replies")
+    grep, nixie = Row("grep -cP of one pattern"), Row("nixie classify")
+    config = lab.path("empty.conf")
+    open(config, "w").close()
+    classify = [lab.program("nixie"), "-c", config, "classify"]
+
+    def measure_grep():
+        cost = lab.run(["grep", "-cP", "(?i)user (is )?unknown|no such (user|mailbox)", path], env=C_LOCALE)
+        grep.add(cpu_us=cost["cpu_s"] * 1e6 / REPLIES, rss_mib=cost["peak_rss_kib"] / 1024)
+
+    def measure_nixie():
+        start_s = lab.run(classify)["cpu_s"]  # no input: only the rules are read
+        cost = lab.run(classify, stdin=path, stdout=answers)
+        nixie.add(cpu_us=(cost["cpu_s"] - start_s) * 1e6 / REPLIES, start_ms=start_s * 1000,
+                  rss_mib=cost["peak_rss_kib"] / 1024)
+
+    bench.in_rounds("classifying", {grep.label: measure_grep, nixie.label: measure_nixie})
+    check_classified(bench, answers)
+    return [Table(f"Classifying {REPLIES:,} replies", [grep, nixie], [
+        value_column("CPU us a reply", "cpu_us"), ratio_column("/ grep", "cpu_us", grep),
+        middle_column("reading rules, ms", "start_ms"), middle_column("peak MiB", "rss_mib")])]
+
+
+def check_classified(bench, answers):
+    with open(answers, errors="replace") as file:
+        categories = [line.split("\t")[1] for line in file if line.count("\t") >= 2]
+    if len(categories) != REPLIES:
+        bench.note(f"nixie classify answered {len(categories)} of {REPLIES} replies")
+    elif categories.count("other") > 0:
+        bench.note(f"{100 * categories.count('other') / REPLIES:.1f} % of the replies are of category other")
+
+
+# ---- policy requests ----
+
+class PolicyRun:
+    """The echo server, nixie-policyd and its Redis, up side by side."""
+
+    def __init__(self, bench):
+        lab = self.lab = bench.lab
+        self.bench = bench
+        self.redis = Redis(lab)
+        self.nixie_endpoint = f"unix:{lab.path('policy.sock')}"
+        self.echo_endpoint = f"unix:{lab.path('echo.sock')}"
+        config = lab.write_config(self.redis, policyd={"listen": [self.nixie_endpoint], "socket_mode": "0600"})
+        self.echo = lab.start("policy-echo", [lab.tool("policy-echo"), self.echo_endpoint])
+        self.nixie, _ = lab.start_notifying(
+            "nixie-policyd", [lab.program("nixie-policyd"), "-f", "-c", config], 20)
+        self.next_key = CACHED_KEYS
+        self.suppress(0, CACHED_KEYS * GONE_PERCENT // 100)
+
+    def suppress(self, first, count):
+        """Makes the recipients policy-load names gone... hard, as nixie-redis(7) describes entries."""
+        now = str(int(time.time()))
+        fields = ["status", "hard", "reason", "recipient.unknown", "origin", "log", "rule", "bench.unknown",
+                  "code", "550", "enhanced", "5.1.1", "text", "User unknown", "remote", "mx.example",
+                  "first", now, "last", now, "since", now, "count", "1"]
+        self.redis.feed(["HSET", f"nixie:{{0}}:addr:gone{key:09d}@d{key % 97:02d}.example", *fields]
+                        for key in range(first, first + count))
+        time.sleep(0.1)  # what this invalidates in caches is no part of the measurement
+
+    def load(self, row, endpoint, server, connections, *options):
+        before, store_before = cpu_seconds(server.pid), self.redis.cpu_seconds()
+        result = key_values(self.lab.output_of([
+            self.lab.tool("policy-load"), "-c", str(connections), "-n", str(CONNECTIONS[connections]),
+            "-p", str(GONE_PERCENT), *options, endpoint]))
+        server_us = (cpu_seconds(server.pid) - before) * 1e6 / result["requests"]
+        store_us = (self.redis.cpu_seconds() - store_before) * 1e6 / result["requests"]
+        row.add(rate=result["req_per_s"], p50=result["p50_us"], p99=result["p99_us"], p999=result["p999_us"],
+                worst=result["max_us"], server_us=server_us, store_us=store_us)
+        return result
+
+    def load_nixie(self, row, connections, *options):
+        result = self.load(row, self.nixie_endpoint, self.nixie, connections, *options)
+        if result["rejected"] != result["gone"]:
+            self.bench.note(f"{row.label}: {result['rejected']:.0f} of {result['gone']:.0f} suppressed "
+                            "recipients were rejected")
+
+    def measure_echo(self, row, connections):
+        self.load(row, self.echo_endpoint, self.echo, connections, "-k", str(CACHED_KEYS))
+
+    def measure_hits(self, row, connections):
+        self.load_nixie(Row("warming the cache"), 10, "-n", str(CACHED_KEYS), "-q", "-b", "0")
+        self.load_nixie(row, connections, "-k", str(CACHED_KEYS))
+
+    def measure_misses(self, row, connections):
+        requests = CONNECTIONS[connections]
+        first, self.next_key = self.next_key, self.next_key + requests
+        self.suppress(first, requests * GONE_PERCENT // 100)
+        self.load_nixie(row, connections, "-q", "-b", str(first))
+
+    def measure_get(self, row, connections):
+        requests = CONNECTIONS[connections]
+        before = self.redis.cpu_seconds()
+        text = self.lab.output_of(["redis-benchmark", "-s", self.redis.socket_path, "-t", "get", "--csv",
+                                   "-c", str(connections), "-n", str(requests), "-r", "1000000"])
+        fields = [field.strip('"') for field in text.strip().splitlines()[-1].split(",")]
+        store_us = (self.redis.cpu_seconds() - before) * 1e6 / requests
+        row.add(rate=float(fields[1]), p50=float(fields[4]) * 1000, p99=float(fields[6]) * 1000,
+                worst=float(fields[7]) * 1000, store_us=store_us)
+
+    def stop(self):
+        self.lab.stop(self.nixie)
+        self.lab.stop(self.echo)
+        self.redis.stop()
+
+
+def bench_policy(bench):
+    run = PolicyRun(bench)
+    tables = []
+    for connections in CONNECTIONS:
+        tables.append(policy_table(bench, run, connections))
+    run.stop()
+    return tables
+
+
+def policy_table(bench, run, connections):
+    echo, get = Row("policy-echo"), Row("redis-benchmark GET")
+    hits, misses = Row("nixie-policyd, same recipients"), Row("nixie-policyd, new recipients")
+    bench.in_rounds(f"policy, {connections} connections", {
+        echo.label: lambda: run.measure_echo(echo, connections),
+        hits.label: lambda: run.measure_hits(hits, connections),
+        misses.label: lambda: run.measure_misses(misses, connections),
+        get.label: lambda: run.measure_get(get, connections),
+    })
+    return Table(f"Policy requests over {connections} connections, microseconds", [echo, hits, misses, get], [
+        value_column("requests/s", "rate"), ratio_column("/ echo", "rate", echo),
+        middle_ratio_column("/ GET", "rate", get), middle_column("p50", "p50"), middle_column("p99", "p99"),
+        middle_ratio_column("/ echo", "p99", echo), middle_column("p99.9", "p999"), middle_column("max", "worst"),
+        middle_column("server CPU", "server_us"), middle_ratio_column("/ echo", "server_us", echo),
+        middle_column("Redis CPU", "store_us")])
+
+
+# ---- ingesting a log ----
+
+class IngestRun:
+    """The same log into fresh Redis servers: by nixie-logtail, and by replaying what it sent."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.lab = bench.lab
+        self.log_path, summary = bench.log()
+        self.events = summary["sent"] + summary["deferred"] + summary["bounced"]
+        self.sent = summary["sent"]
+        self.keys = None
+        self.stream = self._record()
+
+    def _logtail(self, redis, endpoint):
+        config = self.lab.write_config(redis, logtail={"files": [self.log_path], "start": "beginning"})
+        command = [self.lab.program("nixie-logtail"), "-f", "-c", config, "-o", f"redis.address={endpoint}"]
+        return self.lab.start_notifying("nixie-logtail", command, CATCH_UP_SECONDS)
+
+    def _record(self):
+        """Ingests once through resp-proxy; the files with what each connection sent."""
+        self.bench.lab.progress("ingest: recording the commands of nixie-logtail")
+        redis = Redis(self.lab)
+        endpoint = f"unix:{self.lab.path('proxy.sock')}"
+        proxy = self.lab.start("resp-proxy", [
+            self.lab.tool("resp-proxy"), self.lab.path("stream"), endpoint, redis.endpoint])
+        while not os.path.exists(self.lab.path("proxy.sock")):
+            time.sleep(0.01)
+        logtail, _ = self._logtail(redis, endpoint)
+        self.lab.stop(logtail)
+        self._check_counts(redis)
+        self.keys = redis.command("DBSIZE")
+        self.lab.stop(proxy)
+        redis.stop()
+        names = [name for name in os.listdir(self.lab.directory) if name.startswith("stream.")]
+        return [self.lab.path(name) for name in sorted(names, key=lambda name: int(name.split(".")[1]))]
+
+    def _check_counts(self, redis):
+        days = redis.command("--raw", "KEYS", "nixie:{0}:day:????????").split()
+        delivered = sum(int(redis.command("HGET", day, "delivered") or 0) for day in days)
+        if delivered != self.sent:
+            self.bench.note(f"ingest: the log has {self.sent:.0f} deliveries, Redis {delivered}")
+
+    def measure_nixie(self, row):
+        redis = Redis(self.lab)
+        before = redis.cpu_seconds()
+        logtail, seconds = self._logtail(redis, redis.endpoint)
+        store_s = redis.cpu_seconds() - before
+        rss_mib = peak_rss_kib(logtail.pid) / 1024
+        client_s = self.lab.stop(logtail)
+        self._add(row, seconds, store_s, client_s, rss_mib)
+        redis.stop()
+
+    def measure_pipeline(self, row):
+        redis = Redis(self.lab)
+        before = redis.cpu_seconds()
+        answer = self.lab.path("pipeline.out")
+        cost = self.lab.run([self.lab.tool("ingest-pipeline"), redis.endpoint, *self.stream], stdout=answer)
+        store_s = redis.cpu_seconds() - before
+        with open(answer) as file:
+            result = key_values(file.read())
+        if result["errors"] or redis.command("DBSIZE") != self.keys:
+            self.bench.note(f"ingest: the replay is not the same work: {result['errors']:.0f} errors, "
+                            f"{redis.command('DBSIZE')} keys instead of {self.keys}")
+        self._add(row, result["seconds"], store_s, cost["cpu_s"], cost["peak_rss_kib"] / 1024)
+        redis.stop()
+
+    def _add(self, row, seconds, store_s, client_s, rss_mib):
+        row.add(rate=self.events / seconds, seconds=seconds, store_us=store_s * 1e6 / self.events,
+                client_us=client_s * 1e6 / self.events, rss_mib=rss_mib)
+
+
+def bench_ingest(bench):
+    run = IngestRun(bench)
+    pipeline, nixie = Row("the same commands, bare pipeline"), Row("nixie-logtail")
+    bench.in_rounds("ingest", {
+        pipeline.label: lambda: run.measure_pipeline(pipeline),
+        nixie.label: lambda: run.measure_nixie(nixie),
+    })
+    megabytes = sum(os.path.getsize(path) for path in run.stream) / 1e6
+    title = (f"Ingesting {bench.lines:,} lines with {run.events:,.0f} delivery attempts, "
+             f"{megabytes:.1f} MB of commands, {run.keys} keys")
+    return [Table(title, [pipeline, nixie], [
+        value_column("attempts/s", "rate"), ratio_column("/ pipeline", "rate", pipeline),
+        middle_column("seconds", "seconds"), value_column("Redis CPU us/attempt", "store_us"),
+        middle_column("client CPU us/attempt", "client_us"), middle_column("peak MiB", "rss_mib")])]
+
+
+# ---- from the log to Redis ----
+
+def bench_latency(bench):
+    lab = bench.lab
+    redis = Redis(lab)
+    path = lab.path("live.log")
+    open(path, "w").close()
+    config = lab.write_config(redis, logtail={"files": [path], "start": "beginning"})
+    logtail, _ = lab.start_notifying("nixie-logtail", [lab.program("nixie-logtail"), "-f", "-c", config], 20)
+    row = Row("nixie-logtail")
+
+    def measure():
+        time.sleep(1)  # the addresses of a run bear its second
+        result = key_values(lab.output_of([
+            lab.tool("latency"), "-n", str(LATENCY_SAMPLES), path, redis.endpoint]))
+        row.add(p50=result["p50_us"], p99=result["p99_us"], worst=result["max_us"], poll=result["poll_us"])
+
+    bench.in_rounds("latency", {row.label: measure})
+    lab.stop(logtail)
+    redis.stop()
+    return [Table(f"From write() of a bounce to its address in Redis, {LATENCY_SAMPLES} a round, microseconds", [row], [
+        value_column("p50", "p50"), value_column("p99", "p99"), middle_column("max", "worst"),
+        middle_column("one EXISTS", "poll")])]
+
+
+PARTS = {
+    "reading": bench_reading,
+    "classify": bench_classify,
+    "policy": bench_policy,
+    "ingest": bench_ingest,
+    "latency": bench_latency,
+}
+
+
+def parse_arguments():
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    parser = argparse.ArgumentParser(description="Measures nixie against yardsticks in the same run.")
+    parser.add_argument("--lines", type=int, default=1000000, help="of the generated log")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--json", metavar="FILE", help="every single value")
+    parser.add_argument("--bin", default=os.path.join(root, "build/bin"), metavar="DIR", help="nixie's programs")
+    parser.add_argument("--tools", default=os.path.join(root, "build/bench"), metavar="DIR",
+                        help="the programs of tests/bench")
+    parser.add_argument("--keep", action="store_true", help="keep the temporary directory")
+    return parser.parse_args()
+
+
+def run_parts(bench, parts):
+    """Prints each table as it is done; a part that fails does not stop the others."""
+    results, failures = {}, 0
+    for part in parts:
+        try:
+            tables = PARTS[part](bench)
+        except (Failure, subprocess.SubprocessError) as failure:
+            bench.lab.progress.clear()
+            print(f"{part}: {failure}\n", file=sys.stderr)
+            failures += 1
+            bench.lab.stop_all()
+            continue
+        bench.lab.progress.clear()
+        results[part] = [table.data() for table in tables]
+        print("\n".join(table.text() for table in tables), flush=True)
+    return results, failures
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    arguments = parse_arguments()
+    stolen, ticks = steal_ticks()
+    lab = Lab(arguments.bin, arguments.tools, arguments.keep)
+    bench = Bench(lab, arguments.lines, arguments.rounds)
+    try:
+        results, failures = run_parts(bench, arguments.only or PARTS)
+    finally:
+        lab.close()
+    stolen_after, ticks_after = steal_ticks()
+    steal = 100 * (stolen_after - stolen) / max(1, ticks_after - ticks)
+    bench.note(f"{os.cpu_count()} processors, {steal:.1f} % of their time taken by the hypervisor")
+    for text in bench.notes:
+        print(f"note: {text}")
+    if arguments.json:
+        with open(arguments.json, "w") as file:
+            json.dump({"lines": bench.lines, "rounds": bench.rounds, "notes": bench.notes, "parts": results},
+                      file, indent=1)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+"""Do the manuals and the sample configuration tell what the source says?
+
+Run from anywhere after `make programs`; NIXIE_BIN names another place of the programs."""
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get('NIXIE_BIN', os.path.join(TOP, 'build', 'bin'))
+
+PAGES = {
+    'nixie': 'ctl/nixie.1',
+    'nixie-policyd': 'policyd/nixie-policyd.8',
+    'nixie-logtail': 'logtail/nixie-logtail.8',
+    'nixie.conf': 'conf/nixie.conf.5',
+    'nixie-rules': 'conf/nixie-rules.5',
+    'nixie-redis': 'common/nixie-redis.7',
+    'nixie(7)': 'common/nixie.7',
+}
+PROGRAMS = ('nixie', 'nixie-policyd', 'nixie-logtail')
+SECTIONS = {
+    'nixie': ('FILES', 'EXIT STATUS', 'EXAMPLES', 'SEE ALSO'),
+    'nixie-policyd': ('SIGNALS', 'FILES', 'EXIT STATUS', 'EXAMPLES', 'SEE ALSO'),
+    'nixie-logtail': ('SIGNALS', 'FILES', 'EXIT STATUS', 'EXAMPLES', 'SEE ALSO'),
+}
+
+passed, failures = 0, []
+
+
+def check(ok, what):
+    global passed
+    if ok:
+        passed += 1
+    else:
+        failures.append(what)
+
+
+def read(path):
+    with open(os.path.join(TOP, path), encoding='utf-8') as f:
+        return f.read()
+
+
+def page(name):
+    return read(PAGES[name])
+
+
+def plain(mdoc):
+    """mdoc(7) source without what hides words from a search."""
+    return mdoc.replace('\\(dq', '"').replace('\\(aq', "'").replace('\\&', '').replace('\\-', '-')
+
+
+def found(rows, what):
+    """A pattern that finds nothing in the source would let everything pass."""
+    check(rows, 'check_docs.py finds no %s in the source any more' % what)
+    return rows
+
+
+# ---- options ----
+
+def options():
+    """name, type, default, reloadable, from the table in config.c"""
+    row = re.compile(r'\{ "([a-z.-]+)", OPTION_(\w+), AT\(\w+\), ("((?:[^"\\]|\\.)*)"|NULL), '
+                     r'[^\n]*?, (true|false),\n', re.M)
+    return found([(m[1], m[2], m[4], m[5] == 'true') for m in row.finditer(read('common/config.c'))],
+                 'options')
+
+
+def sample_options():
+    """name to value as text, from the sample; the groups are one level deep"""
+    values, group = {}, ''
+    text = re.sub(r'^\s*//.*$', '', read('conf/nixie.conf'), flags=re.M)
+    text = re.sub(r'=\s*\((.*?)\);', lambda m: '= %s;' % ' '.join(m[1].split()), text, flags=re.S)
+    for line in text.split('\n'):
+        opens = re.match(r'\s*([a-z-]+)\s*:\s*\{', line)
+        value = re.match(r'\s*([a-z-]+)\s*=\s*(.*);\s*$', line)
+        if opens:
+            group = opens[1] + '.'
+        elif re.match(r'\s*\}', line):
+            group = ''
+        elif value:
+            values[group + value[1]] = value[2]
+    return values
+
+
+def blocks(mdoc, macro):
+    """what stands behind each `.It <macro> name`, up to the next such item"""
+    parts = re.split(r'^\.It %s (\S+).*$' % macro, mdoc, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def told_default(block):
+    """'...', 'empty', or None, of the line "Default: ..." """
+    m = re.search(r'^Default: (.*?)\.?$|^Default:\n\.Ql (.*?) \.$', block, re.M)
+    return m and (m[1] if m[1] is not None else plain(m[2]))
+
+
+def check_options():
+    sample, manual = sample_options(), blocks(page('nixie.conf'), 'Va')
+    for name, kind, default, reload_ in options():
+        check(name in sample, 'conf/nixie.conf has no %s' % name)
+        check(name in manual, 'nixie.conf.5 has no %s' % name)
+        if default is not None and name in sample:
+            value = re.sub(r'[\[\]"]', '', sample[name]).strip()
+            check(value == default, 'conf/nixie.conf: %s is %s, the default is "%s"' % (name, sample[name], default))
+        if name in manual:
+            told = told_default(manual[name])
+            check(kind == 'CONVERSIONS' or told == (default or 'empty'),
+                  'nixie.conf.5: %s: default is %r, it says %r' % (name, default, told))
+            check('Reload: %s.' % ('yes' if reload_ else 'no') in manual[name],
+                  'nixie.conf.5: %s: Reload: is wrong or missing' % name)
+    known = {o[0] for o in options()}
+    for name in sample:
+        check(name in known, 'conf/nixie.conf has %s, which is no option' % name)
+
+
+def check_words_and_ranges():
+    """choices, and the numbers of the table's ranges, stand in the manual"""
+    source, manual = read('common/config.c'), blocks(page('nixie.conf'), 'Va')
+    words = dict(re.findall(r'(\w+_words)\[\] = \{ (.*?), NULL \};', source))
+    for name, array in re.findall(r'\{ "([a-z.-]+)", OPTION_ENUM, .*?, (\w+_words),', source):
+        for word in re.findall(r'"([a-z-]+)"', words[array]):
+            check(re.search(r'^\.Ql %s\b' % word, manual.get(name, ''), re.M),
+                  'nixie.conf.5: %s can be %s' % (name, word))
+    for name, low, high in re.findall(r'\{ "([a-z.-]+)", OPTION_NUMBER, AT\(\w+\), "\w*", (\d+), (\d+),', source):
+        check('Type: number, %s to %s.' % (low, high) in manual.get(name, ''),
+              'nixie.conf.5: %s goes from %s to %s' % (name, low, high))
+
+
+# ---- programs ----
+
+def run(*argv):
+    try:
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False, timeout=30).stdout.decode('utf-8', 'replace')
+    except OSError as e:
+        check(False, '%s: %s; run make' % (argv[0], e.strerror))
+        return ''
+
+
+def long_options(text):
+    return sorted(set(re.findall(r'(?<![\w-])--([a-z][a-z-]*)', text)))
+
+
+def documents(mdoc, option):
+    return re.search(r'^\.It .*\bFl -%s\b' % re.escape(option), mdoc, re.M)
+
+
+def verbs():
+    return found(re.findall(r'\{ "([a-z-]+)", verb_\w+, (?:true|false) \}', read('ctl/main.c')), 'verbs')
+
+
+def check_programs():
+    for name in PROGRAMS:
+        text = run(os.path.join(BIN, name), '--help')
+        check(len(text) > 100, '%s --help prints nothing' % name)
+        for option in long_options(text):
+            check(documents(page(name), option), '%s: --%s is not in %s' % (name, option, PAGES[name]))
+        for section in SECTIONS[name]:
+            check('.Sh %s\n' % section in page(name), '%s has no %s' % (PAGES[name], section))
+    for verb in verbs():
+        check(re.search(r'\bCm %s\b' % verb, page('nixie')), 'nixie.1 has no verb %s' % verb)
+        for option in long_options(run(os.path.join(BIN, 'nixie'), verb, '--help')):
+            check(documents(page('nixie'), option), 'nixie %s: --%s is not in nixie.1' % (verb, option))
+
+
+def check_exit_codes():
+    """the numbers of enum exit_code are those of nixie.1"""
+    names = found(re.search(r'enum exit_code \{ (.*?) \}', read('common/cli.h')), 'exit codes')
+    status = page('nixie').split('.Sh EXIT STATUS')[-1].split('.Sh ')[0]
+    for code in range(len(names[1].split(',')) if names else 0):
+        check('.It %d\n' % code in status, 'nixie.1: exit status %d is missing' % code)
+
+
+# ---- categories, keys, limits ----
+
+def check_categories():
+    rows = re.findall(r'\{ "([a-z.-]+)", CLASS_(\w+), FAULT_(\w+), "[\d.]+", "([^"]*)" \}', read('common/category.c'))
+    for name, class_, fault, meaning in found(rows, 'categories'):
+        row = '.It %s Ta %s Ta %s Ta %s\n' % (name, class_.lower(), fault.lower(), meaning)
+        check(row in page('nixie-rules'), 'nixie-rules.5 lacks the row: %s' % row.strip())
+
+
+def check_rule_members():
+    m = found(re.search(r'a rule has no .*?; it has ([a-z, -]+)"', read('common/rules.c')), 'members of rules')
+    for name in m[1].split(', ') if m else ():
+        check(re.search(r'^\.It Va (.* , )?%s\b' % name, page('nixie-rules'), re.M), 'nixie-rules.5 has no %s' % name)
+
+
+def check_keys():
+    source, manual = read('common/schema.c'), page('nixie-redis')
+    shapes = found(re.findall(r'\[KEY_\w+\] = "([a-z:]+)"', source), 'keys')
+    for shape in shapes:
+        check(re.search(r'^\.It Ql nixie:\{0\}:%s( |$)' % shape, manual, re.M), 'nixie-redis.7 has no key %s' % shape)
+    check('.It Ql nixie:meta\n' in manual, 'nixie-redis.7 has no nixie:meta')
+    entry = set(re.findall(r'sv_eq\(field, SV\("([a-z]+)"\)\)', source)) | \
+        set(re.findall(r'\{ \{ "([a-z]+)", \d+ \}, FIELD_', source))
+    fields = ' '.join(re.findall(r'^\.It Va (.*)$', manual, re.M)).replace(' ,', '').split()
+    for name in found(sorted(entry), 'fields of an entry'):
+        check(name in fields, 'nixie-redis.7: addr: has no field %s' % name)
+    version = found(re.search(r'#define SCHEMA_VERSION (\d+)', read('common/schema.h')), 'schema version')
+    check(version and 'This page is schema %s.' % version[1] in manual, 'nixie-redis.7 tells of another schema')
+
+
+def constants():
+    """NAME to number, of every #define in a header that is one"""
+    values = {}
+    for directory in ('common', 'policyd', 'logtail', 'ctl'):
+        for name in sorted(os.listdir(os.path.join(TOP, directory))):
+            if not name.endswith('.h'):
+                continue
+            for define, value in re.findall(r'^#define ([A-Z][A-Z0-9_]+)[ \t]+([^\n]*)', read(directory + '/' + name), re.M):
+                value = re.sub(r'/\*.*', '', value).replace('(size_t)', '').strip().strip('"')
+                if re.fullmatch(r'\(?\d+(?: *\* *\d+)*\)?', value):
+                    product = 1
+                    for factor in re.findall(r'\d+', value):
+                        product *= int(factor)
+                    values[define] = product
+    return values
+
+
+def check_limits():
+    values = constants()
+    for name, value in found(re.findall(r'^\.It Dv (\w+) Ta (\d+) Ta', page('nixie(7)'), re.M), 'limits in nixie.7'):
+        check(values.get(name) == int(value), 'nixie.7: %s is %s, the headers say %s' % (name, value, values.get(name)))
+
+
+# ---- the pages themselves ----
+
+def check_pages():
+    names = {os.path.basename(path) for path in PAGES.values()}
+    for path in PAGES.values():
+        problems = [line for line in run('mandoc', '-Tlint', '-Wwarning', os.path.join(TOP, path)).splitlines()
+                    if 'outdated mandoc.db' not in line]
+        check(not problems, '\n  '.join(problems[:5]))
+        for name, section in re.findall(r'\bXr (nixie\S*) (\d)', read(path)):
+            check('%s.%s' % (name, section) in names, '%s refers to %s(%s)' % (path, name, section))
+
+
+def main():
+    for step in (check_options, check_words_and_ranges, check_programs, check_exit_codes, check_categories,
+                 check_rule_members, check_keys, check_limits, check_pages):
+        step()
+    for what in failures:
+        print('FAILED: %s' % what)
+    print('%d passed, %d failed' % (passed, len(failures)))
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Base of all end-to-end tests: a directory, cleaned up with everything started in it."""
+import glob
+import os
+import shutil
+import tempfile
+import unittest
+
+from .nixie import Site
+from .proc import remove_at_exit
+from .redis import RedisServer
+
+KEEP = False
+
+
+def make_directory(add_cleanup):
+    # Short, because a socket's path has 107 bytes; 0755, because Postfix looks in.
+    directory = tempfile.mkdtemp(prefix='nixie-', dir='/tmp')
+    os.chmod(directory, 0o755)
+    if not KEEP:
+        add_cleanup(shutil.rmtree, directory, ignore_errors=True)
+        remove_at_exit(directory)
+    return directory
+
+
+class Case(unittest.TestCase):
+    """directory, and with_redis() for a Redis and a site of the test's own."""
+    maxDiff = None
+
+    def setUp(self):
+        self.directory = make_directory(self.addCleanup)
+
+    def with_redis(self, *options):
+        self.redis = RedisServer(self.directory, *options)
+        self.addCleanup(self.redis.stop)
+        self.redis.start()
+        return self.make_site(self.redis)
+
+    def make_site(self, redis=None, name=None):
+        directory = self.directory
+        if name:
+            directory = os.path.join(directory, name)
+            os.mkdir(directory, 0o755)
+        self.site = Site(directory, redis)
+        self.addCleanup(self.site.stop)
+        return self.site
+
+    def assertSuppressed(self, action, *words):
+        self.assertRegex(action, r'^5\d\d 5\.\d\.\d+ \S')
+        for w in words:
+            self.assertIn(w, action)
+
+    def assertDunno(self, action):
+        self.assertEqual(action, 'DUNNO')
+
+    def diagnostics(self):
+        """The last lines of every program's log, for the report of a failure."""
+        out = []
+        for path in sorted(glob.glob(os.path.join(self.directory, '*.log'))):
+            with open(path, errors='replace') as f:
+                lines = f.read().splitlines()[-8:]
+            if lines:
+                out.append('\n--- %s\n' % path)
+                out.extend(line[:300] + '\n' for line in lines)
+        return ''.join(out)
+
+
+class SharedCase(Case):
+    """One set of servers for all tests of the class (Postfix takes seconds to start)."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = make_directory(cls.addClassCleanup)
+        cls.redis = RedisServer(cls.directory)
+        cls.addClassCleanup(cls.redis.stop)
+        cls.redis.start()
+        cls.site = Site(cls.directory, cls.redis)
+        cls.addClassCleanup(cls.site.stop)
+
+    def setUp(self):
+        pass

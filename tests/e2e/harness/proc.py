@@ -1,0 +1,154 @@
+"""Child processes that never outlive the test run, and waiting for conditions."""
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+# Generous: a limit is only there to tell a hang from a slow machine.
+LIMIT = 30.0
+
+_living, _directories = [], []
+
+
+def wait_until(condition, what, limit=LIMIT, child=None):
+    """Return the first true value of condition(); AssertionError after limit seconds."""
+    end = time.monotonic() + limit
+    pause = 0.005
+    while True:
+        value = condition()
+        if value:
+            return value
+        if child is not None and child.poll() is not None:
+            raise AssertionError('%s ended with status %d while waiting for %s:\n%s'
+                                 % (child.name, child.returncode, what, tail(child.log())))
+        if time.monotonic() > end:
+            rest = '\n' + tail(child.log()) if child is not None else ''
+            raise AssertionError('no %s within %g s%s' % (what, limit, rest))
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def tail(text, lines=25):
+    return '\n'.join(text.splitlines()[-lines:])
+
+
+class Child:
+    """A process in a process group of its own; stdout and stderr go to one file."""
+
+    def __init__(self, name, args, logfile, env=None, cwd=None, notify=None, stdin=None):
+        self.name, self.logfile, self.notify = name, logfile, None
+        environ = dict(os.environ, LC_ALL='C.UTF-8')
+        environ.pop('NOTIFY_SOCKET', None)
+        environ.update(env or {})
+        if notify:
+            self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            if os.path.exists(notify):
+                os.unlink(notify)
+            self.notify.bind(notify)
+            os.chmod(notify, 0o666)
+            self.notify.setblocking(False)
+            environ['NOTIFY_SOCKET'] = notify
+        self._log_start = os.path.getsize(logfile) if os.path.exists(logfile) else 0
+        with open(logfile, 'ab') as log:
+            self._popen = subprocess.Popen(args, stdin=stdin or subprocess.DEVNULL, stdout=log,
+                                           stderr=log, env=environ, cwd=cwd,
+                                           start_new_session=True)
+        self.pid = self._popen.pid
+        _living.append(self)
+
+    def poll(self):
+        return self._popen.poll()
+
+    @property
+    def returncode(self):
+        return self._popen.returncode
+
+    def log(self):
+        """All this process has written (not what an earlier one left in the same file)."""
+        with open(self.logfile, 'rb') as f:
+            f.seek(self._log_start)
+            return f.read().decode('utf-8', 'replace')
+
+    def wait_log(self, words, limit=LIMIT):
+        """Wait until all words (without case) stand in one line of the log; return the line."""
+        words = [words] if isinstance(words, str) else words
+
+        def found():
+            for line in self.log().splitlines():
+                if all(w.lower() in line.lower() for w in words):
+                    return line
+            return None
+        return wait_until(found, 'log line with %r from %s' % (words, self.name), limit, self)
+
+    def wait_ready(self, limit=LIMIT):
+        """Wait for READY=1 on $NOTIFY_SOCKET."""
+        def ready():
+            try:
+                return b'READY=1' in self.notify.recv(4096).split(b'\n')
+            except BlockingIOError:
+                return False
+        wait_until(ready, 'READY=1 from ' + self.name, limit, self)
+        return self
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def wait(self, limit=LIMIT):
+        """Wait for the process to end by itself; return its status."""
+        try:
+            return self._popen.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise AssertionError('%s still runs after %g s\n%s'
+                                 % (self.name, limit, tail(self.log()))) from None
+
+    def stop(self, number=signal.SIGTERM, limit=LIMIT):
+        """Ask it to end, return its status; it is gone afterwards in any case."""
+        try:
+            if self.poll() is None:
+                self.send_signal(number)
+            return self.wait(limit)
+        finally:
+            self.kill()
+
+    def kill(self):
+        """SIGKILL the whole group. Also reaps what the process itself left behind."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        try:
+            self._popen.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
+        if self.notify is not None:
+            self.notify.close()
+            self.notify = None
+        if self in _living:
+            _living.remove(self)
+
+
+def kill_at_exit(thing):
+    """For what detaches itself from its process group: thing.kill() at the end of the run."""
+    _living.append(thing)
+
+
+@atexit.register
+def _kill_all():
+    for thing in list(_living):
+        thing.kill()
+    for directory in _directories:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def remove_at_exit(directory):
+    """After everything that may still write into it is dead."""
+    _directories.append(directory)
