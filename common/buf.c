@@ -109,6 +109,8 @@ void buf_add_json(struct buf *b, struct sv bytes)
 			buf_add(b, SV("\\t"));
 		else if (is_control(c))
 			buf_addf(b, "\\u%04x", (unsigned)(unsigned char)c);
+		else if (is_c1_control(bytes, len))
+			buf_addf(b, "\\u%04x", (unsigned)(unsigned char)bytes.p[1]);
 		else
 			buf_add(b, sv_head(bytes, len));
 		bytes = sv_skip(bytes, len ? len : 1);

@@ -77,6 +77,8 @@ int64_t clock_civil_to_s(const struct civil *c)
 		c->hour * 3600 + c->minute * 60 + c->second;
 }
 
+static struct civil cached_hour; /* of clock_local_to_s() */
+
 static int64_t floor_div(int64_t a, int64_t b)
 {
 	return a / b - (a % b < 0);
@@ -120,21 +122,21 @@ bool clock_set_zone(const char *name)
 	if (setenv("TZ", name, 1) != 0)
 		return false;
 	tzset();
+	cached_hour = (struct civil){ 0 };
 	return true;
 }
 
 int64_t clock_local_to_s(const struct civil *c)
 {
 	/* Log lines come in order, so one remembered hour makes mktime rare. */
-	static struct civil cached;
 	static int64_t cached_s;
 
-	if (cached.year != c->year || cached.month != c->month || cached.day != c->day ||
-	    cached.hour != c->hour) {
+	if (cached_hour.year != c->year || cached_hour.month != c->month || cached_hour.day != c->day ||
+	    cached_hour.hour != c->hour) {
 		struct tm tm = { .tm_year = c->year - 1900, .tm_mon = c->month - 1, .tm_mday = c->day,
 			.tm_hour = c->hour, .tm_isdst = -1 };
 		cached_s = (int64_t)mktime(&tm);
-		cached = *c;
+		cached_hour = *c;
 	}
 	return cached_s + c->minute * 60 + c->second;
 }

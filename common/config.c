@@ -349,10 +349,10 @@ static bool set_conversions(const struct node *node, struct conversions *to, str
 				return false;
 		if (!c.match[0] || c.to == STATUS_NONE)
 			return node_err(item, err, "a conversion needs match and to, e.g. { match = \"mailbox.full\"; count = 2; span = \"3 days\"; to = \"held\"; term = \"15 days\"; }");
-		if (c.count == 0 && c.min_span.ms == 0 && c.min_span.months == 0)
-			return node_err(item, err, "a conversion needs count or span, or every single failure would convert; e.g. count = 4; window = \"12 months\";");
 		if (c.to == STATUS_HELD && c.term.ms == 0 && c.term.months == 0)
 			return node_err(item, err, "to = \"held\" needs a term, e.g. term = \"15 days\"");
+		if (c.count == 0 && c.min_span.ms == 0 && c.min_span.months == 0)
+			return node_err(item, err, "a conversion needs count or span, or every single failure would convert; e.g. count = 4; window = \"12 months\";");
 		c.count = c.count ? c.count : 1;
 		to->v[to->n++] = c;
 	}

@@ -185,7 +185,7 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 		if (binds(e, STATUS_HARD, began->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, began->last_s)))
 			return CONVERT_RECORDED;
 		tell_of(e, f);
-		e->term = terms;
+		e->term = terms - 1; /* the first one is no repetition */
 		set_status(e, c->to, began->last_s, span_is_zero(c->term) ? 0 : after_s(began->last_s, c->term));
 		return CONVERT_CONVERTED;
 	}
@@ -207,8 +207,13 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 	if (status_protected(before) || before == STATUS_ALLOW)
 		return CONVERT_RECORDED;
 	if (f->class_ == CLASS_HARD) {
-		if (binds(e, STATUS_HARD, f->occurrence.last_s))
+		if (binds(e, STATUS_HARD, f->occurrence.last_s)) {
+			if (e->origin == ORIGIN_LOG && f->occurrence.last_s < e->since_s) { /* came late, was first */
+				tell_of(e, f);
+				e->since_s = f->occurrence.last_s;
+			}
 			return CONVERT_RECORDED;
+		}
 		tell_of(e, f);
 		set_status(e, STATUS_HARD, f->occurrence.last_s, 0);
 		return CONVERT_CHANGED;

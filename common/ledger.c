@@ -234,8 +234,8 @@ static void apply_removed(struct ledger *ledger, const struct fact *f)
 {
 	struct pending *p = map_get(&ledger->t.pendings, f->message);
 
-	if (p && (p->stored || p->recipients))
-		p->gone = true;
+	for (struct pending_recipient *r = p ? p->recipients : NULL; r; r = r->next)
+		r->gone = p->changed = true;
 }
 
 static void apply(struct ledger *ledger, const struct fact *f)

@@ -67,8 +67,10 @@ static bool take_quantifier(struct parser *p, unsigned *min)
 		p->rest = sv_skip(r, 1);
 	} else if (r.p[0] == '{' && sv_find(r, '}') < r.n) {
 		struct sv inside = sv_skip(sv_head(r, sv_find(r, '}')), 1);
-		if (!sv_u64(sv_cut(&inside, ','), 1000, &n))
-			return false; /* a brace that is meant as such */
+		if (!sv_u64(sv_cut(&inside, ','), 65535, &n)) {
+			p->failed = sv_is_digit(r.p[1]); /* else a brace that is meant as such */
+			return false;
+		}
 		*min = (unsigned)n;
 		p->rest = sv_skip(r, sv_find(r, '}') + 1);
 	} else {

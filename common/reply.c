@@ -99,7 +99,8 @@ static struct sv after_said(struct sv text, struct reply *r)
 		if (at == rest.n || sv_find(rest, ' ') < at)
 			continue;
 		r->remote = true;
-		r->host = sv_head(rest, sv_find(rest, '['));
+		r->host = sv_head(rest, at);
+		r->host.n = sv_find(r->host, '[');
 		if (marks[i].greeting)
 			r->phase = PHASE_CONNECT;
 		return sv_skip(rest, at + marks[i].mark.n);
@@ -157,7 +158,8 @@ static void join_lines(struct sv text, struct reply *r)
 			at_line = false;
 			continue;
 		}
-		at_line = text.p[0] == ' ';
+		/* the first code stands at the front or behind "said: ", others behind a blank */
+		at_line = text.p[0] == ' ' && (first || (out && r->store[out - 1] == ':'));
 		r->store[out++] = text.p[0];
 		text = sv_skip(text, 1);
 	}

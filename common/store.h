@@ -70,7 +70,7 @@ struct pending {
 	int64_t arrival_s;   /* tells two messages with one queue id apart */
 	struct sv sender, login, client, message_id;
 	struct pending_recipient *recipients;
-	bool loaded, changed, gone, stored;
+	bool loaded, changed, stored; /* without recipients it is not kept */
 };
 
 struct counter {

@@ -181,16 +181,13 @@ static void commit_account(struct memory *m, const struct account *a)
 
 static void commit_pending(struct memory *m, const struct pending *p)
 {
-	if (!p->changed && !p->gone)
+	if (!p->changed)
 		return;
-	struct stored_pending *fresh = NULL;
-	if (!p->gone) {
-		fresh = xalloc(sizeof *fresh);
-		fresh->pending.key = arena_dup(&fresh->arena, p->key);
-		copy_pending(&fresh->arena, p, &fresh->pending);
-	}
+	struct stored_pending *fresh = xalloc(sizeof *fresh);
+	fresh->pending.key = arena_dup(&fresh->arena, p->key);
+	copy_pending(&fresh->arena, p, &fresh->pending);
 	free_pending(map_take(&m->pendings, p->key));
-	if (fresh && fresh->pending.recipients)
+	if (fresh->pending.recipients)
 		map_put(&m->pendings, fresh->pending.key, fresh);
 	else
 		free_pending(fresh);

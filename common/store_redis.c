@@ -579,15 +579,22 @@ static void write_pending(struct redis_store *s, struct script *x, const struct 
 {
 	size_t stay = 0;
 
-	if (!p->changed && !p->gone)
+	if (!p->changed)
 		return;
 	for (const struct pending_recipient *r = p->recipients; r; r = r->next)
 		stay += !r->gone;
 	int64_t k = key(x, &s->schema, KEY_PENDING, p->key);
-	if (p->gone || stay == 0) {
+	if (stay == 0) {
 		if (p->stored)
 			op(x, "del", k);
 		return;
+	}
+	/* first: the same address may be there again, for another message of this queue id */
+	for (const struct pending_recipient *r = p->recipients; r; r = r->next) {
+		if (r->gone) {
+			op(x, "unset", k);
+			arg(x, recipient_field(x->arena, r));
+		}
 	}
 	op(x, "set", k);
 	number(x, expire_in_days(SCHEMA_DAYS_PENDING));
@@ -606,12 +613,6 @@ static void write_pending(struct redis_store *s, struct script *x, const struct 
 		}
 	}
 	x->argv[count_at] = schema_number(x->arena, n);
-	for (const struct pending_recipient *r = p->recipients; r; r = r->next) {
-		if (r->gone) {
-			op(x, "unset", k);
-			arg(x, recipient_field(x->arena, r));
-		}
-	}
 }
 
 /* The counters of one day are one operation. */

@@ -2,8 +2,10 @@
 
 #include "clock.h"
 
-/* How far a live line may be ahead of our clock. */
-#define AHEAD_MAX_S CLOCK_DAY_S
+/* How far a line may be ahead of the anchor: of the end of a file, or of the line
+ * before it (a log may be silent for long, and 29 February fits few years). */
+#define AHEAD_OF_END_S CLOCK_DAY_S
+#define AHEAD_OF_LINE_S (180 * CLOCK_DAY_S)
 
 /* "Jan" .. "Dec" to 1..12; 0: none */
 static int month_of(const char *p)
@@ -50,7 +52,7 @@ static bool with_year(struct civil *c, int64_t anchor_s, bool only_before, int64
 		c->year = year;
 		int64_t time_s = clock_local_to_s(c);
 		int64_t apart = time_s > anchor_s ? time_s - anchor_s : anchor_s - time_s;
-		if (time_s > anchor_s + AHEAD_MAX_S && (only_before || reach > 1))
+		if (time_s > anchor_s + (only_before ? AHEAD_OF_END_S : AHEAD_OF_LINE_S) && (only_before || reach > 1))
 			continue;
 		if (!found || apart < best_apart) {
 			found = true;
@@ -76,26 +78,37 @@ struct rfc3339_memory {
 	int64_t minute_us;
 };
 
+/* ".123456" at its place; -1: other than six digits */
+static int microseconds(struct sv s)
+{
+	int us = 0;
+
+	for (size_t i = 20; i < 26; i++) {
+		if (!sv_is_digit(s.p[i]))
+			return -1;
+		us = us * 10 + (s.p[i] - '0');
+	}
+	return us;
+}
+
 static size_t rfc3339(struct sv s, int64_t *time_us_r)
 {
 	static struct rfc3339_memory m;
 
 	if (s.n > 40 && m.zone_n && memcmp(s.p, m.head, sizeof m.head) == 0 && s.p[19] == '.') {
-		int us = 0, second = two_digits(s.p + 17);
-		size_t i = 20;
-		while (i < 26 && sv_is_digit(s.p[i]))
-			us = us * 10 + (s.p[i++] - '0');
-		if (i == 26 && second >= 0 && second <= 60 && memcmp(s.p + 26, m.zone, m.zone_n) == 0) {
+		int us = microseconds(s), second = two_digits(s.p + 17);
+		if (us >= 0 && second >= 0 && second <= 60 && memcmp(s.p + 26, m.zone, m.zone_n) == 0) {
 			*time_us_r = m.minute_us + second * CLOCK_SECOND_US + us;
 			return 26 + m.zone_n;
 		}
 	}
 	size_t n = clock_parse_rfc3339(s, time_us_r);
-	if (n > 26 && n <= 32 && s.p[19] == '.') {
+	if (n > 26 && n <= 32 && s.p[19] == '.' && microseconds(s) >= 0) {
 		memcpy(m.head, s.p, sizeof m.head);
 		m.zone_n = n - 26;
 		memcpy(m.zone, s.p + 26, m.zone_n);
-		m.minute_us = *time_us_r - *time_us_r % (60 * CLOCK_SECOND_US);
+		/* not by division: a leap second is a second of the minute before */
+		m.minute_us = *time_us_r - two_digits(s.p + 17) * CLOCK_SECOND_US - microseconds(s);
 	}
 	return n;
 }

@@ -44,7 +44,7 @@ static bool take_queue_id(struct sv *s, struct sv *queue_id_r)
 
 	while (n < s->n && n <= QUEUE_ID_MAX && sv_is_alnum(s->p[n]))
 		n++;
-	if (n < QUEUE_ID_MIN || n > QUEUE_ID_MAX || !sv_starts(sv_skip(*s, n), SV(": ")))
+	if (n < QUEUE_ID_MIN || n > QUEUE_ID_MAX || sv_eq(sv_head(*s, n), SV("NOQUEUE")) || !sv_starts(sv_skip(*s, n), SV(": ")))
 		return false;
 	*queue_id_r = sv_head(*s, n);
 	*s = sv_skip(*s, n + 2);
@@ -301,13 +301,17 @@ bool postfix_parse(const struct line *line, struct postfix *p)
 
 struct sv postfix_queued_as(struct sv text)
 {
-	size_t at = sv_find_sv(text, SV("ed as ")); /* queued as, forwarded as */
+	static const struct sv words[] = { { "queued as ", 10 }, { "forwarded as ", 13 } };
 
-	if (at == text.n)
-		return sv_make(text.p, 0);
-	struct sv id = sv_skip(text, at + 6);
-	size_t n = 0;
-	while (n < id.n && sv_is_alnum(id.p[n]))
-		n++;
-	return n >= QUEUE_ID_MIN && n <= QUEUE_ID_MAX ? sv_head(id, n) : sv_make(text.p, 0);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		size_t at = sv_find_sv(text, words[i]), n = 0;
+		struct sv id = sv_skip(text, at + words[i].n);
+		if (at == text.n)
+			continue;
+		while (n < id.n && sv_is_alnum(id.p[n]))
+			n++;
+		if (n >= QUEUE_ID_MIN && n <= QUEUE_ID_MAX)
+			return sv_head(id, n);
+	}
+	return sv_make(text.p, 0);
 }

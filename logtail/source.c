@@ -123,6 +123,14 @@ static bool is_compressed(struct sv name)
 	return false;
 }
 
+/* "" (the log itself), ".1", ".1.x", "-20261121", ".20261121", ".old": mail.info is another log than mail */
+static bool is_rotation(struct sv suffix)
+{
+	if (suffix.n == 0 || sv_eq(suffix, SV(".old")))
+		return true;
+	return suffix.n > 1 && (suffix.p[0] == '.' || suffix.p[0] == '-') && sv_is_digit(suffix.p[1]);
+}
+
 /* Regular, uncompressed files whose names begin with that of the log. Returns how many; *v_r is malloc'ed. */
 static size_t list_siblings(const struct source *s, struct candidate **v_r)
 {
@@ -137,7 +145,8 @@ static size_t list_siblings(const struct source *s, struct candidate **v_r)
 	DIR *dir = opendir(directory);
 	while (dir && (entry = readdir(dir))) {
 		struct candidate c;
-		if (!sv_starts(sv_of(entry->d_name), sv_of(base)) || is_compressed(sv_of(entry->d_name)))
+		struct sv rest = sv_of(entry->d_name);
+		if (!sv_take(&rest, sv_of(base)) || !is_rotation(rest) || is_compressed(rest))
 			continue;
 		if ((size_t)snprintf(c.path, sizeof c.path, "%s%s%s", directory, slash ? "" : "/", entry->d_name) >= sizeof c.path ||
 		    stat(c.path, &c.st) != 0 || !S_ISREG(c.st.st_mode))
@@ -158,11 +167,26 @@ static size_t list_siblings(const struct source *s, struct candidate **v_r)
 	return n;
 }
 
-static int by_time(const struct stat *a, const struct stat *b)
+/* mail.log.2 is older than mail.log.1, and mail.log is the newest */
+static uint64_t rotation_number(const char *path)
 {
-	if (a->st_mtim.tv_sec != b->st_mtim.tv_sec)
-		return a->st_mtim.tv_sec < b->st_mtim.tv_sec ? -1 : 1;
-	return a->st_mtim.tv_nsec < b->st_mtim.tv_nsec ? -1 : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+	const char *dot = strrchr(path, '.');
+	uint64_t n = 0;
+
+	return dot && sv_u64(sv_of(dot + 1), UINT32_MAX, &n) ? n : 0;
+}
+
+/* Oldest first: by last change; files of one time by their numbers. */
+static int by_age(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+	uint64_t n = rotation_number(x->path), m = rotation_number(y->path);
+
+	if (x->st.st_mtim.tv_sec != y->st.st_mtim.tv_sec)
+		return x->st.st_mtim.tv_sec < y->st.st_mtim.tv_sec ? -1 : 1;
+	if (x->st.st_mtim.tv_nsec != y->st.st_mtim.tv_nsec)
+		return x->st.st_mtim.tv_nsec < y->st.st_mtim.tv_nsec ? -1 : 1;
+	return n != m ? (n > m ? -1 : 1) : -strcmp(x->path, y->path);
 }
 
 /* ---- opening ---- */
@@ -254,19 +278,31 @@ static bool find_position(struct source *s, const struct position *p)
 	return found;
 }
 
-/* The file that was read is gone: of those that are left, the first that was written
- * after the last line that was read. */
+/* The file that was read is gone: of those that are left, the one whose first line is
+ * the next after the last line that was read. */
 static void open_oldest_after(struct source *s, int64_t time_s)
 {
 	struct candidate *v;
 	const struct candidate *best = NULL;
+	int64_t best_us = 0;
 	size_t n = list_siblings(s, &v);
 
-	for (size_t i = 0; i < n; i++)
-		if (v[i].st.st_mtim.tv_sec >= time_s && (!best || by_time(&v[i].st, &best->st) < 0))
+	for (size_t i = 0; i < n; i++) {
+		struct stamp_anchor anchor = { time_s };
+		struct line line;
+		char bytes[4096];
+		if (!open_file(s, v[i].path))
+			continue;
+		struct sv text = sv_make(bytes, peek(s, 0, bytes, sizeof bytes));
+		if (!line_parse(sv_cut(&text, '\n'), &anchor, &line) || anchor.time_s < time_s)
+			continue;
+		if (!best || line.time_us < best_us) {
 			best = &v[i];
-	if (best)
-		(void)open_file(s, best->path);
+			best_us = line.time_us;
+		}
+	}
+	close_file(s);
+	(void)open_file(s, best ? best->path : s->path);
 	free(v);
 }
 
@@ -282,7 +318,7 @@ bool source_resume(struct source *s, const struct position *p, bool start_at_end
 	}
 	if (!open_file(s, s->path) && !p)
 		return true;
-	if (p)
+	if (p && p->offset > 0)
 		open_oldest_after(s, p->time_s);
 	if (s->fd < 0)
 		return false;
@@ -342,26 +378,20 @@ static void remember_seen(struct source *s)
 	s->seen_n = peek(s, s->read_offset - s->seen_n, s->seen, s->seen_n);
 }
 
-/* The file to read after this one: the oldest that was changed later, the log itself in the end. */
+/* The file to read after this one: the next younger of the set, the log itself in the end. */
 static void open_next(struct source *s)
 {
 	struct candidate *v;
-	struct stat now;
-	const struct candidate *best = NULL;
 	char next[CONFIG_STRING_MAX + 256], head[SOURCE_HEAD_BYTES], tail[SOURCE_TAIL_BYTES];
-	size_t head_n, tail_n;
+	size_t head_n, tail_n, self;
 	size_t n = list_siblings(s, &v);
 
-	if (fstat(s->fd, &now) != 0)
-		now = (struct stat){ 0 };
-	for (size_t i = 0; i < n; i++) {
-		bool self = v[i].st.st_ino == s->inode && v[i].st.st_dev == s->device;
-		if (self || strcmp(v[i].path, s->path) == 0 || by_time(&v[i].st, &now) < 0)
-			continue;
-		if (!best || by_time(&v[i].st, &best->st) < 0)
-			best = &v[i];
-	}
-	(void)snprintf(next, sizeof next, "%s", best ? best->path : s->path);
+	if (n)
+		qsort(v, n, sizeof *v, by_age);
+	for (self = 0; self < n; self++)
+		if (v[self].st.st_ino == s->inode && v[self].st.st_dev == s->device)
+			break;
+	(void)snprintf(next, sizeof next, "%s", self + 1 < n ? v[self + 1].path : s->path);
 	free(v);
 	int64_t anchor_s = s->anchor.time_s;
 	remember_seen(s);
@@ -411,7 +441,7 @@ static bool rewritten(struct source *s)
 
 static void restart(struct source *s)
 {
-	if (file_size(s->fd) >= s->read_offset && same_head(s, s->head, s->head_n)) {
+	if (same_head(s, s->head, s->head_n)) {
 		continue_copy(s, s->seen, s->seen_n);
 		return;
 	}

@@ -32,8 +32,6 @@ static const char *take_line(struct request *r, struct sv line, bool *policy)
 	struct sv value = line;
 	struct sv name = sv_cut(&value, '=');
 
-	if (line.p[line.n - 1] == '\r')
-		return "a line ends in CR LF, not LF";
 	if (name.n == 0 || name.n == line.n)
 		return "a line is not name=value";
 	if (sv_eq(name, SV("request"))) {

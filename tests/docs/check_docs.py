@@ -62,7 +62,7 @@ def found(rows, what):
 def options():
     """name, type, default, reloadable, from the table in config.c"""
     row = re.compile(r'\{ "([a-z.-]+)", OPTION_(\w+), AT\(\w+\), ("((?:[^"\\]|\\.)*)"|NULL), '
-                     r'[^\n]*?, (true|false),\n', re.M)
+                     r'[^\n]*?, (true|false), (?:NULL|check_\w+),\n', re.M)
     return found([(m[1], m[2], m[4], m[5] == 'true') for m in row.finditer(read('common/config.c'))],
                  'options')
 

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Runs the test programs given as arguments, shows what those that fail have to
+# say, and sums up: "N passed, N failed". A program that crashes, or that fails
+# after its last test (a leak), counts as one more failure.
+passed=0
+failed=0
+log=$(mktemp) || exit 2
+trap 'rm -f "$log"' EXIT
+
+for program; do
+	CMOCKA_MESSAGE_OUTPUT=TAP "$program" >"$log" 2>&1
+	status=$?
+	ok=$(grep -c '^ok [0-9]' "$log")
+	bad=$(grep -c '^not ok [0-9]' "$log")
+	planned=$(sed -n 's/^1\.\.\([0-9][0-9]*\)$/\1/p' "$log" | head -n 1)
+	if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] || [ "$((ok + bad))" -ne "${planned:-0}" ]; then
+		bad=$((bad + 1))
+		echo "# exit status $status after $((ok + bad - 1)) of ${planned:-no} tests" >>"$log"
+	fi
+	if [ "$bad" -ne 0 ]; then
+		echo "--- $program"
+		grep -v '^ok [0-9]' "$log"
+	fi
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -ne 0 ]

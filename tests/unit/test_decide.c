@@ -1,0 +1,153 @@
+#include "test.h"
+
+#include "decide.h"
+
+static void decisions(void **state)
+{
+	static const struct {
+		const char *name;
+		struct entry entry;
+		const char *now, *want;
+	} table[] = {
+		{ "soft", { .status = STATUS_SOFT, .reason = CATEGORY_MAILBOX_FULL }, "2026-11-21", "DUNNO" },
+		{ "allowed", { .status = STATUS_ALLOW, .reason = CATEGORY_RECIPIENT_UNKNOWN }, "2026-11-21", "DUNNO" },
+		{ "nothing", { .status = STATUS_NONE }, "2026-11-21", "DUNNO" },
+		{ "hard", { .status = STATUS_HARD, .reason = CATEGORY_RECIPIENT_UNKNOWN, .since_s = 1795252321 }, "2026-11-22",
+		  "550 5.1.1 Recipient suppressed by nixie: recipient.unknown since 2026-11-21" },
+		{ "hard with a token", { .status = STATUS_HARD, .reason = CATEGORY_DNS_NO_MX, .since_s = 1795252321, .token = { "32-1", 4 } }, "2026-11-22",
+		  "550 5.4.4 Recipient suppressed by nixie: dns.no-mx since 2026-11-21, token 10-1" },
+		{ "held", { .status = STATUS_HELD, .reason = CATEGORY_MAILBOX_FULL, .since_s = 1795252321, .until_s = 1796548321 }, "2026-11-22",
+		  "550 5.2.2 Recipient suppressed by nixie: mailbox.full since 2026-11-21 until 2026-12-06" },
+		{ "held, the last second", { .status = STATUS_HELD, .reason = CATEGORY_MAILBOX_FULL, .since_s = 1795252321, .until_s = 1796548321 },
+		  "2026-12-06T09:12:00Z", "550 5.2.2 Recipient suppressed by nixie: mailbox.full since 2026-11-21 until 2026-12-06" },
+		{ "held, the term is over", { .status = STATUS_HELD, .reason = CATEGORY_MAILBOX_FULL, .since_s = 1795252321, .until_s = 1796548321 },
+		  "2026-12-06T09:12:01Z", "DUNNO" },
+		{ "complaint", { .status = STATUS_COMPLAINT, .reason = CATEGORY_COMPLAINT, .since_s = 1795252321 }, "2036-01-01",
+		  "550 5.7.1 Recipient suppressed by nixie: complaint since 2026-11-21" },
+		{ "manual: the category left over says nothing", { .status = STATUS_MANUAL, .reason = CATEGORY_RECIPIENT_UNKNOWN, .since_s = 1795252321 }, "2036-01-01",
+		  "550 5.7.1 Recipient suppressed by nixie: do-not-mail since 2026-11-21" },
+		{ "a token that is none is not told", { .status = STATUS_HARD, .reason = CATEGORY_RECIPIENT_MOVED, .since_s = 1795252321, .token = { "\r\nx", 3 } }, "2026-11-22",
+		  "550 5.1.6 Recipient suppressed by nixie: recipient.moved since 2026-11-21" },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct decision d;
+		memset(&d, 'x', sizeof d);
+		decide(&row->entry, at(row->now), &d);
+		WANT_STRING(d.reply, row->want);
+		WANT_INT(d.action, strcmp(row->want, "DUNNO") == 0 ? ACTION_DUNNO : ACTION_REJECT);
+	}
+}
+
+static void nothing_known(void **state)
+{
+	struct decision d;
+
+	(void)state;
+	decide(NULL, 0, &d);
+	WANT_INT(d.action, ACTION_DUNNO);
+	WANT_STRING(d.reply, "DUNNO");
+}
+
+static void no_answer(void **state)
+{
+	struct decision d;
+
+	(void)state;
+	decide_defer(&d);
+	WANT_INT(d.action, ACTION_DEFER);
+	WANT(strncmp(d.reply, "DEFER_IF_PERMIT 4.", 18) == 0);
+}
+
+/* Whatever an entry holds, a reply is one line that Postfix takes: code, status of class 5, text, not too long. */
+static void every_refusal_is_a_line(void **state)
+{
+	static const char hostile[] = "99999999999999999\r\naction=OK\n\n";
+
+	(void)state;
+	for (int status = STATUS_NONE; status <= STATUS_ALLOW; status++) {
+		for (int reason = 0; reason < CATEGORY_COUNT; reason++) {
+			struct entry e = { .status = (enum status)status, .reason = (enum category)reason, .since_s = INT64_C(253402300799),
+				.until_s = INT64_C(253402300799), .token = sv_of(hostile), .text = sv_of(hostile),
+				.by = sv_of(hostile), .rule = sv_of(hostile), .remote = sv_of(hostile) };
+			struct decision d;
+			test_row = category_name(e.reason);
+			decide(&e, at("2026-11-21"), &d);
+			WANT(strlen(d.reply) < DECIDE_REPLY_MAX);
+			WANT(strpbrk(d.reply, "\r\n") == NULL);
+			if (d.action == ACTION_DUNNO)
+				continue;
+			WANT(strncmp(d.reply, "550 5.", 6) == 0);
+			WANT_PART(d.reply, " " DECIDE_MARK ": ");
+		}
+	}
+	test_row = "";
+}
+
+static void who_is_suppressed(void **state)
+{
+	(void)state;
+	for (int i = STATUS_NONE; i <= STATUS_ALLOW; i++) {
+		struct entry e = { .status = (enum status)i };
+		enum status back;
+		bool want = i == STATUS_HELD || i == STATUS_HARD || i == STATUS_COMPLAINT || i == STATUS_MANUAL;
+		test_row = status_name(e.status);
+		WANT_INT(entry_suppressed(&e, 1000), want);
+		e.until_s = 1000;
+		WANT_INT(entry_suppressed(&e, 999), want);
+		WANT_INT(entry_suppressed(&e, 1000), false);
+		WANT_INT(status_protected(e.status), i == STATUS_COMPLAINT || i == STATUS_MANUAL);
+		WANT(status_by_name(sv_of(status_name(e.status)), &back));
+		WANT_INT(back, i);
+	}
+	test_row = "";
+}
+
+/* The table of categories, as nixie(7) prints it. */
+static void categories(void **state)
+{
+	static const struct { const char *name, *class_, *fault; } table[] = {
+		{ "recipient.unknown", "hard", "recipient" }, { "recipient.disabled", "hard", "recipient" },
+		{ "recipient.moved", "hard", "recipient" }, { "recipient.syntax", "hard", "recipient" },
+		{ "domain.unknown", "hard", "recipient" }, { "mailbox.full", "soft", "recipient" },
+		{ "challenge", "soft", "recipient" }, { "autoreply", "none", "recipient" },
+		{ "dns.failure", "soft", "remote" }, { "dns.no-mx", "soft", "remote" }, { "network", "soft", "remote" },
+		{ "server.busy", "soft", "remote" }, { "greylisted", "soft", "remote" }, { "throttled", "soft", "sender" },
+		{ "message.too-large", "soft", "message" }, { "spam.content", "soft", "message" }, { "virus", "soft", "message" },
+		{ "blocked.reputation", "soft", "sender" }, { "blocked.auth", "soft", "sender" }, { "policy", "soft", "sender" },
+		{ "protocol", "soft", "sender" }, { "expired", "soft", "remote" }, { "suppressed", "none", "local" },
+		{ "complaint", "complaint", "recipient" }, { "other", "soft", "remote" },
+	};
+
+	(void)state;
+	WANT_INT(COUNT(table), CATEGORY_COUNT);
+	EACH(row, table) {
+		enum category c;
+		struct enhanced e;
+		WANT(category_by_name(sv_of(row->name), &c));
+		WANT_STRING(category_name(c), row->name);
+		WANT_STRING(class_name(category_class(c)), row->class_);
+		WANT_STRING(fault_name(category_fault(c)), row->fault);
+		WANT(strlen(category_meaning(c)) > 5);
+		WANT(enhanced_parse(sv_of(category_refusal_status(c)), &e) && e.class_ == 5);
+		/* only the recipient's fault can suppress at once */
+		WANT(category_class(c) != CLASS_HARD || category_fault(c) == FAULT_RECIPIENT);
+	}
+	enum category c;
+	WANT(!category_by_name(SV("mailbox"), &c) && !category_by_name(SV(""), &c) && !category_by_name(SV("Other"), &c));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(decisions),
+		cmocka_unit_test(nothing_known),
+		cmocka_unit_test(no_answer),
+		cmocka_unit_test(every_refusal_is_a_line),
+		cmocka_unit_test(who_is_suppressed),
+		cmocka_unit_test(categories),
+	};
+
+	return RUN(tests);
+}

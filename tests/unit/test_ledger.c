@@ -1,0 +1,549 @@
+#include "test.h"
+
+#include "ledger.h"
+#include "store_ops.h"
+
+static struct config config;
+
+/* ---- scenarios: events in, entries and counters out, however they fall into batches ---- */
+
+struct event {
+	enum fact_kind kind;
+	const char *time;
+	const char *queue_id; /* of message "h/postfix/<queue_id>" */
+	const char *arrival;  /* NULL: the line has no delay, as that of an expiry */
+	const char *address;  /* NULL: none */
+	enum category category;
+	bool uncounted, never_deferred;
+	int code;             /* 0: 550 or 450 by class */
+};
+
+struct want_entry {
+	const char *address;
+	enum status status;
+	int64_t count;
+	const char *first, *last;
+	enum category reason;
+};
+
+struct scenario {
+	const char *name;
+	struct event events[64];
+	struct want_entry want[4];
+	struct want_counts { int delivered, deferred, soft, hard, hard_as_soft, soft_to_hard; } want_counts;
+};
+
+static struct fact fact_of(const struct event *e, char message[64])
+{
+	enum class class_ = category_class(e->category);
+	struct fact f = { .kind = e->kind, .time_s = at(e->time), .arrival_s = e->arrival ? at(e->arrival) : 0,
+		.address = sv_of(e->address ? e->address : ""), .uncounted = e->uncounted, .never_deferred = e->never_deferred };
+
+	(void)snprintf(message, 64, "h/postfix/%s", e->queue_id);
+	f.message = sv_of(message);
+	if (e->kind == FACT_DEFERRED || e->kind == FACT_FAILED)
+		f.failure = (struct failure){ .class_ = class_, .code = e->code ? e->code : class_ == CLASS_HARD ? 550 : 450,
+			.text = sv_of(category_name(e->category)), .remote = SV("mx.example.com"),
+			.occurrence = { .category = e->category, .rule = SV("a.rule") } };
+	return f;
+}
+
+static void commit(struct ledger *ledger)
+{
+	struct err err = { "" };
+
+	WANT_INT(ledger_commit(ledger, NULL, NULL, &err), STORE_OK);
+	WANT_INT(ledger->n, 0);
+}
+
+static void add_count(void *arg, struct sv day, struct sv name, int64_t value)
+{
+	static const char *const names[] = { "delivered", "deferred", "soft", "hard", "hard-as-soft", "soft-to-hard" };
+	int *v = arg;
+
+	(void)day;
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (sv_eq(name, sv_of(names[i])))
+			v[i] += (int)value;
+}
+
+static void want_counts(struct store *store, const struct want_counts *want)
+{
+	int v[6] = { 0 };
+	struct err err = { "" };
+
+	WANT_INT(store_counts(store, add_count, v, &err), STORE_OK);
+	const struct want_counts got = { v[0], v[1], v[2], v[3], v[4], v[5] };
+	WANT_INT(got.delivered, want->delivered);
+	WANT_INT(got.deferred, want->deferred);
+	WANT_INT(got.soft, want->soft);
+	WANT_INT(got.hard, want->hard);
+	WANT_INT(got.hard_as_soft, want->hard_as_soft);
+	WANT_INT(got.soft_to_hard, want->soft_to_hard);
+}
+
+static struct entry entry_of(struct store *store, const char *address)
+{
+	struct entry entry = { 0 };
+	struct arena arena = { 0 };
+	struct err err = { "" };
+	enum store_result result = store_entry(store, &arena, sv_of(address), &entry, &err);
+
+	WANT(result == STORE_OK || result == STORE_ABSENT);
+	arena_free(&arena); /* of store_memory: its strings are the store's own */
+	return entry;
+}
+
+static void run(const struct scenario *s, size_t batch)
+{
+	struct store *store = store_memory();
+	struct ledger ledger;
+	char row[128], message[64];
+
+	(void)snprintf(row, sizeof row, "%s (batches of %zu)", s->name, batch);
+	test_row = row;
+	ledger_init(&ledger, store, &config);
+	for (size_t i = 0; i < COUNT(s->events) && s->events[i].time; i++) {
+		struct fact f = fact_of(&s->events[i], message);
+		ledger_add(&ledger, &f);
+		memset(message, '#', sizeof message); /* whoever wants to keep it must copy it */
+		if (ledger.n == batch)
+			commit(&ledger);
+	}
+	commit(&ledger);
+	for (size_t i = 0; i < COUNT(s->want) && s->want[i].address; i++) {
+		const struct want_entry *want = &s->want[i];
+		struct entry got = entry_of(store, want->address);
+		WANT_STRING(status_name(got.status), status_name(want->status));
+		if (want->status == STATUS_NONE)
+			continue;
+		WANT_INT(got.count, want->count);
+		WANT_STRING(category_name(got.reason), category_name(want->reason));
+		if (want->first)
+			WANT_INT(got.first_s, at(want->first));
+		if (want->last)
+			WANT_INT(got.last_s, at(want->last));
+	}
+	want_counts(store, &s->want_counts);
+	ledger_free(&ledger);
+	store_free(store);
+}
+
+#define DAY1 "2025-01-01T00:00:00Z"
+#define DELIVERED(time, queue_id, arrival, address) { FACT_DELIVERED, time, queue_id, arrival, address, CATEGORY_OTHER, false, false, 0 }
+#define DEFERRED(time, queue_id, arrival, address, category) { FACT_DEFERRED, time, queue_id, arrival, address, category, false, false, 0 }
+#define FAILED(time, queue_id, arrival, address, category) { FACT_FAILED, time, queue_id, arrival, address, category, false, false, 0 }
+#define EXPIRED(time, queue_id) { FACT_EXPIRED, time, queue_id, NULL, NULL, CATEGORY_OTHER, false, false, 0 }
+#define REMOVED(time, queue_id) { FACT_REMOVED, time, queue_id, NULL, NULL, CATEGORY_OTHER, false, false, 0 }
+
+static const struct scenario scenarios[] = {
+	{ "deferred, then delivered, is none",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    DEFERRED("2025-01-01T00:10:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    DELIVERED("2025-01-01T00:20:10Z", "Q1", DAY1, "a@x.example"), REMOVED("2025-01-01T00:20:10Z", "Q1") },
+	  { { .address = "a@x.example" } }, { .delivered = 1, .deferred = 2 } },
+	{ "deferred, then bounced, is one: of the last reply, from the first attempt",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    DEFERRED("2025-01-01T00:10:10Z", "Q1", DAY1, "a@x.example", CATEGORY_GREYLISTED),
+	    FAILED("2025-01-01T00:20:10Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL) },
+	  { { "a@x.example", STATUS_SOFT, 1, "2025-01-01T00:00:10Z", "2025-01-01T00:20:10Z", CATEGORY_MAILBOX_FULL } },
+	  { .deferred = 2, .soft = 1 } },
+	{ "expired: of the last reply, dated by the last attempt",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    DEFERRED("2025-01-03T00:10:10Z", "Q1", DAY1, "a@x.example", CATEGORY_GREYLISTED),
+	    EXPIRED("2025-01-03T00:10:11Z", "Q1"), REMOVED("2025-01-03T00:10:11Z", "Q1") },
+	  { { "a@x.example", STATUS_SOFT, 1, "2025-01-01T00:00:10Z", "2025-01-03T00:10:10Z", CATEGORY_GREYLISTED } },
+	  { .deferred = 2, .soft = 1 } },
+	{ "expiry ends every recipient still pending",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    DEFERRED("2025-01-01T00:00:11Z", "Q1", DAY1, "b@x.example", CATEGORY_GREYLISTED),
+	    DEFERRED("2025-01-01T00:00:12Z", "Q1", DAY1, "c@x.example", CATEGORY_SERVER_BUSY),
+	    DELIVERED("2025-01-01T01:00:00Z", "Q1", DAY1, "b@x.example"),
+	    EXPIRED("2025-01-03T00:00:00Z", "Q1") },
+	  { { "a@x.example", STATUS_SOFT, 1, "2025-01-01T00:00:10Z", "2025-01-01T00:00:10Z", CATEGORY_NETWORK },
+	    { .address = "b@x.example" },
+	    { "c@x.example", STATUS_SOFT, 1, "2025-01-01T00:00:12Z", "2025-01-01T00:00:12Z", CATEGORY_SERVER_BUSY } },
+	  { .delivered = 1, .deferred = 3, .soft = 2 } },
+	{ "expiry said twice is one",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    EXPIRED("2025-01-03T00:00:00Z", "Q1"), EXPIRED("2025-01-03T00:00:00Z", "Q1") },
+	  { { "a@x.example", STATUS_SOFT, 1, NULL, NULL, CATEGORY_NETWORK } }, { .deferred = 1, .soft = 1 } },
+	{ "expiry of another message",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK), EXPIRED("2025-01-03T00:00:00Z", "q1") },
+	  { { .address = "a@x.example" } }, { .deferred = 1 } },
+	{ "a queue id used again: the old message's recipients are not pending any more",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    DEFERRED("2025-01-01T02:00:10Z", "Q1", "2025-01-01T02:00:00Z", "b@x.example", CATEGORY_GREYLISTED),
+	    EXPIRED("2025-01-03T00:00:00Z", "Q1") },
+	  { { .address = "a@x.example" }, { "b@x.example", STATUS_SOFT, 1, NULL, NULL, CATEGORY_GREYLISTED } },
+	  { .deferred = 2, .soft = 1 } },
+	{ "a queue id used again for the same recipient: its own first attempt",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    FAILED("2025-01-01T02:00:10Z", "Q1", "2025-01-01T02:00:00Z", "a@x.example", CATEGORY_MAILBOX_FULL) },
+	  { { "a@x.example", STATUS_SOFT, 1, "2025-01-01T02:00:10Z", "2025-01-01T02:00:10Z", CATEGORY_MAILBOX_FULL } },
+	  { .deferred = 1, .soft = 1 } },
+	{ "delays are rounded: two seconds are the same arrival",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", "2025-01-01T00:00:02Z", "a@x.example", CATEGORY_NETWORK),
+	    DEFERRED("2025-01-01T00:20:10Z", "Q1", "2025-01-01T00:00:04Z", "b@x.example", CATEGORY_NETWORK),
+	    FAILED("2025-01-01T02:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK), EXPIRED("2025-01-03T00:00:00Z", "Q1") },
+	  { { "a@x.example", STATUS_SOFT, 1, "2025-01-01T00:00:10Z", NULL, CATEGORY_NETWORK },
+	    { "b@x.example", STATUS_SOFT, 1, "2025-01-01T00:20:10Z", NULL, CATEGORY_NETWORK } }, { .deferred = 2, .soft = 2 } },
+	{ "three seconds are another arrival",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    DEFERRED("2025-01-01T00:20:10Z", "Q1", "2025-01-01T00:00:03Z", "b@x.example", CATEGORY_NETWORK),
+	    EXPIRED("2025-01-03T00:00:00Z", "Q1") },
+	  { { .address = "a@x.example" }, { "b@x.example", STATUS_SOFT, 1, NULL, NULL, CATEGORY_NETWORK } }, { .deferred = 2, .soft = 1 } },
+	{ "removed by an admin: nobody failed",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK), REMOVED("2025-01-01T01:00:00Z", "Q1"),
+	    EXPIRED("2025-01-03T00:00:00Z", "Q1") },
+	  { { .address = "a@x.example" } }, { .deferred = 1 } },
+	{ "removed, and its queue id used again",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK), REMOVED("2025-01-01T01:00:00Z", "Q1"),
+	    DEFERRED("2025-01-01T02:00:10Z", "Q1", "2025-01-01T02:00:00Z", "b@x.example", CATEGORY_GREYLISTED),
+	    EXPIRED("2025-01-03T00:00:00Z", "Q1") },
+	  { { .address = "a@x.example" }, { "b@x.example", STATUS_SOFT, 1, NULL, NULL, CATEGORY_GREYLISTED } },
+	  { .deferred = 2, .soft = 1 } },
+	{ "delivered and removed, and its queue id used again",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    DELIVERED("2025-01-01T00:20:10Z", "Q1", DAY1, "a@x.example"), REMOVED("2025-01-01T00:20:10Z", "Q1"),
+	    DEFERRED("2025-01-01T02:00:10Z", "Q1", "2025-01-01T02:00:00Z", "a@x.example", CATEGORY_GREYLISTED),
+	    DEFERRED("2025-01-01T03:00:10Z", "Q1", "2025-01-01T02:00:00Z", "a@x.example", CATEGORY_GREYLISTED),
+	    DELIVERED("2025-01-01T04:00:00Z", "Q2", "2025-01-01T04:00:00Z", "b@x.example"),
+	    EXPIRED("2025-01-03T00:00:00Z", "Q1") },
+	  { { "a@x.example", STATUS_SOFT, 1, "2025-01-01T02:00:10Z", "2025-01-01T03:00:10Z", CATEGORY_GREYLISTED } },
+	  { .delivered = 2, .deferred = 3, .soft = 1 } },
+	{ "an alias: the second address is not counted, but has its entry",
+	  { { FACT_FAILED, "2025-01-01T00:00:10Z", "Q1", DAY1, "final@x.example", CATEGORY_RECIPIENT_UNKNOWN, false, false, 0 },
+	    { FACT_FAILED, "2025-01-01T00:00:10Z", "Q1", DAY1, "alias@x.example", CATEGORY_RECIPIENT_UNKNOWN, true, false, 0 },
+	    { FACT_DELIVERED, "2025-01-01T00:00:11Z", "Q2", DAY1, "final2@x.example", CATEGORY_OTHER, false, false, 0 },
+	    { FACT_DELIVERED, "2025-01-01T00:00:11Z", "Q2", DAY1, "alias2@x.example", CATEGORY_OTHER, true, false, 0 },
+	    { FACT_DEFERRED, "2025-01-01T00:00:12Z", "Q3", DAY1, "final3@x.example", CATEGORY_NETWORK, false, false, 0 },
+	    { FACT_DEFERRED, "2025-01-01T00:00:12Z", "Q3", DAY1, "alias3@x.example", CATEGORY_NETWORK, true, false, 0 } },
+	  { { "final@x.example", STATUS_HARD, 1, NULL, NULL, CATEGORY_RECIPIENT_UNKNOWN },
+	    { "alias@x.example", STATUS_HARD, 1, NULL, NULL, CATEGORY_RECIPIENT_UNKNOWN } },
+	  { .delivered = 1, .deferred = 1, .hard = 1 } },
+	{ "without a usable address: counted only",
+	  { FAILED("2025-01-01T00:00:10Z", "Q1", DAY1, NULL, CATEGORY_RECIPIENT_UNKNOWN),
+	    DEFERRED("2025-01-01T00:00:10Z", "Q2", DAY1, NULL, CATEGORY_NETWORK), EXPIRED("2025-01-03T00:00:10Z", "Q2"),
+	    DELIVERED("2025-01-01T00:00:10Z", "Q3", DAY1, NULL) },
+	  { { .address = "" } }, { .delivered = 1, .deferred = 1, .hard = 1 } },
+	{ "never deferred: nothing is pending, and it counts all the same",
+	  { { FACT_FAILED, "2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL, false, true, 0 },
+	    { FACT_DELIVERED, "2025-01-01T00:00:10Z", "Q1", DAY1, "b@x.example", CATEGORY_OTHER, false, true, 0 } },
+	  { { "a@x.example", STATUS_SOFT, 1, "2025-01-01T00:00:10Z", "2025-01-01T00:00:10Z", CATEGORY_MAILBOX_FULL }, { .address = "b@x.example" } },
+	  { .delivered = 1, .soft = 1 } },
+	{ "class none is nobody's failure",
+	  { FAILED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_SUPPRESSED),
+	    DEFERRED("2025-01-01T00:00:10Z", "Q2", DAY1, "a@x.example", CATEGORY_AUTOREPLY), EXPIRED("2025-01-03T00:00:10Z", "Q2") },
+	  { { .address = "a@x.example" } }, { .deferred = 1 } },
+	{ "5xx counted as soft",
+	  { { FACT_FAILED, "2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_BLOCKED_REPUTATION, false, false, 554 },
+	    { FACT_FAILED, "2025-01-01T00:00:10Z", "Q2", DAY1, "b@x.example", CATEGORY_GREYLISTED, false, false, 499 } },
+	  { { "a@x.example", STATUS_SOFT, 1, NULL, NULL, CATEGORY_BLOCKED_REPUTATION } }, { .soft = 2, .hard_as_soft = 1 } },
+	{ "a delivery clears what is soft, not what is hard",
+	  { FAILED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    FAILED("2025-01-01T00:00:10Z", "Q2", DAY1, "b@x.example", CATEGORY_RECIPIENT_UNKNOWN),
+	    DELIVERED("2025-01-02T00:00:00Z", "Q3", "2025-01-02T00:00:00Z", "a@x.example"),
+	    DELIVERED("2025-01-02T00:00:00Z", "Q4", "2025-01-02T00:00:00Z", "b@x.example") },
+	  { { .address = "a@x.example" }, { "b@x.example", STATUS_HARD, 1, NULL, NULL, CATEGORY_RECIPIENT_UNKNOWN } },
+	  { .delivered = 2, .soft = 1, .hard = 1 } },
+	{ "two recipients of a message, failed one by one",
+	  { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+	    DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "b@x.example", CATEGORY_NETWORK),
+	    FAILED("2025-01-01T01:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_RECIPIENT_UNKNOWN),
+	    FAILED("2025-01-01T02:00:10Z", "Q1", DAY1, "b@x.example", CATEGORY_RECIPIENT_UNKNOWN),
+	    EXPIRED("2025-01-03T00:00:10Z", "Q1") },
+	  { { "a@x.example", STATUS_HARD, 1, "2025-01-01T00:00:10Z", NULL, CATEGORY_RECIPIENT_UNKNOWN },
+	    { "b@x.example", STATUS_HARD, 1, "2025-01-01T00:00:10Z", "2025-01-01T02:00:10Z", CATEGORY_RECIPIENT_UNKNOWN } },
+	  { .deferred = 2, .hard = 2 } },
+	{ "the fourth without exchangers within 12 months, through retries and expiries",
+	  { DEFERRED("2025-03-10T12:00:00Z", "Q1", "2025-03-10T11:00:00Z", "a@x.example", CATEGORY_DNS_NO_MX), EXPIRED("2025-03-12T12:00:00Z", "Q1"),
+	    FAILED("2025-06-01T00:00:00Z", "Q2", "2025-06-01T00:00:00Z", "a@x.example", CATEGORY_DNS_NO_MX),
+	    DEFERRED("2025-09-01T00:00:00Z", "Q3", "2025-09-01T00:00:00Z", "a@x.example", CATEGORY_NETWORK),
+	    DEFERRED("2025-09-02T00:00:00Z", "Q3", "2025-09-01T00:00:00Z", "a@x.example", CATEGORY_DNS_NO_MX), EXPIRED("2025-09-03T00:00:00Z", "Q3"),
+	    DEFERRED("2026-03-10T11:00:00Z", "Q4", "2026-03-10T11:00:00Z", "a@x.example", CATEGORY_DNS_NO_MX),
+	    DEFERRED("2026-03-10T11:59:59Z", "Q4", "2026-03-10T11:00:00Z", "a@x.example", CATEGORY_DNS_NO_MX), EXPIRED("2026-03-12T12:00:00Z", "Q4") },
+	  { { "a@x.example", STATUS_HARD, 4, "2025-03-10T12:00:00Z", "2026-03-10T11:59:59Z", CATEGORY_DNS_NO_MX } },
+	  { .deferred = 5, .soft = 4, .soft_to_hard = 1 } },
+	{ "12 months exactly",
+	  { DEFERRED("2025-03-10T12:00:00Z", "Q1", "2025-03-10T11:00:00Z", "a@x.example", CATEGORY_DNS_NO_MX), EXPIRED("2025-03-12T12:00:00Z", "Q1"),
+	    FAILED("2025-06-01T00:00:00Z", "Q2", "2025-06-01T00:00:00Z", "a@x.example", CATEGORY_DNS_NO_MX),
+	    FAILED("2025-09-01T00:00:00Z", "Q3", "2025-09-01T00:00:00Z", "a@x.example", CATEGORY_DNS_NO_MX),
+	    FAILED("2026-03-10T12:00:00Z", "Q4", "2026-03-10T11:00:00Z", "a@x.example", CATEGORY_DNS_NO_MX) },
+	  { { "a@x.example", STATUS_SOFT, 4, NULL, NULL, CATEGORY_DNS_NO_MX } }, { .deferred = 1, .soft = 4 } },
+	{ "full over three days is held, and told as converted",
+	  { DEFERRED("2025-01-01T00:00:00Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL), EXPIRED("2025-01-03T00:00:00Z", "Q1"),
+	    FAILED("2025-01-04T00:00:00Z", "Q2", "2025-01-04T00:00:00Z", "a@x.example", CATEGORY_MAILBOX_FULL) },
+	  { { "a@x.example", STATUS_HELD, 2, NULL, NULL, CATEGORY_MAILBOX_FULL } }, { .deferred = 1, .soft = 2, .soft_to_hard = 1 } },
+	{ "full, a delivery in between, full again",
+	  { FAILED("2025-01-01T00:00:00Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL),
+	    DELIVERED("2025-01-02T00:00:00Z", "Q2", "2025-01-02T00:00:00Z", "a@x.example"),
+	    FAILED("2025-01-05T00:00:00Z", "Q3", "2025-01-05T00:00:00Z", "a@x.example", CATEGORY_MAILBOX_FULL) },
+	  { { "a@x.example", STATUS_SOFT, 1, "2025-01-05T00:00:00Z", NULL, CATEGORY_MAILBOX_FULL } }, { .delivered = 1, .soft = 2 } },
+	{ "one message over four days is one occurrence",
+	  { DEFERRED("2025-01-01T00:00:00Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL),
+	    DEFERRED("2025-01-02T00:00:00Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL),
+	    DEFERRED("2025-01-05T00:00:00Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL), EXPIRED("2025-01-05T00:00:00Z", "Q1") },
+	  { { "a@x.example", STATUS_SOFT, 1, DAY1, "2025-01-05T00:00:00Z", CATEGORY_MAILBOX_FULL } }, { .deferred = 3, .soft = 1 } },
+};
+
+static void whatever_the_batches(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(scenarios); i++)
+		for (size_t batch = 1; batch <= 8; batch++)
+			run(&scenarios[i], batch == 8 ? 1000 : batch);
+	test_row = "";
+}
+
+static void forty_retries_are_one(void **state)
+{
+	struct scenario s = { .name = "forty retries, then bounced",
+		.want = { { "a@x.example", STATUS_SOFT, 1, "2025-01-01T00:00:00Z", "2025-01-01T10:00:00Z", CATEGORY_SERVER_BUSY } },
+		.want_counts = { .deferred = 40, .soft = 1 } };
+	char times[40][32];
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		(void)snprintf(times[i], sizeof times[i], "2025-01-01T%02d:%02d:00Z", i / 4, i % 4 * 15);
+		s.events[i] = (struct event){ FACT_DEFERRED, times[i], "Q1", DAY1, "a@x.example", CATEGORY_NETWORK, false, false, 0 };
+	}
+	s.events[40] = (struct event){ FACT_FAILED, "2025-01-01T10:00:00Z", "Q1", DAY1, "a@x.example", CATEGORY_SERVER_BUSY, false, false, 0 };
+	run(&s, 1);
+	run(&s, 7);
+	run(&s, 1000);
+	s.name = "forty retries, then expired";
+	s.events[40] = (struct event){ FACT_EXPIRED, "2025-01-01T10:00:00Z", "Q1", NULL, NULL, CATEGORY_OTHER, false, false, 0 };
+	s.want[0].last = "2025-01-01T09:45:00Z";
+	s.want[0].reason = CATEGORY_NETWORK;
+	run(&s, 1);
+	run(&s, 7);
+	run(&s, 1000);
+	test_row = "";
+}
+
+/* ---- what a person has decided ---- */
+
+static void put_entry(struct store *store, const char *address, enum status status)
+{
+	struct transaction t = { 0 };
+	struct arena arena = { 0 };
+	struct err err = { "" };
+
+	transaction_begin(&t, &arena);
+	struct account *a = transaction_account(&t, sv_of(address));
+	a->needs_window = true;
+	WANT_INT(store_load(store, &t, &err), STORE_OK);
+	a->entry = (struct entry){ .status = status, .origin = ORIGIN_MANUAL, .since_s = 1000, .by = SV("anna") };
+	a->changed = true;
+	WANT_INT(store_commit(store, &t, &err), STORE_OK);
+	transaction_free(&t);
+	arena_free(&arena);
+}
+
+static void protected_statuses_stay(void **state)
+{
+	static const struct event events[] = {
+		FAILED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_RECIPIENT_UNKNOWN),
+		DEFERRED("2025-01-01T00:00:10Z", "Q2", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL), EXPIRED("2025-01-03T00:00:00Z", "Q2"),
+		FAILED("2025-01-09T00:00:10Z", "Q3", "2025-01-09T00:00:10Z", "a@x.example", CATEGORY_MAILBOX_FULL),
+		DELIVERED("2025-02-01T00:00:00Z", "Q4", "2025-02-01T00:00:00Z", "a@x.example"),
+	};
+	static const enum status kept[] = { STATUS_COMPLAINT, STATUS_MANUAL, STATUS_ALLOW };
+	char message[64];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(kept); i++) {
+		struct store *store = store_memory();
+		struct ledger ledger;
+		test_row = status_name(kept[i]);
+		put_entry(store, "a@x.example", kept[i]);
+		ledger_init(&ledger, store, &config);
+		for (size_t j = 0; j < COUNT(events); j++) {
+			struct fact f = fact_of(&events[j], message);
+			ledger_add(&ledger, &f);
+			commit(&ledger);
+		}
+		struct entry e = entry_of(store, "a@x.example");
+		WANT_STRING(status_name(e.status), status_name(kept[i]));
+		WANT_INT(e.since_s, 1000);
+		WANT_INT(e.origin, ORIGIN_MANUAL);
+		WANT_TEXT(e.by, "anna");
+		ledger_free(&ledger);
+		store_free(store);
+	}
+	test_row = "";
+}
+
+/* ---- counters by day ---- */
+
+static void by_day(void *arg, struct sv day, struct sv name, int64_t value)
+{
+	char *text = arg;
+
+	if (sv_eq(name, SV("delivered")) || sv_eq(name, SV("cat:network")) || sv_eq(name, SV("code:4")))
+		(void)snprintf(text + strlen(text), 512 - strlen(text), "%.*s %.*s %d;", SV_ARG(day), SV_ARG(name), (int)value);
+}
+
+static void counted_on_the_day_of_the_event(void **state)
+{
+	static const struct event events[] = {
+		DELIVERED("2024-02-29T23:59:59Z", "Q1", "2024-02-29", "a@x.example"),
+		DELIVERED("2024-03-01T00:00:00Z", "Q2", "2024-02-29", "a@x.example"),
+		DELIVERED("2024-03-01T01:00:00Z", "Q3", "2024-02-29", "a@x.example"),
+		DEFERRED("2024-03-02T00:00:00Z", "Q4", "2024-03-02", "b@x.example", CATEGORY_NETWORK),
+		EXPIRED("2024-03-04T00:00:00Z", "Q4"), /* final only now */
+	};
+	static const char *const want[] = { "20240229 delivered 1;", "20240301 delivered 2;", "20240304 cat:network 1;", "20240304 code:4 1;" };
+	struct store *store = store_memory();
+	struct ledger ledger;
+	struct err err = { "" };
+	char message[64], text[512] = "";
+
+	(void)state;
+	ledger_init(&ledger, store, &config);
+	for (size_t i = 0; i < COUNT(events); i++) {
+		struct fact f = fact_of(&events[i], message);
+		ledger_add(&ledger, &f);
+	}
+	commit(&ledger);
+	WANT_INT(store_counts(store, by_day, text, &err), STORE_OK);
+	for (size_t i = 0; i < COUNT(want); i++)
+		WANT_PART(text, want[i]);
+	ledger_free(&ledger);
+	store_free(store);
+}
+
+/* ---- a store that will not, or not yet ---- */
+
+struct moody {
+	struct store store;
+	struct store *inner;
+	int conflicts, unreachable, commits;
+};
+
+static enum store_result moody_load(struct store *store, struct transaction *t, struct err *err)
+{
+	return store_load(((struct moody *)store)->inner, t, err);
+}
+
+static enum store_result moody_commit(struct store *store, struct transaction *t, struct err *err)
+{
+	struct moody *m = (struct moody *)store;
+
+	m->commits++;
+	if (m->unreachable-- > 0) {
+		(void)err_set(err, "no answer");
+		return STORE_UNREACHABLE;
+	}
+	if (m->conflicts-- > 0)
+		return STORE_CONFLICT;
+	return store_commit(m->inner, t, err);
+}
+
+static const struct store_ops moody_ops = { .load = moody_load, .commit = moody_commit };
+
+struct watched {
+	int facts, suppressed;
+};
+
+static void watch(void *arg, const struct fact *fact, const struct account *account)
+{
+	struct watched *w = arg;
+
+	w->facts++;
+	if (fact->kind == FACT_FAILED && account && account->transitions && account->transitions->to == STATUS_HARD)
+		w->suppressed++;
+}
+
+static void nothing_is_lost_or_doubled(void **state)
+{
+	struct moody m = { .store = { &moody_ops }, .inner = store_memory(), .conflicts = 3, .unreachable = 1 };
+	struct event event = FAILED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_RECIPIENT_UNKNOWN);
+	struct watched watched = { 0 };
+	struct ledger ledger;
+	struct err err = { "" };
+	char message[64];
+
+	(void)state;
+	ledger_init(&ledger, &m.store, &config);
+	ledger.watch = watch;
+	ledger.watch_arg = &watched;
+	struct fact f = fact_of(&event, message);
+	ledger_add(&ledger, &f);
+	WANT_INT(ledger_commit(&ledger, NULL, NULL, &err), STORE_UNREACHABLE);
+	WANT_INT(ledger.n, 1); /* still there */
+	WANT_INT(watched.facts, 0);
+	WANT_INT(ledger_commit(&ledger, NULL, NULL, &err), STORE_OK);
+	WANT_INT(m.commits, 5);
+	WANT_INT(ledger.n, 0);
+	WANT_INT(watched.facts, 1);
+	WANT_INT(watched.suppressed, 1);
+	struct entry e = entry_of(m.inner, "a@x.example");
+	WANT_INT(e.status, STATUS_HARD);
+	WANT_INT(e.count, 1);
+	want_counts(m.inner, &(struct want_counts){ .hard = 1 });
+
+	m.conflicts = 1000000; /* a livelock ends */
+	ledger_add(&ledger, &f);
+	WANT_INT(ledger_commit(&ledger, NULL, NULL, &err), STORE_CONFLICT);
+	WANT(strlen(err.text) > 10);
+	WANT_INT(ledger.n, 1);
+	WANT_INT(watched.facts, 1);
+	ledger_forget(&ledger);
+	WANT_INT(ledger.n, 0);
+	ledger_free(&ledger);
+	store_free(m.inner);
+}
+
+/* ---- many facts at once ---- */
+
+static bool count_entry(void *arg, struct sv address, const struct entry *entry)
+{
+	(void)address;
+	return ++*(size_t *)arg < 1500 && entry->status == STATUS_HARD;
+}
+
+static void long_texts_and_many_facts(void **state)
+{
+	struct store *store = store_memory();
+	struct ledger ledger;
+	struct err err = { "" };
+	char text[2000], address[64];
+	size_t n = 0;
+
+	(void)state;
+	memset(text, 'x', sizeof text);
+	ledger_init(&ledger, store, &config);
+	for (int i = 0; i < 2000; i++) {
+		struct fact f = { .kind = FACT_FAILED, .time_s = 1000000 - i, .message = SV("h/p/Q"), .arrival_s = i,
+			.failure = { .class_ = CLASS_HARD, .code = 550, .text = sv_make(text, sizeof text) } };
+		(void)snprintf(address, sizeof address, "user%d@x.example", i);
+		f.address = sv_of(address);
+		ledger_add(&ledger, &f);
+	}
+	commit(&ledger);
+	WANT_INT(entry_of(store, "user1999@x.example").text.n, STATE_TEXT_MAX);
+	WANT_INT(entry_of(store, "user0@x.example").since_s, 1000000);
+	WANT_INT(store_suppressed(store, count_entry, &n, &err), STORE_OK);
+	WANT_INT(n, 1500); /* the callback ended it */
+	ledger_free(&ledger);
+	store_free(store);
+}
+
+int main(void)
+{
+	struct err err = { "" };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whatever_the_batches),
+		cmocka_unit_test(forty_retries_are_one),
+		cmocka_unit_test(protected_statuses_stay),
+		cmocka_unit_test(counted_on_the_day_of_the_event),
+		cmocka_unit_test(nothing_is_lost_or_doubled),
+		cmocka_unit_test(long_texts_and_many_facts),
+	};
+
+	if (!config_parse("defaults", "", &config, &err))
+		return 1;
+	return RUN(tests);
+}

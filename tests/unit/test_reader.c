@@ -1,0 +1,262 @@
+#include "test.h"
+
+#include "reader.h"
+
+static struct config config;
+static struct ruleset *rules;
+
+static const char rule_file[] = "rules = ("
+	"{ id = \"t.unknown\"; category = \"recipient.unknown\"; enhanced = \"5.1.1\"; },"
+	"{ id = \"t.full\"; category = \"mailbox.full\"; enhanced = \"x.2.2\"; },"
+	"{ id = \"t.network\"; category = \"network\"; text = \"timed out\"; } );";
+
+/* ---- a log in, facts out as lines of text ---- */
+
+struct seen {
+	char text[2048];
+};
+
+static void see(void *arg, const struct fact *f)
+{
+	static const char *const kinds[] = { "delivered", "deferred", "failed", "expired", "removed" };
+	char *text = ((struct seen *)arg)->text;
+	size_t n = strlen(text);
+	bool failure = f->kind == FACT_DEFERRED || f->kind == FACT_FAILED;
+
+	(void)snprintf(text + n, sizeof ((struct seen *)arg)->text - n, "%s%s <%.*s>%s%s%s%.*s\n", f->uncounted ? "also " : "", kinds[f->kind],
+		SV_ARG(f->address), failure ? " " : "", failure ? category_name(f->failure.occurrence.category) : "",
+		f->sender.n ? " by " : "", SV_ARG(f->sender));
+}
+
+/* Reads lines whose header is short: "HH:MM:SS process: message". */
+static void read_log(struct reader *reader, const char *log, struct seen *seen)
+{
+	static struct record record;
+	struct stamp_anchor anchor = { 0 };
+	struct sv rest = sv_of(log);
+
+	while (rest.n) {
+		struct sv line = sv_cut(&rest, '\n');
+		char text[4096];
+		int n = snprintf(text, sizeof text, "2026-11-21T%.*sZ mail %.*s", 8, line.p, SV_ARG(sv_skip(line, 9)));
+		WANT(n > 0 && (size_t)n < sizeof text);
+		if (reader_line(reader, sv_make(text, (size_t)n), &anchor, &record) != RECORD_NONE)
+			record_facts(reader, &record, see, seen);
+	}
+}
+
+#define BEGIN(id) "09:00:00 postfix/smtpd[1]: " id ": client=h.example[192.0.2.1], sasl_method=PLAIN, sasl_username=anna\n"
+#define QUEUED(id, sender, n) "09:00:01 postfix/qmgr[1]: " id ": from=<" sender ">, size=100, nrcpt=" n " (queue active)\n"
+#define RELAY "relay=mx.b.example[192.0.2.9]:25, delay=2, delays=0/0/1/1, "
+#define SENT(to) "to=<" to ">, " RELAY "dsn=2.0.0, status=sent (250 2.0.0 ok)\n"
+#define UNKNOWN(to) "to=<" to ">, " RELAY "dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.9] said: 550 5.1.1 no such user (in reply to RCPT TO command))\n"
+#define REMOVED(id) "09:00:09 postfix/qmgr[1]: " id ": removed\n"
+
+static const struct {
+	const char *name, *log, *want;
+	enum attribute_to attribute_to;
+	enum record_left_out want_left_out; /* one line was; LEFT_OUT_NOT: none */
+} table[] = {
+	{ "delivered", BEGIN("4F5C6") QUEUED("4F5C6", "s@a.example", "1") "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("U@b.example") REMOVED("4F5C6"),
+	  "delivered <u@b.example> by s@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "bounced", BEGIN("4F5C6") QUEUED("4F5C6", "s@a.example", "1") "09:00:02 postfix/smtp[1]: 4F5C6: " UNKNOWN("u@b.example") REMOVED("4F5C6"),
+	  "failed <u@b.example> recipient.unknown by s@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "its beginning was not seen: it may have been deferred", "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("u@b.example") REMOVED("4F5C6"),
+	  "delivered <u@b.example>\nremoved <>\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "deferred, then expired", BEGIN("4F5C6") QUEUED("4F5C6", "s@a.example", "1")
+	  "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, " RELAY "dsn=4.2.2, status=deferred (host mx.b.example[192.0.2.9] said: 452 4.2.2 full (in reply to RCPT TO command))\n"
+	  "09:10:02 postfix/qmgr[1]: 4F5C6: from=<s@a.example>, status=expired, returned to sender\n" REMOVED("4F5C6"),
+	  "deferred <u@b.example> mailbox.full by s@a.example\nexpired <> by s@a.example\nremoved <> by s@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "soft_bounce=yes keeps it in the queue", BEGIN("4F5C6") "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, " RELAY "dsn=4.1.1, status=SOFTBOUNCE (550 5.1.1 no)\n" REMOVED("4F5C6"),
+	  "deferred <u@b.example> recipient.unknown\nremoved <>\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "bounce failed names nobody", BEGIN("4F5C6") "09:00:02 postfix/bounce[1]: 4F5C6: status=deferred (bounce failed)\n", "", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "the null sender", BEGIN("4F5C6") QUEUED("4F5C6", "", "1") "09:00:02 postfix/smtp[1]: 4F5C6: " UNKNOWN("u@b.example") REMOVED("4F5C6"), "",
+	  ATTRIBUTE_FINAL, LEFT_OUT_NULL },
+	{ "double-bounce", QUEUED("4F5C6", "Double-Bounce@a.example", "1") "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("u@b.example"), "",
+	  ATTRIBUTE_FINAL, LEFT_OUT_NULL },
+	{ "somebody with such a name", QUEUED("4F5C6", "double-bounce-list@a.example", "1") "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("u@b.example"),
+	  "delivered <u@b.example> by double-bounce-list@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "a probe", "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, " RELAY "dsn=2.1.5, status=deliverable (250 2.1.5 ok)\n", "", ATTRIBUTE_FINAL, LEFT_OUT_PROBE },
+	{ "a probe that failed", "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, " RELAY "dsn=5.1.1, status=undeliverable (550 5.1.1 no)\n", "", ATTRIBUTE_FINAL, LEFT_OUT_PROBE },
+	{ "nobody was asked", "09:00:02 postfix/error[1]: 4F5C6: to=<u@b.example>, relay=none, delay=2, delays=0/0/1/1, dsn=4.4.1, status=deferred (delivery temporarily suspended: connect to mx[192.0.2.9]:25: Connection timed out)\n",
+	  "", ATTRIBUTE_FINAL, LEFT_OUT_NO_ATTEMPT },
+	{ "nobody was asked, retry(8)", "09:00:02 postfix/retry[1]: 4F5C6: to=<u@b.example>, relay=none, delay=2, delays=0/0/1/1, dsn=4.4.1, status=deferred (delivery temporarily suspended: timed out)\n",
+	  "", ATTRIBUTE_FINAL, LEFT_OUT_NO_ATTEMPT },
+	{ "relay=none of smtp(8) is an attempt", "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, relay=none, delay=2, delays=0/0/1/1, dsn=4.4.1, status=deferred (connect to mx[192.0.2.9]:25: Connection timed out)\n",
+	  "deferred <u@b.example> network\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "error(8) that bounces says it for good", "09:00:02 postfix/error[1]: 4F5C6: to=<u@b.example>, relay=none, delay=2, delays=0/0/1/1, dsn=5.1.1, status=bounced (User unknown in virtual alias table)\n",
+	  "failed <u@b.example> recipient.unknown\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "through a content filter and back", BEGIN("4F5C6") QUEUED("4F5C6", "s@a.example", "1")
+	  "09:00:03 postfix/smtpd[2]: 5A6B7: client=localhost[127.0.0.1], orig_queue_id=4F5C6, orig_client=h.example[192.0.2.1]\n" QUEUED("5A6B7", "s@a.example", "1")
+	  "09:00:04 postfix/smtp[1]: 4F5C6: to=<u@b.example>, relay=127.0.0.1[127.0.0.1]:10024, delay=2, delays=0/0/1/1, dsn=2.0.0, status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 5A6B7)\n"
+	  REMOVED("4F5C6") "09:00:05 postfix/smtp[1]: 5A6B7: " SENT("u@b.example") REMOVED("5A6B7"),
+	  "delivered <u@b.example> by s@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_HOP },
+	{ "to a second instance", BEGIN("4F5C6") "09:00:03 postfix-out/smtpd[2]: 5A6B7: client=mail[192.0.2.5]\n"
+	  "09:00:04 postfix/smtp[1]: 4F5C6: to=<u@b.example>, relay=192.0.2.5[192.0.2.5]:10025, delay=2, delays=0/0/1/1, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 5A6B7)\n"
+	  "09:00:05 postfix-out/smtp[1]: 5A6B7: " SENT("u@b.example"), "delivered <u@b.example>\n", ATTRIBUTE_FINAL, LEFT_OUT_HOP },
+	{ "forwarded to another of our own", BEGIN("4F5C6") "09:00:03 postfix/pickup[1]: 5A6B7: uid=0 from=<s@a.example>\n"
+	  "09:00:04 postfix/local[1]: 4F5C6: to=<list@a.example>, relay=local, delay=0.1, delays=0/0/0/0.1, dsn=2.0.0, status=sent (forwarded as 5A6B7)\n", "", ATTRIBUTE_FINAL, LEFT_OUT_HOP },
+	{ "an id of somebody else's queue", BEGIN("4F5C6") "09:00:04 postfix/smtp[1]: 4F5C6: to=<u@b.example>, " RELAY "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 5A6B7)\n" REMOVED("4F5C6"),
+	  "delivered <u@b.example>\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "the very same id at the next host", BEGIN("4F5C6") "09:00:04 postfix/smtp[1]: 4F5C6: to=<u@b.example>, " RELAY "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 4F5C6)\n" REMOVED("4F5C6"),
+	  "delivered <u@b.example>\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "an id of ours from hours ago", "05:00:00 postfix/smtpd[2]: 5A6B7: client=localhost[127.0.0.1]\n" BEGIN("4F5C6")
+	  "09:00:04 postfix/smtp[1]: 4F5C6: to=<u@b.example>, " RELAY "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 5A6B7)\n" REMOVED("4F5C6"),
+	  "delivered <u@b.example>\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "ambiguous", BEGIN("4F5C6") "09:00:02 postfix/smtp[1]: 4F5C6: to=<victim@b.example>, relay=x, delay=0, dsn=5.1.1, status=bounced (550 5.1.1 no)@evil.example>, " RELAY "dsn=2.0.0, status=sent (ok)\n",
+	  "", ATTRIBUTE_FINAL, LEFT_OUT_AMBIGUOUS },
+	{ "malformed", BEGIN("4F5C6") "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, status=bounced (550 5.1.1 no)\n", "", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "an address that has no key is counted", "09:00:02 postfix/local[1]: 4F5C6: to=<root>, relay=local, delay=0, dsn=2.0.0, status=sent (delivered to mailbox)\n",
+	  "delivered <>\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "quoted", "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("\"A B\"@b.example"), "delivered <a b@b.example>\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+
+#define ALIAS(nrcpt) BEGIN("4F5C6") QUEUED("4F5C6", "s@a.example", nrcpt) \
+	"09:00:02 postfix/smtp[1]: 4F5C6: to=<final@b.example>, orig_to=<alias@a.example>, " RELAY "dsn=5.1.1, status=bounced (550 5.1.1 no)\n"
+	{ "alias, final", ALIAS("1"), "failed <final@b.example> recipient.unknown by s@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "alias, original", ALIAS("1"), "failed <alias@a.example> recipient.unknown by s@a.example\n", ATTRIBUTE_ORIGINAL, LEFT_OUT_NOT },
+	{ "alias, both", ALIAS("1"), "failed <final@b.example> recipient.unknown by s@a.example\nalso failed <alias@a.example> recipient.unknown by s@a.example\n", ATTRIBUTE_BOTH, LEFT_OUT_NOT },
+	{ "alias with two targets, original", ALIAS("2"), "failed <final@b.example> recipient.unknown by s@a.example\n", ATTRIBUTE_ORIGINAL, LEFT_OUT_NOT },
+	{ "alias with two targets, both", ALIAS("2"), "failed <final@b.example> recipient.unknown by s@a.example\n", ATTRIBUTE_BOTH, LEFT_OUT_NOT },
+	{ "nobody knows how many, original", "09:00:02 postfix/smtp[1]: 4F5C6: to=<final@b.example>, orig_to=<alias@a.example>, " RELAY "dsn=5.1.1, status=bounced (550 5.1.1 no)\n",
+	  "failed <final@b.example> recipient.unknown\n", ATTRIBUTE_ORIGINAL, LEFT_OUT_NOT },
+	{ "no alias, original", BEGIN("4F5C6") QUEUED("4F5C6", "s@a.example", "1") "09:00:02 postfix/smtp[1]: 4F5C6: " UNKNOWN("u@b.example"),
+	  "failed <u@b.example> recipient.unknown by s@a.example\n", ATTRIBUTE_ORIGINAL, LEFT_OUT_NOT },
+};
+
+static void logs(void **state)
+{
+	(void)state;
+	EACH(row, table) {
+		struct reader reader;
+		struct seen seen = { "" };
+		config.attribute_to = (int)row->attribute_to;
+		reader_init(&reader, &config, rules);
+		read_log(&reader, row->log, &seen);
+		WANT_STRING(seen.text, row->want);
+		for (int i = LEFT_OUT_PROBE; i < LEFT_OUT_COUNT; i++)
+			WANT_INT(reader.counts.left_out[i], i == (int)row->want_left_out);
+		reader_free(&reader);
+	}
+	config.attribute_to = ATTRIBUTE_FINAL;
+}
+
+/* ---- the fact itself ---- */
+
+static struct fact last_fact;
+static char last_message[128];
+
+static void keep(void *arg, const struct fact *f)
+{
+	(void)arg;
+	last_fact = *f;
+	(void)snprintf(last_message, sizeof last_message, "%.*s", SV_ARG(f->message));
+}
+
+static void what_a_fact_holds(void **state)
+{
+	static const char *const log[] = {
+		"2026-11-21T08:59:58Z mail postfix/smtpd[1]: 4F5C6: client=h.example[192.0.2.1], sasl_method=PLAIN, sasl_username=anna",
+		"2026-11-21T08:59:58Z mail postfix/cleanup[1]: 4F5C6: message-id=<1@a.example>",
+		"2026-11-21T08:59:59Z mail postfix/qmgr[1]: 4F5C6: from=<s@a.example>, size=100, nrcpt=1 (queue active)",
+		"2026-11-21T09:00:02.600000Z mail postfix/smtp[1]: 4F5C6: to=<u@b.example>, relay=mx.b.example[192.0.2.9]:25, delay=4.5, delays=0/0/1/1, dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.9] said: 550 5.1.1 no such user (in reply to RCPT TO command))",
+	};
+	struct stamp_anchor anchor = { 0 };
+	static struct record record;
+	struct reader reader;
+
+	(void)state;
+	reader_init(&reader, &config, rules);
+	for (size_t i = 0; i < COUNT(log); i++)
+		WANT_INT(reader_line(&reader, sv_of(log[i]), &anchor, &record), i == 3 ? RECORD_DELIVERY : RECORD_NONE);
+	record_facts(&reader, &record, keep, NULL);
+	WANT_INT(last_fact.kind, FACT_FAILED);
+	WANT_INT(last_fact.time_s, at("2026-11-21T09:00:02Z"));
+	WANT_INT(last_fact.arrival_s, at("2026-11-21T08:59:58Z"));
+	WANT_STRING(last_message, "mail/postfix/4F5C6");
+	WANT(last_fact.never_deferred);
+	WANT_TEXT(last_fact.sender, "s@a.example");
+	WANT_TEXT(last_fact.login, "anna");
+	WANT_TEXT(last_fact.client, "h.example[192.0.2.1]");
+	WANT_TEXT(last_fact.message_id, "<1@a.example>");
+	WANT_TEXT(last_fact.failure.remote, "mx.b.example");
+	WANT_TEXT(last_fact.failure.occurrence.rule, "t.unknown");
+	WANT_INT(last_fact.failure.occurrence.category, CATEGORY_RECIPIENT_UNKNOWN);
+	WANT_INT(last_fact.failure.class_, CLASS_HARD);
+	WANT_INT(last_fact.failure.code, 550);
+	reader_free(&reader);
+}
+
+/* The login of who sent it first is known after the filter, too. */
+static void a_login_outlives_the_filter(void **state)
+{
+	static const char log[] = BEGIN("4F5C6")
+		"09:00:03 postfix/smtpd[2]: 5A6B7: client=localhost[127.0.0.1], orig_queue_id=4F5C6, orig_client=h.example[192.0.2.1]\n"
+		"09:00:04 postfix/smtpd[2]: 6A6B7: client=localhost[127.0.0.1], sasl_username=bert, orig_queue_id=4F5C6\n";
+	struct seen seen = { "" };
+	struct reader reader;
+
+	(void)state;
+	reader_init(&reader, &config, rules);
+	read_log(&reader, log, &seen);
+	WANT_TEXT(link_find(&reader.links, SV("mail"), SV("postfix"), SV("5A6B7"))->login, "anna");
+	WANT_TEXT(link_find(&reader.links, SV("mail"), SV("postfix"), SV("6A6B7"))->login, "bert");
+	reader_free(&reader);
+}
+
+/* A queue id used again: who sent the old message says nothing about the new one. */
+static void an_old_sender_is_forgotten(void **state)
+{
+	static const char log[] = BEGIN("4F5C6") QUEUED("4F5C6", "", "1") REMOVED("4F5C6") BEGIN("4F5C6")
+		"09:00:20 postfix/smtp[1]: 4F5C6: " SENT("u@b.example");
+	struct seen seen = { "" };
+	struct reader reader;
+
+	(void)state;
+	reader_init(&reader, &config, rules);
+	read_log(&reader, log, &seen);
+	WANT_STRING(seen.text, "delivered <u@b.example>\n");
+	reader_free(&reader);
+}
+
+static void counts(void **state)
+{
+	static const char log[] = BEGIN("4F5C6") "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("a@b.example") "09:00:02 postfix/smtp[1]: 4F5C6: " UNKNOWN("b@b.example")
+		"09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, status=bounced (no relay)\n" "09:00:03 no header of a line\n" "09:00:03 dovecot: hello\n"
+		"09:10:02 postfix/qmgr[1]: 4F5C6: from=<s@a.example>, status=expired, returned to sender\n";
+	struct seen seen = { "" };
+	struct reader reader;
+
+	(void)state;
+	reader_init(&reader, &config, rules);
+	read_log(&reader, log, &seen);
+	WANT_INT(reader.counts.lines, 7);
+	WANT_INT(reader.counts.unparsed, 1);
+	WANT_INT(reader.counts.rejected, 1);
+	WANT_INT(reader.counts.attempts, 3);
+	WANT_INT(reader.counts.status[DELIVERY_SENT], 1);
+	WANT_INT(reader.counts.status[DELIVERY_BOUNCED], 1);
+	WANT_INT(reader.counts.status[DELIVERY_EXPIRED], 1);
+	WANT_INT(reader.counts.left_out[LEFT_OUT_NOT], 2);
+	reader_free(&reader);
+}
+
+int main(void)
+{
+	struct err err = { "" };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(logs),
+		cmocka_unit_test(what_a_fact_holds),
+		cmocka_unit_test(a_login_outlives_the_filter),
+		cmocka_unit_test(an_old_sender_is_forgotten),
+		cmocka_unit_test(counts),
+	};
+
+	rules = ruleset_parse("t.conf", rule_file, &err);
+	if (!rules || !config_parse("defaults", "", &config, &err)) {
+		print_error("%s\n", err.text);
+		return 1;
+	}
+	int failed = RUN(tests);
+	ruleset_free(rules);
+	return failed;
+}

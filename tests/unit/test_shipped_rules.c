@@ -1,0 +1,292 @@
+/* conf/rules.d and conf/nixie.conf against what they claim. Runs at the top of the tree. */
+#include "test.h"
+
+#include "conffile.h"
+#include "config.h"
+#include "decide.h"
+#include "rules.h"
+
+static struct ruleset *rules;
+
+static const struct rule *winner(const struct rule_example *example, struct verdict *v)
+{
+	static struct reply reply;
+
+	ruleset_classify_text(rules, example->reply, (struct enhanced){ 0 }, example->relay, &reply, v);
+	return v->rule;
+}
+
+/* All that is wrong is told at once: whoever writes rules wants to see it all. */
+static void every_example_wins_its_rule(void **state)
+{
+	size_t wrong = 0, examples = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ruleset_count(rules); i++) {
+		const struct rule *r = ruleset_rule(rules, i);
+		for (size_t j = 0; j < r->n_match; j++, examples++) {
+			struct verdict v;
+			const struct rule *won = winner(&r->match[j], &v);
+			if (won == r)
+				continue;
+			wrong++;
+			print_error("%s:%u: rule %s: %s wins: %.*s\n", r->file, r->match[j].line, r->id,
+				won ? won->id : "no rule", SV_ARG(r->match[j].reply));
+		}
+		if (r->n_match == 0) {
+			wrong++;
+			print_error("%s:%u: rule %s has no example in match\n", r->file, r->line, r->id);
+		}
+	}
+	WANT_INT(wrong, 0);
+	WANT(examples >= ruleset_count(rules));
+	WANT_INT(ruleset_limit_hits(rules), 0);
+}
+
+static void no_counter_example_does(void **state)
+{
+	size_t wrong = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ruleset_count(rules); i++) {
+		const struct rule *r = ruleset_rule(rules, i);
+		for (size_t j = 0; j < r->n_no_match; j++) {
+			struct verdict v;
+			if (winner(&r->no_match[j], &v) != r)
+				continue;
+			wrong++;
+			print_error("%s:%u: rule %s wins its counter-example: %.*s\n", r->file, r->no_match[j].line, r->id,
+				SV_ARG(r->no_match[j].reply));
+		}
+	}
+	WANT_INT(wrong, 0);
+}
+
+/* The prefilter only leaves out what could not match: with it and without it, the same. */
+static void want_same_without_prefilter(struct sv text, struct sv relay)
+{
+	static struct reply reply;
+	struct verdict with, without;
+
+	ruleset_classify_text(rules, text, (struct enhanced){ 0 }, relay, &reply, &with);
+	ruleset_set_plain(rules, true);
+	ruleset_classify_text(rules, text, (struct enhanced){ 0 }, relay, &reply, &without);
+	ruleset_set_plain(rules, false);
+	if (with.rule != without.rule)
+		print_error("with: %s, without: %s: %.*s\n", with.rule ? with.rule->id : "-", without.rule ? without.rule->id : "-", SV_ARG(text));
+	WANT(with.rule == without.rule);
+	WANT_INT(with.category, without.category);
+	WANT_INT(with.class_, without.class_);
+	WANT_SV(with.matched, without.matched);
+}
+
+static void the_prefilter_changes_nothing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ruleset_count(rules); i++) {
+		const struct rule *r = ruleset_rule(rules, i);
+		for (size_t j = 0; j < r->n_match + r->n_no_match; j++) {
+			const struct rule_example *e = j < r->n_match ? &r->match[j] : &r->no_match[j - r->n_match];
+			char text[2048];
+			size_t n = e->reply.n < sizeof text ? e->reply.n : sizeof text;
+			for (size_t k = 0; k < n; k++) /* patterns have no case */
+				text[k] = e->reply.p[k] >= 'a' && e->reply.p[k] <= 'z' ? (char)(e->reply.p[k] - 32) : e->reply.p[k];
+			want_same_without_prefilter(e->reply, e->relay);
+			want_same_without_prefilter(sv_make(text, n), e->relay);
+			want_same_without_prefilter(sv_head(e->reply, n / 2), e->relay);
+			want_same_without_prefilter(sv_skip(e->reply, n / 2), sv_make("", 0));
+			want_same_without_prefilter(sv_skip(e->reply, n / 3), e->relay);
+		}
+	}
+}
+
+static void ids_are_unique_and_spelt_alike(void **state)
+{
+	(void)state;
+	WANT(ruleset_count(rules) > 100);
+	for (size_t i = 0; i < ruleset_count(rules); i++) {
+		const char *id = ruleset_rule(rules, i)->id;
+		test_row = id;
+		WANT(strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789.-") == strlen(id));
+		for (size_t j = 0; j < i; j++)
+			WANT(strcmp(ruleset_rule(rules, j)->id, id) != 0);
+	}
+	test_row = "";
+}
+
+static void every_category_has_a_rule(void **state)
+{
+	bool has[CATEGORY_COUNT] = { [CATEGORY_COMPLAINT] = true }; /* comes as feedback, not in a log */
+
+	(void)state;
+	for (size_t i = 0; i < ruleset_count(rules); i++)
+		has[ruleset_rule(rules, i)->category] = true;
+	for (int i = 0; i < CATEGORY_COUNT; i++) {
+		test_row = category_name((enum category)i);
+		WANT(has[i]);
+	}
+	test_row = "";
+}
+
+/* What may suppress somebody at once, and what never. */
+static void classes(void **state)
+{
+	static const struct { const char *name, *reply; bool want_hard; } table[] = {
+		{ "a user unknown", "550 5.1.1 <u@example.com>: Recipient address rejected: User unknown in virtual mailbox table", true },
+		{ "a full mailbox, said with 5xx", "552 5.2.2 Mailbox full", false },
+		{ "a full mailbox, said with 4xx", "452 4.2.2 Mailbox full", false },
+		{ "a bare 550", "550", false },
+		{ "a 550 that says nothing", "550 5.0.0 Message rejected", false },
+		{ "a block list that quotes the recipient", "550 5.7.1 <u@example.com>: Service unavailable; Client host [192.0.2.1] blocked using bl.example.org; user unknown", false },
+		{ "relaying", "554 5.7.1 <u@example.com>: Relay access denied", false },
+		{ "our sender", "550 5.1.8 <s@example.org>: Sender address rejected: Domain not found", false },
+		{ "nothing", "", false },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct rule_example example = { sv_of(row->reply), sv_of(""), 0 };
+		struct verdict v;
+		(void)winner(&example, &v);
+		WANT_INT(v.class_ == CLASS_HARD, row->want_hard);
+	}
+	for (size_t i = 0; i < ruleset_count(rules); i++) {
+		const struct rule *r = ruleset_rule(rules, i);
+		test_row = r->id;
+		WANT(r->category != CATEGORY_MAILBOX_FULL || r->class_ == CLASS_SOFT);
+		WANT(r->class_ != CLASS_HARD || category_fault(r->category) == FAULT_RECIPIENT);
+	}
+	test_row = "";
+}
+
+/* Our own refusals, seen in the log of the host that asked us, count against nobody. */
+static void our_refusals_are_known_again(void **state)
+{
+	(void)state;
+	for (int reason = 0; reason < CATEGORY_COUNT; reason++) {
+		static const enum status refused[] = { STATUS_HARD, STATUS_HELD, STATUS_COMPLAINT, STATUS_MANUAL };
+		for (size_t i = 0; i < COUNT(refused); i++) {
+			struct entry e = { .status = refused[i], .reason = (enum category)reason, .since_s = 1795252321,
+				.until_s = refused[i] == STATUS_HELD ? 1796548321 : 0, .token = SV("1795252321000-0") };
+			struct decision d;
+			struct verdict v;
+			char text[700];
+			decide(&e, 1795252322, &d);
+			(void)snprintf(text, sizeof text, "host mx.example.com[192.0.2.1] said: %.9s <u@example.com>: Recipient address rejected: %s (in reply to RCPT TO command)",
+				d.reply, d.reply + 10);
+			struct rule_example example = { sv_of(text), sv_of("mx.example.com"), 0 };
+			test_row = d.reply;
+			(void)winner(&example, &v);
+			WANT_STRING(category_name(v.category), "suppressed");
+			WANT_INT(v.class_, CLASS_NONE);
+		}
+	}
+	test_row = "";
+}
+
+/* ---- conf/nixie.conf ---- */
+
+static const struct node *find(const struct node *root, const char *name)
+{
+	char group[64];
+	const char *dot = strchr(name, '.');
+
+	if (!dot)
+		return node_get(root, name);
+	(void)snprintf(group, sizeof group, "%.*s", (int)(dot - name), name);
+	const struct node *node = node_get(root, group);
+	return node ? node_get(node, dot + 1) : NULL;
+}
+
+static void want_same_value(const struct config_option *o, const struct config *got, const struct config *want)
+{
+	const char *g = (const char *)got + o->offset, *w = (const char *)want + o->offset;
+
+	switch (o->type) {
+	case OPTION_STRING:
+		WANT_STRING(g, w);
+		break;
+	case OPTION_STRINGS: {
+		const struct strings *gs = (const struct strings *)(const void *)g, *ws = (const struct strings *)(const void *)w;
+		WANT_INT(gs->n, ws->n);
+		for (size_t i = 0; i < gs->n; i++)
+			WANT_STRING(gs->v[i], ws->v[i]);
+		break;
+	}
+	case OPTION_BOOL:
+		WANT_INT(*(const bool *)g, *(const bool *)w);
+		break;
+	case OPTION_ENUM:
+		WANT_INT(*(const int *)(const void *)g, *(const int *)(const void *)w);
+		break;
+	case OPTION_SPAN:
+		WANT(memcmp(g, w, sizeof(int32_t)) == 0);
+		WANT_INT(((const struct span *)(const void *)g)->ms, ((const struct span *)(const void *)w)->ms);
+		break;
+	case OPTION_CONVERSIONS: {
+		const struct conversions *gc = (const struct conversions *)(const void *)g, *wc = (const struct conversions *)(const void *)w;
+		WANT_INT(gc->n, wc->n);
+		for (size_t i = 0; i < gc->n; i++) {
+			const struct conversion *a = &gc->v[i], *b = &wc->v[i];
+			WANT_STRING(a->match, b->match);
+			WANT(a->count == b->count && a->per == b->per && a->to == b->to && a->reset_on_delivery == b->reset_on_delivery);
+			WANT(a->window.months == b->window.months && a->window.ms == b->window.ms);
+			WANT(a->min_span.months == b->min_span.months && a->min_span.ms == b->min_span.ms);
+			WANT(a->term.months == b->term.months && a->term.ms == b->term.ms);
+		}
+		break;
+	}
+	case OPTION_NUMBER:
+	case OPTION_MODE:
+	case OPTION_MS:
+	case OPTION_BYTES:
+		WANT_INT(*(const int64_t *)(const void *)g, *(const int64_t *)(const void *)w);
+		break;
+	}
+}
+
+static void the_sample_has_every_option_with_its_default(void **state)
+{
+	static struct config got, want;
+	struct config_args args = { .path = "conf/nixie.conf" };
+	struct err err = { "" };
+
+	(void)state;
+	bool ok = config_load(&args, &got, &err) && config_parse("defaults", "", &want, &err);
+	WANT_STRING(err.text, "");
+	WANT(ok);
+	struct conffile *file = conffile_read(args.path, &err);
+	WANT(file);
+	for (size_t i = 0; i < config_options_n; i++) {
+		test_row = config_options[i].name;
+		WANT(find(conffile_root(file), config_options[i].name) != NULL);
+		want_same_value(&config_options[i], &got, &want);
+	}
+	test_row = "";
+	conffile_free(file);
+}
+
+int main(void)
+{
+	const char *const directories[] = { "conf/rules.d" };
+	struct err err = { "" };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_example_wins_its_rule),
+		cmocka_unit_test(no_counter_example_does),
+		cmocka_unit_test(the_prefilter_changes_nothing),
+		cmocka_unit_test(ids_are_unique_and_spelt_alike),
+		cmocka_unit_test(every_category_has_a_rule),
+		cmocka_unit_test(classes),
+		cmocka_unit_test(our_refusals_are_known_again),
+		cmocka_unit_test(the_sample_has_every_option_with_its_default),
+	};
+
+	rules = ruleset_load(directories, 1, &err);
+	if (!rules) {
+		print_error("%s\n", err.text);
+		return 1;
+	}
+	int failed = RUN(tests);
+	ruleset_free(rules);
+	return failed;
+}

@@ -1,0 +1,19 @@
+# make unit: every tests/unit/test_*.c is one program, built into $(BUILD)/test/;
+# all are run, and the last line sums up. Debian package beside the build's: libcmocka-dev.
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(wildcard tests/unit/test_*.c))
+UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard logtail/*.c)) policyd/proto.c)
+
+$(BUILD)/test/%.o: tests/unit/%.c Makefile tests/unit/unit.mk
+	@mkdir -p $(@D)
+	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon -Ilogtail -Ipolicyd $(PKG_CFLAGS) -MMD -MP -c $< -o $@
+
+$(UNIT_TESTS): %: %.o $(UNIT_OBJECTS) $(LIB)
+	$(LINK) -lcmocka -lz -o $@
+
+.PHONY: unit unit-programs
+unit-programs: $(UNIT_TESTS)
+unit: unit-programs
+	@tests/unit/run.sh $(UNIT_TESTS)
+
+-include $(wildcard $(BUILD)/test/*.d)
