@@ -13,6 +13,9 @@
 #include "log.h"
 #include "year.h"
 
+/* Lines of several daemons are not in order to the second. */
+#define OVERLAP_S 2
+
 /* The same log under another spelling of its directory is the same source. What the
  * last part of the path stands for (a file, a link) may change with a rotation. */
 static void make_name(struct source *s, const char *host)
@@ -294,7 +297,7 @@ static void open_oldest_after(struct source *s, int64_t time_s)
 		if (!open_file(s, v[i].path))
 			continue;
 		struct sv text = sv_make(bytes, peek(s, 0, bytes, sizeof bytes));
-		if (!line_parse(sv_cut(&text, '\n'), &anchor, &line) || anchor.time_s < time_s)
+		if (!line_parse(sv_cut(&text, '\n'), &anchor, &line) || anchor.time_s < time_s - OVERLAP_S)
 			continue;
 		if (!best || line.time_us < best_us) {
 			best = &v[i];

@@ -83,6 +83,8 @@ class Down(Failures):
         wait_until(lambda: self.site.ask('user@example.com') == 'DUNNO', 'DUNNO', child=child)
 
     def test_policyd_killed_under_an_open_connection(self):
+        # with everysec a kill may lose what was written last
+        self.redis.options += ['--appendfsync', 'always']
         self.redis.start()
         child = self.site.policyd()
         self.site.ctl_ok('suppress', 'gone@example.com')
