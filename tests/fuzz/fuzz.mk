@@ -42,6 +42,6 @@ fuzz-seeds:
 		$(FUZZ_BUILD)/fuzz/fuzz_$$name -runs=0 -timeout=10 tests/fuzz/seeds/$$name >$(FUZZ_BUILD)/$$name.log 2>&1 || \
 			{ cat $(FUZZ_BUILD)/$$name.log; echo "fuzz-seeds: $$name failed"; exit 1; }; \
 	done
-	@echo "fuzz-seeds: $(FUZZ): all seeds pass"
+	@echo "$(words $(FUZZ)) passed, 0 failed"
 
 -include $(wildcard $(BUILD)/fuzz/*.d)
