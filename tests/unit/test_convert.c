@@ -393,6 +393,16 @@ static void any_order_gives_the_same(void **state)
 		{ "four over more than a year", 4, { { CATEGORY_DNS_NO_MX, 100, 200, "1" }, { CATEGORY_DNS_NO_MX, 300, 400, "2" },
 		  { CATEGORY_DNS_NO_MX, 500, 600, "3" }, { CATEGORY_DNS_NO_MX, 400 * 86400, 400 * 86400, "4" } }, STATUS_SOFT },
 		{ "full twice", 2, { { CATEGORY_MAILBOX_FULL, 100, 200, "1" }, { CATEGORY_MAILBOX_FULL, 4 * 86400, 4 * 86400 + 9, "2" } }, STATUS_HELD },
+		{ "full three times", 3, { { CATEGORY_MAILBOX_FULL, 100, 200, "1" }, { CATEGORY_MAILBOX_FULL, 4 * 86400, 4 * 86400 + 9, "2" },
+		  { CATEGORY_MAILBOX_FULL, 6 * 86400, 6 * 86400 + 9, "3" } }, STATUS_HELD },
+		{ "full, and full again after the term", 3, { { CATEGORY_MAILBOX_FULL, 100, 200, "1" }, { CATEGORY_MAILBOX_FULL, 4 * 86400, 4 * 86400 + 9, "2" },
+		  { CATEGORY_MAILBOX_FULL, 30 * 86400, 30 * 86400 + 9, "3" } }, STATUS_HELD },
+		{ "five without exchangers", 5, { { CATEGORY_DNS_NO_MX, 100, 200, "1" }, { CATEGORY_DNS_NO_MX, 300, 400, "2" },
+		  { CATEGORY_DNS_NO_MX, 500, 600, "3" }, { CATEGORY_DNS_NO_MX, 700, 800, "4" }, { CATEGORY_DNS_NO_MX, 900, 1000, "5" } }, STATUS_HARD },
+		{ "without exchangers, and unknown", 5, { { CATEGORY_DNS_NO_MX, 100, 200, "1" }, { CATEGORY_DNS_NO_MX, 300, 400, "2" },
+		  { CATEGORY_DNS_NO_MX, 500, 600, "3" }, { CATEGORY_DNS_NO_MX, 700, 800, "4" }, { CATEGORY_RECIPIENT_UNKNOWN, 750, 760, "5" } }, STATUS_HARD },
+		{ "full, and unknown", 3, { { CATEGORY_MAILBOX_FULL, 100, 200, "1" }, { CATEGORY_MAILBOX_FULL, 4 * 86400, 4 * 86400 + 9, "2" },
+		  { CATEGORY_RECIPIENT_UNKNOWN, 5 * 86400, 5 * 86400, "3" } }, STATUS_HARD },
 		{ "hard twice", 2, { { CATEGORY_RECIPIENT_UNKNOWN, 100, 200, "1" }, { CATEGORY_RECIPIENT_DISABLED, 300, 400, "2" } }, STATUS_HARD },
 		{ "a mixture", 5, { { CATEGORY_NETWORK, 100, 200, "1" }, { CATEGORY_MAILBOX_FULL, 150, 400, "2" },
 		  { CATEGORY_RECIPIENT_DISABLED, 500, 600, "3" }, { CATEGORY_OTHER, 700, 800, "4" }, { CATEGORY_DNS_NO_MX, 5, 900, "5" } }, STATUS_HARD },
@@ -417,6 +427,7 @@ static void any_order_gives_the_same(void **state)
 				continue;
 			WANT_INT(s->entry.since_s, in_order.since_s);
 			WANT_INT(s->entry.until_s, in_order.until_s);
+			WANT_INT(s->entry.term, in_order.term);
 		} while (next_permutation(order, row->n));
 	}
 }

@@ -55,6 +55,8 @@ static void deliveries(void **state)
 		  "a@b.example", NULL, "dovecot", "", 0, 0, "2.0.0", DELIVERY_SENT, "delivered via dovecot service" },
 		{ "port that is none", "4F5C64474F: to=<a@b.example>, relay=mx[192.0.2.1]:65536, delay=1, dsn=2.0.0, status=sent (ok)",
 		  "a@b.example", NULL, "mx", "192.0.2.1", 0, 1000000, "2.0.0", DELIVERY_SENT, "ok" },
+		{ "relay with a blank is no host's name", "4F5C64474F: to=<a@b.example>, relay=mx x[192.0.2.1]:25, delay=1, dsn=2.0.0, status=sent (ok)",
+		  "a@b.example", NULL, "mx", "192.0.2.1", 25, 1000000, "2.0.0", DELIVERY_SENT, "ok" },
 		{ "nested parentheses", "4F5C64474F: to=<a@b.example>, relay=none, delay=1, dsn=4.3.0, status=deferred (a (b (c) d) e)",
 		  "a@b.example", NULL, "none", "", 0, 1000000, "4.3.0", DELIVERY_DEFERRED, "a (b (c) d) e" },
 		{ "parentheses that do not balance", "4F5C64474F: to=<a@b.example>, relay=none, delay=1, dsn=4.3.0, status=deferred (a) b) c (d)",

@@ -586,17 +586,31 @@ static void rotated_to_names_with_dates(void **state)
 /* Restored from a backup, or unpacked from an image: all changed at the same second. */
 static void siblings_of_one_time(void **state)
 {
+	static const struct { const char *name, *oldest, *older; } table[] = {
+		{ "numbers", "mail.log.2", "mail.log.1" },
+		{ "ten is older than nine", "mail.log.10", "mail.log.9" },
+		{ "dates", "mail.log-20261119", "mail.log-20261120" },
+		{ "dates behind a dot", "mail.log.20261119", "mail.log.20261120" },
+		{ "dates with hyphens", "mail.log.2026-11-19", "mail.log.2026-11-20" },
+	};
+
 	(void)state;
-	struct position p = read_two();
-	append("mail.log", "three\n");
-	move("mail.log", "mail.log.2");
-	append("mail.log.1", "four\n");
-	append("mail.log", "five\n");
-	set_changed("mail.log.2", "2026-11-20");
-	set_changed("mail.log.1", "2026-11-20");
-	set_changed("mail.log", "2026-11-20");
-	WANT(restart(&p));
-	WANT_STRING(lines(3), "three|four|five|");
+	EACH(row, table) {
+		(void)unlink(path_of("mail.log"));
+		WANT(restart(NULL));
+		struct position p = read_two();
+		append("mail.log", "three\n");
+		move("mail.log", row->oldest);
+		append(row->older, "four\n");
+		append("mail.log", "five\n");
+		set_changed(row->oldest, "2026-11-20");
+		set_changed(row->older, "2026-11-20");
+		set_changed("mail.log", "2026-11-20");
+		WANT(restart(&p));
+		WANT_STRING(lines(3), "three|four|five|");
+		(void)unlink(path_of(row->oldest));
+		(void)unlink(path_of(row->older));
+	}
 }
 
 static void compressed_while_stopped(void **state)
@@ -608,6 +622,29 @@ static void compressed_while_stopped(void **state)
 	WANT(!restart(&p));
 	WANT_PART(source.problem, "gone");
 	WANT_STRING(lines(0), "three|");
+}
+
+/* The file that was read is gone for good. What was rotated after it was not read yet. */
+static void the_oldest_that_was_not_read(void **state)
+{
+	(void)state;
+	append("mail.log", "2026-11-18T10:00:00Z mail p/s[1]: one\n2026-11-18T12:00:00Z mail p/s[1]: two\n");
+	start();
+	struct sv line;
+	while (source_next(&source, &line) == SOURCE_LINE)
+		;
+	struct position p;
+	source_position(&source, &arena, at("2026-11-18T12:00:00Z"), &p);
+	move("mail.log", "mail.log.2.gz");
+	append("mail.log.3", "2026-11-17T10:00:00Z mail p/s[1]: long ago\n");
+	append("mail.log.1", "2026-11-19T10:00:00Z mail p/s[1]: four\n");
+	append("mail.log", "2026-11-20T10:00:00Z mail p/s[1]: five\n");
+	set_changed("mail.log.3", "2026-11-17T10:00:00Z");
+	set_changed("mail.log.1", "2026-11-19T10:00:00Z");
+	WANT(!restart(&p));
+	WANT_PART(source.problem, "gone");
+	WANT_STRING(source.open_path, path_of("mail.log.1"));
+	WANT_STRING(lines(2), "2026-11-19T10:00:00Z mail p/s[1]: four|2026-11-20T10:00:00Z mail p/s[1]: five|");
 }
 
 /* The place is lost and the log is not there yet: no other file may be read in its stead. */
@@ -878,6 +915,7 @@ int main(void)
 		ON_FILES(rotated_to_names_with_dates),
 		ON_FILES(siblings_of_one_time),
 		ON_FILES(compressed_while_stopped),
+		ON_FILES(the_oldest_that_was_not_read),
 		ON_FILES(compressed_and_not_made_again),
 		ON_FILES(copytruncated_while_stopped),
 		ON_FILES(inode_used_again),

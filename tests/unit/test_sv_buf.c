@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include "err.h"
+
 /* ---- sv ---- */
 
 static void numbers(void **state)
@@ -265,6 +267,29 @@ static void json(void **state)
 	}
 }
 
+/* ---- err ---- */
+
+static void errors(void **state)
+{
+	static char longer[2 * ERR_TEXT_MAX];
+	struct err err;
+
+	(void)state;
+	memset(longer, 'x', sizeof longer - 1);
+	WANT(!err_set(&err, "%s is %d", "it", 7));
+	WANT(!err_prefix(&err, "%s:%d", "file", 1));
+	WANT_STRING(err.text, "file:1: it is 7");
+	err_set(&err, "%s", longer); /* cut, never more */
+	WANT_INT(strlen(err.text), ERR_TEXT_MAX - 1);
+	err_prefix(&err, "file");
+	WANT_INT(strlen(err.text), ERR_TEXT_MAX - 1);
+	WANT(strncmp(err.text, "file: xxx", 9) == 0);
+	err_set(&err, "why");
+	err_prefix(&err, "%s", longer); /* of a long prefix the beginning, and all of the text */
+	WANT(strncmp(err.text, "xxx", 3) == 0);
+	WANT_STRING(err.text + strlen(err.text) - 5, ": why");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +302,7 @@ int main(void)
 		cmocka_unit_test(clean),
 		cmocka_unit_test(no_pair_of_bytes_is_harmful),
 		cmocka_unit_test(json),
+		cmocka_unit_test(errors),
 	};
 
 	return RUN(tests);
