@@ -182,12 +182,20 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 		const struct occurrence *began = newest_term(c, w, &terms);
 		if (!began)
 			continue;
-		if (binds(e, STATUS_HARD, began->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, began->last_s)))
+		/* what a person decided, and what is stronger, stays */
+		bool same = e->status == c->to && e->origin == ORIGIN_LOG;
+		if (!same && (binds(e, STATUS_HARD, began->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, began->last_s))))
 			return CONVERT_RECORDED;
-		tell_of(e, f);
+		if (same)
+			e->term = terms - 1;
+		if (same && (began->last_s == e->since_s || (c->to == STATUS_HARD && binds(e, STATUS_HARD, began->last_s) && began->last_s > e->since_s)))
+			return CONVERT_RECORDED;
+		bool late = same && began->last_s < e->since_s; /* an older failure came late: the term began earlier */
+		if (!late)
+			tell_of(e, f);
 		e->term = terms - 1; /* the first one is no repetition */
 		set_status(e, c->to, began->last_s, span_is_zero(c->term) ? 0 : after_s(began->last_s, c->term));
-		return CONVERT_CONVERTED;
+		return late ? CONVERT_RECORDED : CONVERT_CONVERTED;
 	}
 	return CONVERT_RECORDED;
 }

@@ -170,26 +170,32 @@ static size_t list_siblings(const struct source *s, struct candidate **v_r)
 	return n;
 }
 
-/* mail.log.2 is older than mail.log.1, and mail.log is the newest */
-static uint64_t rotation_number(const char *path)
+/* Among files of one time: mail.log.2 is older than mail.log.1, mail.log-20261120 older
+ * than mail.log-20261121, and mail.log, which has neither, the newest. */
+static int64_t rotation_rank(const char *path)
 {
-	const char *dot = strrchr(path, '.');
-	uint64_t n = 0;
+	size_t at = strlen(path);
+	uint64_t n;
 
-	return dot && sv_u64(sv_of(dot + 1), UINT32_MAX, &n) ? n : 0;
+	while (at > 0 && sv_is_digit(path[at - 1]))
+		at--;
+	if (!path[at] || at == 0)
+		return INT64_MAX;
+	/* dates are of one length: their spelling is their order */
+	return path[at - 1] == '.' && sv_u64(sv_of(path + at), 9999, &n) ? -(int64_t)n : 0;
 }
 
-/* Oldest first: by last change; files of one time by their numbers. */
+/* Oldest first: by last change, then by rank. */
 static int by_age(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
-	uint64_t n = rotation_number(x->path), m = rotation_number(y->path);
+	int64_t n = rotation_rank(x->path), m = rotation_rank(y->path);
 
 	if (x->st.st_mtim.tv_sec != y->st.st_mtim.tv_sec)
 		return x->st.st_mtim.tv_sec < y->st.st_mtim.tv_sec ? -1 : 1;
 	if (x->st.st_mtim.tv_nsec != y->st.st_mtim.tv_nsec)
 		return x->st.st_mtim.tv_nsec < y->st.st_mtim.tv_nsec ? -1 : 1;
-	return n != m ? (n > m ? -1 : 1) : -strcmp(x->path, y->path);
+	return n != m ? (n < m ? -1 : 1) : strcmp(x->path, y->path);
 }
 
 /* ---- opening ---- */

@@ -88,6 +88,28 @@ static void four_within_twelve_months(void **state)
 	}
 }
 
+/* The limit is the conversion's own, also where a longer one keeps occurrences longer. */
+static void a_longer_window_beside_it(void **state)
+{
+	static const struct conversions two = { 2, {
+		{ .match = "dns.no-mx", .count = 2, .window = { .months = 12 }, .to = STATUS_HARD },
+		{ .match = "test.rule", .count = 5, .window = { .months = 36 }, .to = STATUS_HARD },
+	} };
+	static const struct { const char *name, *time; enum status want; } table[] = {
+		{ "12 months less a second", "2026-03-10T11:59:59Z", STATUS_HARD },
+		{ "12 months exactly", "2026-03-10T12:00:00Z", STATUS_SOFT },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct subject *s = new_subject(&two);
+		fails(s, CATEGORY_DNS_NO_MX, "2025-03-10T12:00:00Z", "2025-03-10T12:00:00Z");
+		fails(s, CATEGORY_DNS_NO_MX, row->time, row->time);
+		WANT_INT(s->window.n, 2);
+		WANT_INT(s->entry.status, row->want);
+	}
+}
+
 static void the_window_slides(void **state)
 {
 	struct subject *s = new_subject(&shipped);
@@ -501,6 +523,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(four_within_twelve_months),
+		cmocka_unit_test(a_longer_window_beside_it),
 		cmocka_unit_test(the_window_slides),
 		cmocka_unit_test(other_categories_do_not_count),
 		cmocka_unit_test(no_reset_where_none_is_asked_for),

@@ -186,6 +186,32 @@ static void what_a_fact_holds(void **state)
 	reader_free(&reader);
 }
 
+/* Lines without a delay do not know when their message came: it is the one on record. */
+static void what_has_no_arrival(void **state)
+{
+	static const char *const log[] = {
+		"2026-11-21T09:00:02Z mail postfix/qmgr[1]: 4F5C6: from=<s@a.example>, status=expired, returned to sender",
+		"2026-11-21T09:00:03Z mail postfix/qmgr[1]: 4F5C6: removed",
+	};
+	static const enum fact_kind want[] = { FACT_EXPIRED, FACT_REMOVED };
+	struct stamp_anchor anchor = { 0 };
+	static struct record record;
+	struct reader reader;
+
+	(void)state;
+	reader_init(&reader, &config, rules);
+	for (size_t i = 0; i < COUNT(log); i++) {
+		WANT(reader_line(&reader, sv_of(log[i]), &anchor, &record) != RECORD_NONE);
+		last_fact = (struct fact){ .arrival_s = 4711 };
+		record_facts(&reader, &record, keep, NULL);
+		WANT_INT(last_fact.kind, want[i]);
+		WANT_INT(last_fact.arrival_s, 0);
+		WANT_INT(last_fact.address.n, 0);
+		WANT_STRING(last_message, "mail/postfix/4F5C6");
+	}
+	reader_free(&reader);
+}
+
 /* The login of who sent it first is known after the filter, too. */
 static void a_login_outlives_the_filter(void **state)
 {
@@ -246,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logs),
 		cmocka_unit_test(what_a_fact_holds),
+		cmocka_unit_test(what_has_no_arrival),
 		cmocka_unit_test(a_login_outlives_the_filter),
 		cmocka_unit_test(an_old_sender_is_forgotten),
 		cmocka_unit_test(counts),

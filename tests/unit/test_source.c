@@ -73,6 +73,14 @@ static void move(const char *from, const char *to)
 	assert_int_equal(rename(path_of(from), path_of(to)), 0);
 }
 
+static uint64_t inode_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path_of(name), &st), 0);
+	return st.st_ino;
+}
+
 static int64_t file_bytes(const char *name)
 {
 	struct stat st;
@@ -295,6 +303,24 @@ static void renamed_and_still_written_to(void **state)
 	append("mail.log", "five\n");
 	WANT(restart(&p));
 	WANT_STRING(lines(0), "five|");
+}
+
+/* A new file without a byte in it: the writer may not have been told of it yet. */
+static void renamed_and_made_but_not_written_to(void **state)
+{
+	(void)state;
+	append("mail.log", "one\n");
+	start();
+	WANT_STRING(lines(0), "one|");
+	move("mail.log", "mail.log.1");
+	append("mail.log", "");
+	WANT_STRING(lines(1), "");
+	WANT_INT(source.inode, inode_of("mail.log.1"));
+	append("mail.log.1", "two\n");
+	WANT_STRING(lines(1), "two|");
+	append("mail.log", "three\n");
+	WANT_STRING(lines(1), "three|");
+	WANT_INT(source.inode, inode_of("mail.log"));
 }
 
 static void the_old_one_ends_within_a_line(void **state)
@@ -704,6 +730,32 @@ static void inode_used_again(void **state)
 	}
 }
 
+/* Of the same inode and long enough: only what is written at both ends tells it is another. */
+static void both_ends_must_be_the_same(void **state)
+{
+	static const struct { const char *name; long changed_at; bool want; } table[] = {
+		{ "nothing changed", -1, true }, { "in its first bytes", 3, false }, { "at the end of the first bytes", SOURCE_HEAD_BYTES - 1, false },
+		{ "in the bytes before the place", 30 * 57 - 3, false }, { "at the beginning of those", 30 * 57 - SOURCE_TAIL_BYTES, false },
+		{ "behind the place", 30 * 57, true },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		write_numbered("mail.log", 0, 30, -1);
+		WANT(restart(NULL));
+		(void)lines(0);
+		struct position p = position();
+		WANT_INT(p.offset, 30 * 57);
+		append("mail.log", "new\n");
+		int fd = open(path_of("mail.log"), O_WRONLY);
+		if (row->changed_at >= 0)
+			assert_int_equal(pwrite(fd, "N", 1, row->changed_at), 1);
+		(void)close(fd);
+		WANT_INT(restart(&p), row->want);
+		WANT_INT(source.offset, row->want ? 30 * 57 : 0);
+	}
+}
+
 /* A copy under another inode is the same log. */
 static void copied_and_moved_while_stopped(void **state)
 {
@@ -898,6 +950,7 @@ int main(void)
 		ON_FILES(lines_too_long_are_left_out),
 		ON_FILES(a_long_line_that_is_not_whole_yet),
 		ON_FILES(renamed_and_still_written_to),
+		ON_FILES(renamed_and_made_but_not_written_to),
 		ON_FILES(the_old_one_ends_within_a_line),
 		ON_FILES(unlinked_and_made_again),
 		ON_FILES(a_symlink_that_is_turned),
@@ -919,6 +972,7 @@ int main(void)
 		ON_FILES(compressed_and_not_made_again),
 		ON_FILES(copytruncated_while_stopped),
 		ON_FILES(inode_used_again),
+		ON_FILES(both_ends_must_be_the_same),
 		ON_FILES(copied_and_moved_while_stopped),
 		ON_FILES(files_that_begin_alike),
 		ON_FILES(position_at_the_beginning),
