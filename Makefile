@@ -25,9 +25,9 @@ COMMON := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard common/*.c))
 LIB := $(BUILD)/libnixie.a
 PROGRAMS := $(BUILD)/bin/nixie $(BUILD)/bin/nixie-policyd $(BUILD)/bin/nixie-logtail
 
-# where `make run` keeps its data, and what it reads
-RUNDIR ?= run
+# what `make run` reads, and where it keeps its data: the sample's are not yours
 LOG ?= contrib/sample/mail.log
+RUNDIR ?= $(if $(filter contrib/sample/mail.log,$(LOG)),run/sample,run)
 REDIS ?=
 
 .PHONY: all programs
@@ -35,7 +35,14 @@ all: deps-build
 	@$(MAKE) --no-print-directory programs
 programs: $(PROGRAMS) $(BUILD)/share/nixie/rules.d
 
-$(BUILD)/obj/%.o: %.c Makefile
+# objects are made anew when a path or a flag is another one
+FLAGS := $(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@
+FORCE:
+
+$(BUILD)/obj/%.o: %.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
@@ -132,8 +139,9 @@ install: all
 	$(INSTALL) -m 755 $(BUILD)/bin/nixie $(DESTDIR)$(PREFIX)/bin/
 	$(INSTALL) -m 755 $(BUILD)/bin/nixie-policyd $(BUILD)/bin/nixie-logtail $(DESTDIR)$(PREFIX)/sbin/
 	$(INSTALL) -m 644 conf/rules.d/*.conf $(DESTDIR)$(PREFIX)/share/nixie/rules.d/
-	$(INSTALL) -m 644 README.md LICENSE conf/nixie.conf contrib/postfix/main.cf.nixie contrib/exim/nixie-acl.conf \
-		$(DESTDIR)$(PREFIX)/share/doc/nixie/
+	$(INSTALL) -m 644 README.md LICENSE conf/nixie.conf $(DESTDIR)$(PREFIX)/share/doc/nixie/
+	for file in contrib/postfix/* contrib/exim/* contrib/systemd/README.md contrib/logrotate/*; do \
+		$(INSTALL) -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/doc/nixie/$$file || exit 1; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/nixie/nixie.conf ] || $(INSTALL) -m 644 conf/nixie.conf $(DESTDIR)$(SYSCONFDIR)/nixie/
 	for page in $(MAN); do \
 		$(INSTALL) -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done

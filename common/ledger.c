@@ -99,7 +99,9 @@ static struct pending *pending_of(struct ledger *ledger, const struct fact *f)
 	if (!p || !p->recipients || !f->arrival_s)
 		return p;
 	int64_t apart_s = p->arrival_s - f->arrival_s;
-	if (apart_s >= -LEDGER_ARRIVAL_SLACK_S && apart_s <= LEDGER_ARRIVAL_SLACK_S)
+	apart_s = apart_s < 0 ? -apart_s : apart_s;
+	/* an hour: stamps of local time when the clocks change */
+	if (apart_s <= LEDGER_ARRIVAL_SLACK_S || (apart_s >= 3600 - LEDGER_ARRIVAL_SLACK_S && apart_s <= 3600 + LEDGER_ARRIVAL_SLACK_S))
 		return p;
 	for (struct pending_recipient *r = p->recipients; r; r = r->next)
 		r->gone = p->changed = true;

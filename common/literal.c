@@ -111,9 +111,14 @@ static void bracket(struct parser *p, struct branch *b)
 	if (i < r.n && r.p[i] == ']')
 		i++;
 	while (i < r.n && r.p[i] != ']') {
-		if (r.p[i] == '[' && i + 1 < r.n && r.p[i + 1] == ':') { /* [:alpha:] */
-			size_t end = sv_find_sv(sv_skip(r, i), SV(":]"));
-			i += end < r.n - i ? end + 1 : 0;
+		if (r.p[i] == '[' && i + 1 < r.n && r.p[i + 1] == ':') { /* [:alpha:], or what only looks like it */
+			size_t end = i + 2;
+			while (end < r.n && (sv_is_alnum(r.p[end]) || r.p[end] == '^'))
+				end++;
+			p->failed = !sv_starts(sv_skip(r, end), SV(":]"));
+			if (p->failed)
+				return;
+			i = end + 1; /* at the ']' of ":]" */
 		}
 		i += r.p[i] == '\\' ? 2 : 1;
 	}

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,8 +13,8 @@
 #include "clock.h"
 #include "log.h"
 
-/* Redis takes 1024 * 1024 arguments */
-#define ARGC_MAX 1000000
+/* Redis 7 takes INT_MAX arguments */
+#define ARGC_MAX ((size_t)INT_MAX)
 
 enum state { STATE_DOWN, STATE_CONNECTING, STATE_GREETING, STATE_READY };
 
@@ -166,7 +167,10 @@ static void drop(struct redis *r)
 
 static void drop_broken(struct redis *r, const char *what)
 {
-	note_problem(r, what, "is redis-server running, and is redis.address right?");
+	bool denied = strcmp(what, strerror(EACCES)) == 0;
+
+	note_problem(r, what, denied ? "use sudo, or join the group that may use the socket (nixie)" :
+		"is redis-server running, and is redis.address right?");
 	drop(r);
 }
 

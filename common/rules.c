@@ -43,6 +43,8 @@ struct ruleset {
 	size_t *of_pattern; /* the rule of a pattern */
 	uint64_t *candidates, *always; /* a bit per rule */
 	bool plain;         /* no prefilter: for tests */
+	size_t words_n;
+	char words[REPLY_TEXT_MAX]; /* that are being classified */
 	uint64_t limit_hits;
 	struct log_limit limit_log;
 };
@@ -139,15 +141,42 @@ static enum match_result match_counted(struct ruleset *set, const struct compile
 	return result;
 }
 
+/* The server has not heard of the recipient yet: whatever it says is not about the address. */
+static bool before_recipient(enum phase phase)
+{
+	return phase == PHASE_CONNECT || phase == PHASE_HELO || phase == PHASE_MAIL;
+}
+
+/* The words, but for the addresses in <>: those are chosen by strangers, and
+ * <user-unknown@example.com> must not say what it seems to say. */
+static void mask_addresses(struct ruleset *set, struct sv words)
+{
+	set->words_n = words.n < sizeof set->words ? words.n : sizeof set->words;
+	if (set->words_n)
+		memcpy(set->words, words.p, set->words_n);
+	for (size_t i = 0; i < set->words_n; i++) {
+		struct sv rest = sv_make(set->words + i + 1, set->words_n - i - 1);
+		size_t end = set->words[i] == '<' ? sv_find(rest, '>') : rest.n;
+		struct sv inside = sv_head(rest, end);
+		if (end == rest.n || sv_find(inside, '@') == inside.n || sv_find(inside, ' ') < inside.n)
+			continue;
+		for (size_t j = 0; j < inside.n; j++)
+			if (inside.p[j] != '@')
+				set->words[i + 1 + j] = '-';
+	}
+}
+
 static bool holds(struct ruleset *set, const struct compiled *c, const struct failure_text *f, struct sv *hit_r)
 {
+	struct sv words = sv_make(set->words, set->words_n);
+
 	*hit_r = sv_make(NULL, 0);
-	if (!quick_conditions_hold(c, f))
+	if (!quick_conditions_hold(c, f) || (c->rule.class_ == CLASS_HARD && before_recipient(f->reply->phase)))
 		return false;
-	if (c->text && match_counted(set, c, c->text, f->reply->words, hit_r) != MATCH_YES)
+	if (c->text && match_counted(set, c, c->text, words, hit_r) != MATCH_YES)
 		return false;
 	/* a negation that gave up is taken as matched: the rule does not hold */
-	return !c->not_text || match_counted(set, c, c->not_text, f->reply->words, NULL) == MATCH_NO;
+	return !c->not_text || match_counted(set, c, c->not_text, words, NULL) == MATCH_NO;
 }
 
 static void on_word(void *arg, size_t pattern)
@@ -187,8 +216,9 @@ static size_t next_candidate(const struct ruleset *set, size_t i)
 
 void ruleset_classify(struct ruleset *set, const struct failure_text *failure, struct verdict *v)
 {
+	mask_addresses(set, failure->reply->words);
 	if (!set->plain)
-		find_candidates(set, failure->reply->words);
+		find_candidates(set, sv_make(set->words, set->words_n));
 	for (size_t i = next_candidate(set, 0); i < set->n; i = next_candidate(set, i + 1)) {
 		const struct compiled *c = set->rules[i];
 		if (!holds(set, c, failure, &v->matched))

@@ -4,6 +4,8 @@
  * phase, and the category they amount to. Directories are read in the order
  * given (the operator's before the shipped ones), their *.conf files in byte
  * order of their names; the first rule all of whose conditions hold wins.
+ * A rule of class hard never holds for an answer before RCPT TO, and what stands
+ * between < and > as an address is no word.
  * The language is described in nixie-rules(5). */
 #ifndef NIXIE_RULES_H
 #define NIXIE_RULES_H
@@ -43,7 +45,7 @@ struct verdict {
 	enum category category;
 	enum class class_;
 	const struct rule *rule; /* NULL: nothing matched, category `other` */
-	struct sv matched;       /* the words that the rule's text matched; empty without one */
+	struct sv matched;       /* the words that the rule's text matched, until the next text; empty without one */
 };
 
 struct ruleset;

@@ -769,7 +769,7 @@ static enum store_result redis_commit(struct store *store, struct transaction *t
 	build_script(s, &x, t);
 	if (x.n_argv == 0)
 		return STORE_OK;
-	if (s->no_meta)
+	if (s->no_meta || (t->from && t->from->at.n == 0)) /* a new server, or one that was emptied */
 		make_meta(&load);
 	if (load.outcome.result != STORE_OK)
 		return finish(s, &load.outcome);

@@ -82,7 +82,9 @@ static inline bool sv_ends_nocase(struct sv s, struct sv suffix)
 /* the rest after n bytes; empty when n is past the end */
 static inline struct sv sv_skip(struct sv s, size_t n)
 {
-	return n >= s.n ? sv_make(s.p + s.n, 0) : sv_make(s.p + n, s.n - n);
+	if (n >= s.n)
+		return sv_make(s.n ? s.p + s.n : s.p, 0); /* no arithmetic on NULL */
+	return sv_make(s.p + n, s.n - n);
 }
 
 static inline struct sv sv_head(struct sv s, size_t n)

@@ -142,6 +142,7 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 	};
 	int c, code = EXIT_OK;
 	bool suppresses = change->to == STATUS_MANUAL;
+	enum status chosen = STATUS_NONE; /* one of --manual, --hard and --for */
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		bool ok = true;
@@ -151,13 +152,13 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 			change->force = true;
 		else if (c == LONG_JSON)
 			ctl->json = true;
-		else if (c == LONG_HARD && suppresses)
-			change->to = STATUS_HARD;
-		else if (c == LONG_FOR && suppresses && config_parse_span(sv_of(optarg), &change->term) &&
+		else if (suppresses && !chosen && (c == LONG_HARD || c == LONG_MANUAL))
+			chosen = change->to = c == LONG_HARD ? STATUS_HARD : STATUS_MANUAL;
+		else if (c == LONG_FOR && suppresses && !chosen && config_parse_span(sv_of(optarg), &change->term) &&
 			 (change->term.ms || change->term.months))
-			change->to = STATUS_HELD;
+			chosen = change->to = STATUS_HELD;
 		else
-			ok = c == LONG_MANUAL && suppresses;
+			ok = false;
 		if (!ok) {
 			(void)fprintf(c == 'h' ? stdout : stderr, "usage: nixie %s\n", usage);
 			return c == 'h' ? EXIT_OK : EXIT_USAGE;

@@ -144,13 +144,18 @@ static void set_committed(struct tail *t, const struct position *p)
 	t->event_s = p->time_s;
 }
 
-static void relink(void *follower, struct sv line)
-{
-	struct follower *f = follower;
-	/* stamps without a year: near enough to where reading goes on */
-	struct stamp_anchor anchor = { f->tails[0].event_s };
+struct relinking {
+	struct follower *f;
+	const struct tail *t;
+};
 
-	(void)reader_line(f->reader, line, &anchor, f->record);
+static void relink(void *relinking, struct sv line)
+{
+	struct relinking *r = relinking;
+	/* stamps without a year: near enough to where reading goes on */
+	struct stamp_anchor anchor = { r->t->event_s };
+
+	(void)reader_line(r->f->reader, line, &anchor, r->f->record);
 }
 
 /* Goes to a position of the store (NULL: none there). */
@@ -166,7 +171,8 @@ static void go_to(struct follower *f, struct tail *t, const struct position *p)
 			t->source.problem, t->source.fd >= 0 ? t->source.open_path : t->source.path);
 	t->ended = false;
 	if (p && found && t->source.offset > 0) {
-		source_read_back(&t->source, READ_BACK_BYTES, relink, f);
+		struct relinking r = { f, t };
+		source_read_back(&t->source, READ_BACK_BYTES, relink, &r);
 		f->reader->counts = counts; /* read again is not counted again */
 	}
 	t->source.problem[0] = '\0';
@@ -304,7 +310,7 @@ static bool turn(struct follower *f, struct tail *t)
 		log_warning("%s%s", t->source.problem, f->options->once ? "" : "; waiting for it");
 	f->missing = f->missing || result == SOURCE_MISSING;
 	t->missing_told = result == SOURCE_MISSING;
-	t->ended = result != SOURCE_LINE;
+	t->ended = result != SOURCE_LINE && !source_is_draining(&t->source);
 	if (f->ledger.n > 0 || position_is_old(t))
 		if (!commit(f, t))
 			return false;

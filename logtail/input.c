@@ -87,7 +87,15 @@ static bool fill(struct input *in, struct err *err)
 		in->failed = in->ended = true;
 		return err_set(err, "cannot read on: %s", in->gz ? gzerror(in->gz, &code) : strerror(errno));
 	}
+	if (n == 0 && in->gz) {
+		(void)gzerror(in->gz, &code);
+		if (code == Z_BUF_ERROR) {
+			in->failed = in->ended = true;
+			return err_set(err, "the compressed file is cut off");
+		}
+	}
 	in->ended = n == 0;
+	in->long_lines += in->ended && in->skipping && in->start == in->end;
 	in->end += (size_t)n;
 	in->done += in->gz ? 0 : (uint64_t)n;
 	return n > 0;

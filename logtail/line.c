@@ -165,12 +165,12 @@ bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
 		line->time_us = time_s * CLOCK_SECOND_US;
 		rest = sv_skip(rest, 15);
 	}
-	anchor->time_s = line->time_us / CLOCK_SECOND_US;
 	if (!sv_take(&rest, SV(" ")))
 		return false;
 	line->host = sv_cut(&rest, ' ');
 	if (!is_name(line->host) || !take_tag(&rest, &line->process))
 		return false;
 	line->message = rest;
+	anchor->time_s = line->time_us / CLOCK_SECOND_US;
 	return true;
 }

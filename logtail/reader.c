@@ -94,9 +94,50 @@ static bool is_hop(struct reader *r, const struct record *rec)
 	return false;
 }
 
+static bool is_null_address(struct sv sender)
+{
+	return sender.n == 0 || sv_starts_nocase(sender, SV("double-bounce@"));
+}
+
 static bool is_null_sender(const struct link *l)
 {
-	return l && l->has_sender && (l->sender.n == 0 || sv_starts_nocase(l->sender, SV("double-bounce@")));
+	return l && l->has_sender && is_null_address(l->sender);
+}
+
+/* After DATA one answer is for all recipients of the transaction: unless it names the
+ * address, or there was no other, it is not known whom it means. */
+static bool meant_for_several(const struct record *rec)
+{
+	enum phase phase = rec->reply.phase;
+
+	return (phase == PHASE_DATA || phase == PHASE_END_OF_DATA) && rec->link && rec->link->recipients > 1 &&
+		sv_find_sv(rec->reply.words, rec->postfix.to) == rec->reply.words.n;
+}
+
+/* "Name service error for name=N" about another name than the recipient's domain: a
+ * relayhost or a transport of ours cannot be found, and every recipient hears of it. */
+static bool other_name_missing(struct sv text, struct sv to)
+{
+	static const struct sv mark = { "Name service error for name=", 28 };
+	size_t at = sv_find_sv(text, mark);
+	struct sv name = sv_skip(text, at + mark.n);
+
+	if (at == text.n)
+		return false;
+	name.n = sv_find(name, ' ');
+	return !(to.n > name.n && to.p[to.n - name.n - 1] == '@' && sv_ends_nocase(to, name));
+}
+
+/* What the rules cannot see: the recipient, and how many there were. */
+static void judge_again(struct record *rec)
+{
+	struct verdict *v = &rec->verdict;
+
+	if (v->category == CATEGORY_DOMAIN_UNKNOWN && other_name_missing(rec->postfix.text, rec->postfix.to)) {
+		*v = (struct verdict){ .category = CATEGORY_DNS_FAILURE, .class_ = category_class(CATEGORY_DNS_FAILURE) };
+	} else if (v->class_ == CLASS_HARD && meant_for_several(rec)) {
+		v->class_ = CLASS_SOFT;
+	}
 }
 
 static enum record_left_out leave_out(struct reader *r, const struct record *rec)
@@ -129,6 +170,8 @@ static void delivery(struct reader *r, struct record *rec)
 	if (rec->failed)
 		ruleset_classify_text(r->rules, p->text, p->dsn, p->relay_host, &rec->reply, &rec->verdict);
 	rec->link = l;
+	if (rec->failed)
+		judge_again(rec);
 	rec->left_out = leave_out(r, rec);
 	r->counts.left_out[rec->left_out]++;
 	/* is_hop() may have moved links, not removed any */
@@ -153,6 +196,9 @@ static enum record_kind kind_of(struct reader *r, struct record *rec)
 		r->counts.attempts++;
 		r->counts.status[rec->postfix.status]++;
 		rec->link = link_of(r, rec);
+		/* a notification's: nobody was made pending for it, but for an older message of its queue id somebody may be */
+		if (rec->postfix.event == EVENT_EXPIRED && is_null_address(rec->postfix.sender))
+			rec->left_out = LEFT_OUT_NULL;
 		return RECORD_STATUS;
 	case EVENT_REMOVED:
 		l = link_of(r, rec);

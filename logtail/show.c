@@ -25,15 +25,19 @@ static void tell_postfix(const struct show *s)
 {
 	char path[PATH_MAX];
 
-	(void)fprintf(s->out, "\n%sLet Postfix ask%s: in main.cf, first of smtpd_recipient_restrictions,\n",
+	(void)fprintf(s->out, "\n%sLet Postfix ask%s: in main.cf put this in front of your smtpd_recipient_restrictions:\n",
 		term_colour(s->out, COLOUR_BOLD), term_colour(s->out, COLOUR_PLAIN));
 	for (size_t i = 0; i < s->config->policyd_listen.n; i++) {
 		struct sv endpoint = sv_of(s->config->policyd_listen.v[i]);
 		bool local = sv_take(&endpoint, SV("unix:"));
 		const char *absolute = local && realpath(endpoint.p, path) ? path : endpoint.p;
-		(void)fprintf(s->out, "  smtpd_recipient_restrictions = check_policy_service { %s%s, timeout=10s, default_action=DUNNO }, ...%s\n",
+		(void)fprintf(s->out, "  check_policy_service { %s%s, timeout=10s, default_action=DUNNO },%s\n",
 			local ? "unix:" : "", absolute, local ? "   (an smtpd without chroot)" : "");
 	}
+	struct sv redis = sv_of(s->config->redis_address);
+	bool local = sv_take(&redis, SV("unix:"));
+	(void)fprintf(s->out, "\n%sAsk nixie%s: nixie -o redis.address=%s%s list\n", term_colour(s->out, COLOUR_BOLD),
+		term_colour(s->out, COLOUR_PLAIN), local ? "unix:" : "", local && realpath(redis.p, path) ? path : redis.p);
 	(void)fprintf(s->out, "\n%sLive events%s (^C ends)\n", term_colour(s->out, COLOUR_BOLD), term_colour(s->out, COLOUR_PLAIN));
 }
 

@@ -303,7 +303,7 @@ static void open_oldest_after(struct source *s, int64_t time_s)
 		if (!open_file(s, v[i].path))
 			continue;
 		struct sv text = sv_make(bytes, peek(s, 0, bytes, sizeof bytes));
-		if (!line_parse(sv_cut(&text, '\n'), &anchor, &line) || anchor.time_s < time_s - OVERLAP_S)
+		if (!line_parse(sv_cut(&text, '\n'), &anchor, &line) || line.time_us / CLOCK_SECOND_US < time_s - OVERLAP_S)
 			continue;
 		if (!best || line.time_us < best_us) {
 			best = &v[i];
@@ -387,6 +387,21 @@ static void remember_seen(struct source *s)
 	s->seen_n = peek(s, s->read_offset - s->seen_n, s->seen, s->seen_n);
 }
 
+/* Is the first line of that file dated before this time? False when it has no stamp. */
+static bool begins_before(const char *path, int64_t time_s)
+{
+	char bytes[4096];
+	struct stamp_anchor anchor = { time_s };
+	struct line line;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? pread(fd, bytes, sizeof bytes, 0) : -1;
+	struct sv text = sv_make(bytes, n > 0 ? (size_t)n : 0);
+
+	if (fd >= 0)
+		close(fd);
+	return line_parse(sv_cut(&text, '\n'), &anchor, &line) && line.time_us / CLOCK_SECOND_US < time_s;
+}
+
 /* The file to read after this one: the next younger of the set, the log itself in the end. */
 static void open_next(struct source *s)
 {
@@ -400,6 +415,9 @@ static void open_next(struct source *s)
 	for (self = 0; self < n; self++)
 		if (v[self].st.st_ino == s->inode && v[self].st.st_dev == s->device)
 			break;
+	/* an older log that was unpacked or copied here is young, and its lines are not */
+	while (self + 1 < n && strcmp(v[self + 1].path, s->path) != 0 && begins_before(v[self + 1].path, s->anchor.time_s - OVERLAP_S))
+		self++;
 	(void)snprintf(next, sizeof next, "%s", self + 1 < n ? v[self + 1].path : s->path);
 	free(v);
 	int64_t anchor_s = s->anchor.time_s;
@@ -529,6 +547,13 @@ enum source_result source_next(struct source *s, struct sv *line_r)
 		if (!fill(s) && !(s->stream ? s->closed && s->end > s->start : rotated(s)))
 			return SOURCE_END;
 	}
+}
+
+bool source_is_draining(const struct source *s)
+{
+	struct stat st;
+
+	return s->quiet_since_ms && stat(s->path, &st) == 0 && st.st_size > 0;
 }
 
 void source_position(struct source *s, struct arena *arena, int64_t time_s, struct position *p)

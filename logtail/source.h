@@ -63,6 +63,9 @@ bool source_resume(struct source *source, const struct position *position, bool 
 /* The line is valid until the next call. */
 enum source_result source_next(struct source *source, struct sv *line_r) NIXIE_MUST_CHECK;
 
+/* At the end of a rotated file, which is left for the next one in a moment. */
+bool source_is_draining(const struct source *source);
+
 /* Where it is now: behind the last line given out. Strings are in the arena. */
 void source_position(struct source *source, struct arena *arena, int64_t time_s, struct position *position_r);
 

@@ -1,5 +1,6 @@
 #include "whole.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -146,7 +147,7 @@ int whole_parse(const struct config *config, struct ruleset *rules, char *const 
 	reader_init(reader, config, rules);
 	for (size_t i = 0; i < n; i++)
 		ok = read_file(reader, files[i], print_record, NULL, false) && ok;
-	if (fflush(stdout) != 0) {
+	if (fflush(stdout) != 0 && errno != EPIPE) {
 		log_error("cannot write the output: %m");
 		ok = false;
 	}

@@ -231,7 +231,7 @@ static void serve(struct server *s, struct conn *c, uint32_t events)
 		if (io == CONN_IO_END)
 			c->eof = true;
 		/* hung up on both sides: nobody is there to answer */
-		if (events & (EPOLLHUP | EPOLLERR) && io != CONN_IO_SOME && !c->in_n) {
+		if (events & (EPOLLHUP | EPOLLERR) && io != CONN_IO_SOME && (c->waiting || !c->in_n)) {
 			close_conn(s, c);
 			return;
 		}

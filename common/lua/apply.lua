@@ -101,9 +101,13 @@ function write.zput(key, a)
 end
 function write.log(key, a)
   local ms, seq = tonumber(ARGV[a + 2]), 0
-  local newest = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
-  if newest then
-    local m, s = string.match(newest[1], '(%d+)-(%d+)')
+  if redis.call('EXISTS', key) == 1 then
+    -- not the newest entry, which somebody may have deleted: XADD compares with the last id ever given
+    local info, last = redis.call('XINFO', 'STREAM', key), '0-0'
+    for j = 1, #info, 2 do
+      if info[j] == 'last-generated-id' then last = info[j + 1] end
+    end
+    local m, s = string.match(last, '(%d+)-(%d+)')
     if tonumber(m) >= ms then ms, seq = tonumber(m), tonumber(s) + 1 end
   end
   local id = string.format('%.0f-%.0f', ms, seq)

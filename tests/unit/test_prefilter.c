@@ -285,7 +285,7 @@ static void a_word_is_the_whole_text(void **state)
 	for (size_t from = 0; from <= 5; from++) {
 		for (size_t to = from; to <= 5; to++) {
 			bool found[1] = { false };
-			prefilter_scan(f, sv_make("quota" + from, to - from), note, found);
+			prefilter_scan(f, sv_make(&"quota"[from], to - from), note, found);
 			WANT_INT(found[0], to - from == 5);
 		}
 	}

@@ -81,6 +81,7 @@ static void comparing(void **state)
 	WANT_TEXT(sv_skip(s, 3), "");
 	WANT_TEXT(sv_skip(s, 99), "");
 	WANT_TEXT(sv_head(s, 99), "abc");
+	WANT_INT(sv_skip(none, 0).n + sv_skip(none, 9).n, 0);
 	WANT_TEXT(sv_trim(SV(" \t a b\t ")), "a b");
 	WANT_TEXT(sv_trim(SV(" \t ")), "");
 	struct sv taken = s;
