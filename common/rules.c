@@ -223,6 +223,8 @@ void ruleset_classify(struct ruleset *set, const struct failure_text *failure, s
 		const struct compiled *c = set->rules[i];
 		if (!holds(set, c, failure, &v->matched))
 			continue;
+		if (v->matched.n) /* the same place in the words as they were said */
+			v->matched.p = failure->reply->words.p + (v->matched.p - set->words);
 		v->rule = &c->rule;
 		v->category = c->rule.category;
 		v->class_ = c->rule.class_;

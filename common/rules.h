@@ -45,7 +45,7 @@ struct verdict {
 	enum category category;
 	enum class class_;
 	const struct rule *rule; /* NULL: nothing matched, category `other` */
-	struct sv matched;       /* the words that the rule's text matched, until the next text; empty without one */
+	struct sv matched;       /* the words that the rule's text matched, within the reply's; empty without one */
 };
 
 struct ruleset;

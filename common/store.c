@@ -77,6 +77,7 @@ void account_transition(struct transaction *t, struct account *account, enum sta
 		account->transitions = step;
 	account->last_transition = step;
 	step->address = account->key;
+	step->number = t->last ? t->last->number + 1 : 1;
 	if (t->last)
 		t->last->later = step;
 	else

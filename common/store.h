@@ -30,6 +30,7 @@ enum store_result {
 struct transition {
 	struct transition *next, *later; /* of the account; of the transaction */
 	struct sv address;
+	int64_t number; /* of the transaction's, from 1 */
 	enum status from, to;
 	enum category reason;
 	struct sv rule, why;

@@ -444,16 +444,6 @@ static void write_transitions(struct redis_store *s, struct script *x, struct tr
 	}
 }
 
-/* Which of the journal entries of this transaction it is, from 1 */
-static int64_t ordinal(const struct transaction *t, const struct transition *step)
-{
-	int64_t n = 1;
-
-	for (const struct transition *other = t->first; other && other != step; other = other->later)
-		n++;
-	return n;
-}
-
 static void write_bounces(struct redis_store *s, struct script *x, const struct account *a)
 {
 	char enhanced[ENHANCED_TEXT_MAX];
@@ -524,7 +514,7 @@ static void write_entry(struct redis_store *s, struct script *x, struct transact
 		arg(x, v[i]);
 	if (a->transitions) {
 		op(x, "token", k);
-		number(x, ordinal(t, a->last_transition));
+		number(x, a->last_transition->number);
 	}
 }
 

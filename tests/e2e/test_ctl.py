@@ -123,6 +123,11 @@ class Verbs(SharedCase):
         self.assertIn(' until ', known['action'])
         self.ctl('suppress', '--for', 'soon', a, status=USAGE)
 
+    def test_suppress_takes_one_status(self):
+        for options in (('--hard', '--manual'), ('--manual', '--for', '15 days'), ('--for', '15 days', '--hard')):
+            self.ctl('suppress', *options, 'twice@example.com', status=USAGE)
+        self.assertIn(self.site.status('twice@example.com'), (None, '', 'none'))
+
     def test_suppress_several_and_bad_among_them(self):
         self.ctl('suppress', 'one@example.com', 'two@example.com')
         self.assertEqual(self.site.status('two@example.com'), 'manual')

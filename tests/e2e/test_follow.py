@@ -406,6 +406,28 @@ class Rotation(FollowCase):
         self.site.logtail()
         self.settle()
 
+    def test_once_goes_past_a_rotation(self):
+        append(self.log, self.mixed(5))
+        once = ('nixie-logtail', '-f', '-c', self.site.conf_path, '--once')
+        self.assertEqual(run(*once).returncode, 0)
+        append(self.log, self.mixed(5))
+        os.rename(self.log, self.log + '.1')
+        append(self.log, self.mixed(5))
+        self.assertEqual(run(*once).returncode, 0)
+        self.exact()
+
+    def test_an_old_log_is_unpacked_beside(self):
+        old = ''.join(line.replace('2026-', '2025-', 1) + '\n' for line in hard('old@example.com').splitlines())
+        append(self.log, self.mixed(5))
+        self.assertEqual(self.site.logtail().stop(), 0)
+        append(self.log, self.mixed(5))
+        os.rename(self.log, self.log + '.1')
+        append(self.log + '.2', old)            # younger than .1, and its lines are not
+        append(self.log, self.mixed(5))
+        os.utime(self.log + '.1', (1, 1))
+        self.site.logtail()
+        self.settle()
+
     def test_identical_first_lines(self):
         # logrotate and some syslogs begin each file with the same line.
         banner = 'logfile turned over\n'

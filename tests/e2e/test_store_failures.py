@@ -4,7 +4,7 @@ import shutil
 import time
 
 from harness.case import Case
-from harness.maillog import delivered, hard
+from harness.maillog import Message, delivered, hard
 from harness.nixie import NO_REDIS
 from harness.proc import wait_until
 from harness.redis import RedisServer
@@ -358,6 +358,45 @@ class Password(Failures):
         self.site.options['redis'].update(user='reader', password='secret')
         self.site.write_conf()
         self.write_fails('NOPERM', 'permission', 'not allowed', 'ACL')
+
+
+class Trimmed(Failures):
+    """Somebody erased a history: the ids of its stream go on where they were."""
+
+    def write(self, to, when):
+        with open(self.site.log_path, 'a') as f:
+            f.write(hard(to, when=when))
+
+    def count(self, to):
+        return self.redis.hgetall('nixie:{0}:addr:' + to).get('count')
+
+    def test_older_event_after_a_trim(self):
+        self.redis.start()
+        now = time.time()
+        self.write('n1@example.com', now - 1000)
+        child = self.site.logtail()
+        for key in 'hist:n1@example.com', 'journal':
+            self.redis.command('XTRIM', 'nixie:{0}:' + key, 'MAXLEN', '0')
+        self.write('n2@example.com', now - 90000)
+        self.write('n1@example.com', now - 90000)
+        wait_until(lambda: self.count('n1@example.com') == '2', 'second failure', child=child)
+        self.assertEqual(self.count('n2@example.com'), '1')
+
+    def test_many_expire_at_once(self):
+        # one line of the log ends 12,000 recipients
+        self.redis.start()
+        now = time.time()
+        with open(self.site.log_path, 'w') as f:
+            for m in range(12):
+                message = Message(when=now - 5000)
+                f.write(message.begin(1000))
+                for n in range(1000):
+                    f.write(message.deferred('r%d.%d@example.com' % (m, n)))
+                f.write(message.line('qmgr', '%s: from=<%s>, status=expired, returned to sender'
+                                     % (message.qid, message.sender), 4000))
+                f.write(message.removed(4000.1))
+        child = self.site.logtail(ready=False)
+        wait_until(lambda: self.site.counters().get('soft') == 12000, 'soft failures', child=child)
 
 
 class WrongType(Failures):

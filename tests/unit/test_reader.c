@@ -7,6 +7,7 @@ static struct ruleset *rules;
 
 static const char rule_file[] = "rules = ("
 	"{ id = \"t.unknown\"; category = \"recipient.unknown\"; enhanced = \"5.1.1\"; },"
+	"{ id = \"t.domain\"; category = \"domain.unknown\"; text = [ \"name not found\", \"domain-gone\" ]; },"
 	"{ id = \"t.full\"; category = \"mailbox.full\"; enhanced = \"x.2.2\"; },"
 	"{ id = \"t.network\"; category = \"network\"; text = \"timed out\"; } );";
 
@@ -266,6 +267,66 @@ static void counts(void **state)
 	reader_free(&reader);
 }
 
+/* ---- whose fault it is, when the words alone do not tell ---- */
+
+#define AFTER_DATA(text) "dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.9] said: 550 5.1.1 " text " (in reply to end of DATA command))\n"
+
+static void nobody_else_is_blamed(void **state)
+{
+	static const struct {
+		const char *name, *recipients, *text;
+		enum category want;
+		enum class want_class;
+	} cases[] = {
+		{ "alone after DATA", "1", RELAY AFTER_DATA("no such user"), CATEGORY_RECIPIENT_UNKNOWN, CLASS_HARD },
+		{ "one of three after DATA", "3", RELAY AFTER_DATA("no such user"), CATEGORY_RECIPIENT_UNKNOWN, CLASS_SOFT },
+		{ "one of three, by name", "3", RELAY AFTER_DATA("no such user u@b.example here"), CATEGORY_RECIPIENT_UNKNOWN, CLASS_HARD },
+		{ "one of three at RCPT", "3", RELAY "dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.9] said: 550 5.1.1 no (in reply to RCPT TO command))\n",
+		  CATEGORY_RECIPIENT_UNKNOWN, CLASS_HARD },
+		{ "at the greeting", "1", RELAY "dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.9] refused to talk to me: 550 5.1.1 user unknown)\n",
+		  CATEGORY_OTHER, CLASS_SOFT },
+		{ "at HELO", "1", RELAY "dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.9] said: 550 5.1.1 no (in reply to EHLO command))\n", CATEGORY_OTHER, CLASS_SOFT },
+		{ "at MAIL FROM", "1", RELAY "dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.9] said: 550 5.1.1 no (in reply to MAIL FROM command))\n",
+		  CATEGORY_OTHER, CLASS_SOFT },
+		{ "the domain is gone", "1", "relay=none, delay=2, dsn=5.1.2, status=bounced (Host or domain name not found. Name service error for name=b.example type=A: Host not found)\n",
+		  CATEGORY_DOMAIN_UNKNOWN, CLASS_HARD },
+		{ "the relayhost is gone", "1", "relay=none, delay=2, dsn=5.1.2, status=bounced (Host or domain name not found. Name service error for name=smarthost.example type=A: Host not found)\n",
+		  CATEGORY_DNS_FAILURE, CLASS_SOFT },
+		{ "a word in the address is no word", "1", RELAY "dsn=5.0.0, status=bounced (host mx.b.example[192.0.2.9] said: 550 <domain-gone@b.example>: no (in reply to RCPT TO command))\n",
+		  CATEGORY_OTHER, CLASS_SOFT },
+	};
+
+	(void)state;
+	EACH(row, cases) {
+		static struct reader reader;
+		static struct record record;
+		struct stamp_anchor anchor = { 0 };
+		char lines[2][1024];
+		reader_init(&reader, &config, rules);
+		(void)snprintf(lines[0], sizeof lines[0], "2026-11-21T09:00:01Z mail postfix/qmgr[1]: 4F5C6: from=<s@a.example>, size=1, nrcpt=%s (queue active)", row->recipients);
+		(void)snprintf(lines[1], sizeof lines[1], "2026-11-21T09:00:02Z mail postfix/smtp[1]: 4F5C6: to=<u@b.example>, %.*s", (int)strlen(row->text) - 1, row->text);
+		for (size_t i = 0; i < 2; i++)
+			(void)reader_line(&reader, sv_of(lines[i]), &anchor, &record);
+		WANT(record.failed);
+		WANT_STRING(category_name(record.verdict.category), category_name(row->want));
+		WANT_STRING(class_name(record.verdict.class_), class_name(row->want_class));
+		reader_free(&reader);
+	}
+}
+
+/* A notification expires under a queue id that somebody's message had before. */
+static void a_notification_ends_nobody(void **state)
+{
+	static struct reader reader;
+	struct seen seen = { "" };
+
+	(void)state;
+	reader_init(&reader, &config, rules);
+	read_log(&reader, QUEUED("4F5C6", "", "1") "09:10:02 postfix/qmgr[1]: 4F5C6: from=<>, status=expired, returned to sender\n", &seen);
+	WANT_STRING(seen.text, "");
+	reader_free(&reader);
+}
+
 int main(void)
 {
 	struct err err = { "" };
@@ -275,6 +336,8 @@ int main(void)
 		cmocka_unit_test(what_has_no_arrival),
 		cmocka_unit_test(a_login_outlives_the_filter),
 		cmocka_unit_test(an_old_sender_is_forgotten),
+		cmocka_unit_test(nobody_else_is_blamed),
+		cmocka_unit_test(a_notification_ends_nobody),
 		cmocka_unit_test(counts),
 	};
 
