@@ -44,6 +44,9 @@ const char *cli_hostname(void);
 /* Becomes a daemon: background, no terminal. False: see errno. */
 bool cli_daemonize(void) NIXIE_MUST_CHECK;
 
+/* A signalfd(2) of SIGTERM, SIGINT and SIGHUP, which are blocked from now on; -1: see errno. */
+int cli_signals(void);
+
 /* Tells systemd (sd_notify(3)): "READY=1", "STOPPING=1", "RELOADING=1"... A no-op
  * where NOTIFY_SOCKET is not set. */
 void cli_notify(const char *state);

@@ -99,20 +99,6 @@ static void wait_for_change(struct follower *f, int64_t wait_ms)
 			;
 }
 
-static bool open_signals(struct follower *f)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-		return false;
-	f->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return f->signals >= 0;
-}
-
 static void watch(struct follower *f, struct tail *t)
 {
 	if (f->inotify < 0 || t->source.fd < 0 || t->source.stream || (t->watch >= 0 && strcmp(t->watched, t->source.open_path) == 0))
@@ -404,7 +390,8 @@ int follow(struct config *config, struct ruleset *rules, const struct follow_opt
 {
 	struct follower f = { .config = config, .rules = rules, .options = options };
 
-	if (!open_signals(&f)) {
+	f.signals = cli_signals();
+	if (f.signals < 0) {
 		log_fatal("cannot take signals: %m");
 		return EXIT_CONFIG;
 	}

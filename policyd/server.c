@@ -349,18 +349,11 @@ static void take_signals(struct server *s)
 	}
 }
 
-static bool open_signals(struct server *s)
+static bool open_epoll(struct server *s)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.ptr = &about_signals };
-	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-		return false;
-	s->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	s->signals = cli_signals();
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	return s->signals >= 0 && s->epoll >= 0 && epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->signals, &e) == 0;
 }
@@ -464,7 +457,7 @@ int server_run(struct config *config, const struct config_args *args)
 
 	s.store = store_redis(config);
 	store_set_timeout(s.store, config->policyd_deadline_ms);
-	if (!open_signals(&s) || !open_listeners(&s, &err)) {
+	if (!open_epoll(&s) || !open_listeners(&s, &err)) {
 		log_fatal("%s", err.text);
 		code = EXIT_CONFIG;
 	} else {
