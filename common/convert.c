@@ -186,14 +186,12 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 		bool same = e->status == c->to && e->origin == ORIGIN_LOG;
 		if (!same && (binds(e, STATUS_HARD, began->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, began->last_s))))
 			return CONVERT_RECORDED;
-		if (same)
-			e->term = terms - 1;
+		e->term = terms - 1; /* the first one is no repetition */
 		if (same && (began->last_s == e->since_s || (c->to == STATUS_HARD && binds(e, STATUS_HARD, began->last_s) && began->last_s > e->since_s)))
 			return CONVERT_RECORDED;
 		bool late = same && began->last_s < e->since_s; /* an older failure came late: the term began earlier */
 		if (!late)
 			tell_of(e, f);
-		e->term = terms - 1; /* the first one is no repetition */
 		set_status(e, c->to, began->last_s, span_is_zero(c->term) ? 0 : after_s(began->last_s, c->term));
 		return late ? CONVERT_RECORDED : CONVERT_CONVERTED;
 	}

@@ -108,11 +108,6 @@ enum store_result store_position(struct store *store, struct arena *arena, struc
 	return store->ops->position(store, arena, source, position_r, err);
 }
 
-enum store_result store_ping(struct store *store, struct err *err)
-{
-	return store->ops->ping(store, err);
-}
-
 enum store_result store_counts(struct store *store, store_count_callback *callback, void *arg, struct err *err)
 {
 	return store->ops->counts(store, callback, arg, err);

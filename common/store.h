@@ -128,9 +128,6 @@ enum store_result store_commit(struct store *store, struct transaction *t, struc
 enum store_result store_position(struct store *store, struct arena *arena, struct sv source,
 	struct position *position_r, struct err *err) NIXIE_MUST_CHECK;
 
-/* Is it there and of a schema we know? Waits redis.timeout at most. */
-enum store_result store_ping(struct store *store, struct err *err) NIXIE_MUST_CHECK;
-
 typedef void store_count_callback(void *arg, struct sv day, struct sv name, int64_t value);
 typedef bool store_entry_callback(void *arg, struct sv address, const struct entry *entry);
 

@@ -228,12 +228,6 @@ static enum store_result memory_position(struct store *store, struct arena *aren
 	return STORE_ABSENT;
 }
 
-static enum store_result memory_ping(struct store *store, struct err *err)
-{
-	(void)store, (void)err;
-	return STORE_OK;
-}
-
 static enum store_result memory_counts(struct store *store, store_count_callback *callback, void *arg, struct err *err)
 {
 	struct map_slot *slot;
@@ -311,7 +305,7 @@ static void memory_free(struct store *store)
 
 static const struct store_ops memory_ops = {
 	.free = memory_free, .load = memory_load, .commit = memory_commit, .position = memory_position,
-	.ping = memory_ping, .counts = memory_counts, .suppressed = memory_suppressed, .entry = memory_entry,
+	.counts = memory_counts, .suppressed = memory_suppressed, .entry = memory_entry,
 	.journal_entry = memory_journal_entry,
 };
 

@@ -853,15 +853,6 @@ static enum store_result redis_position(struct store *store, struct arena *arena
 	return finish_reading(s, &r);
 }
 
-static enum store_result redis_ping(struct store *store, struct err *err)
-{
-	struct redis_store *s = redis_of(store);
-	struct outcome o = { STORE_OK, err };
-
-	(void)wait_ready(s, &o);
-	return finish(s, &o);
-}
-
 static void on_names(void *arg_, const struct value *reply)
 {
 	struct reading *r = arg_;
@@ -1077,7 +1068,7 @@ static void redis_store_free(struct store *store)
 
 static const struct store_ops redis_ops = {
 	.free = redis_store_free, .load = redis_load, .commit = redis_commit, .position = redis_position,
-	.ping = redis_ping, .counts = redis_counts, .suppressed = redis_suppressed, .entry = redis_entry,
+	.counts = redis_counts, .suppressed = redis_suppressed, .entry = redis_entry,
 	.journal_entry = redis_journal_entry,
 };
 

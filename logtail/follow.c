@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "clock.h"
 #include "ledger.h"
 #include "log.h"
@@ -360,6 +361,26 @@ static void run(struct follower *f)
 	}
 }
 
+/* What was read, what was not counted and why, and which limits were hit. */
+static void tell_counts(const struct follower *f)
+{
+	const struct reader_counts *c = &f->reader->counts;
+	uint64_t long_lines = 0, restarts = 0;
+	char room[256];
+	struct buf b = BUF_ON(room);
+
+	for (size_t i = 0; i < f->n; i++) {
+		long_lines += f->tails[i].source.long_lines;
+		restarts += f->tails[i].source.restarts;
+	}
+	for (int i = LEFT_OUT_NOT + 1; i < LEFT_OUT_COUNT; i++)
+		if (c->left_out[i])
+			buf_addf(&b, " %s=%llu", left_out_name((enum record_left_out)i), (unsigned long long)c->left_out[i]);
+	log_info("stopping: lines=%llu attempts=%llu rejected=%llu long-lines=%llu rewritten=%llu links-forgotten=%llu%s",
+		(unsigned long long)c->lines, (unsigned long long)c->attempts, (unsigned long long)c->rejected,
+		(unsigned long long)long_lines, (unsigned long long)restarts, (unsigned long long)f->reader->links.evicted, buf_cstr(&b));
+}
+
 static void finish(struct follower *f)
 {
 	cli_notify("STOPPING=1");
@@ -369,7 +390,7 @@ static void finish(struct follower *f)
 			if (!commit(f, &f->tails[i]))
 				log_info("source=%s: the last lines are read again at the next start", f->tails[i].source.name);
 	}
-	log_info("stopping: lines=%llu", (unsigned long long)f->reader->counts.lines);
+	tell_counts(f);
 	for (size_t i = 0; i < f->n; i++) {
 		source_free(&f->tails[i].source);
 		arena_free(&f->tails[i].arena);

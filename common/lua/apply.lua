@@ -70,14 +70,13 @@ local function expire(key, at)
 end
 
 local write = {}
-function write.put(key, a)
-  redis.call('DEL', key)
-  redis.call('HSET', key, unpack(pairs_from(a + 2, tonumber(ARGV[a + 1]))))
-  expire(key, ARGV[a])
-end
 function write.set(key, a)
   redis.call('HSET', key, unpack(pairs_from(a + 2, tonumber(ARGV[a + 1]))))
   expire(key, ARGV[a])
+end
+function write.put(key, a)
+  redis.call('DEL', key)
+  write.set(key, a)
 end
 function write.sum(key, a)
   local n, names = tonumber(ARGV[a + 1]), {}
