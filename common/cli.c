@@ -71,7 +71,7 @@ static bool check_conversions(const struct config *config, const struct ruleset 
 	for (size_t i = 0; i < config->conversions.n; i++) {
 		const struct conversion *c = &config->conversions.v[i];
 		struct sv match = sv_of(c->match);
-		if (!category_by_name(match, &category) && !ruleset_has(rules, match))
+		if (!category_by_name(match, &category) && !ruleset_find(rules, match))
 			return err_set(err, "%s:%u: conversions: match = \"%s\" is no category and no rule's id; nixie-rules(5) lists the categories",
 				config->path, c->line, c->match);
 	}

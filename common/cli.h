@@ -11,6 +11,8 @@
 
 /* Exit codes, stable: nixie(1), EXIT STATUS */
 enum exit_code { EXIT_OK, EXIT_NOT_FOUND, EXIT_USAGE, EXIT_STORE, EXIT_CONFIG };
+/* of a check: what was looked at is not as it should be */
+enum { EXIT_FAULTS = EXIT_NOT_FOUND };
 
 /* The first thing in main(): clock, signals, log. */
 void cli_start(const char *name);

@@ -82,7 +82,8 @@ struct conffile *conffile_read(const char *path, struct err *err)
 		err_set(err, "%s: cannot open: %s", path, strerror(errno));
 		return NULL;
 	}
-	if (fstat(fileno(in), &st) != 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size > CONFFILE_BYTES_MAX) {
+	bool regular = fstat(fileno(in), &st) == 0 && (S_ISREG(st.st_mode) || strcmp(path, "/dev/null") == 0);
+	if (!regular || (size_t)st.st_size > CONFFILE_BYTES_MAX) {
 		err_set(err, "%s: not a regular file of at most %zu bytes", path, CONFFILE_BYTES_MAX);
 		fclose(in);
 		return NULL;

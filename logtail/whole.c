@@ -7,62 +7,10 @@
 #include "buf.h"
 #include "cli.h"
 #include "clock.h"
-#include "input.h"
 #include "ledger.h"
 #include "log.h"
-#include "reader.h"
+#include "reader_file.h"
 #include "report.h"
-#include "term.h"
-#include "year.h"
-
-/* How often the clock is asked for progress. */
-#define PROGRESS_LINES 4096
-
-typedef void record_callback(void *arg, const struct record *record);
-
-static size_t peek(const void *input, uint64_t at, char *to, size_t n)
-{
-	return input_peek(input, at, to, n);
-}
-
-/* All lines of one file through the reader. False: it could not be read (to its end). */
-static bool read_file(struct reader *reader, const char *path, record_callback *callback, void *arg, bool show)
-{
-	struct err err;
-	struct sv line;
-	struct progress progress;
-	uint64_t done, total, lines = 0;
-	struct input *in = input_open(path, &err);
-	struct record *record = xalloc(sizeof *record);
-
-	if (!in) {
-		log_error("%s", err.text);
-		free(record);
-		return false;
-	}
-	input_progress(in, &done, &total);
-	struct stamp_anchor anchor = year_of_first_line(peek, in, total, input_time_s(in));
-	progress_start(&progress, show && total ? stderr : NULL, path);
-	while (input_line(in, &line, &err)) {
-		if (++lines % PROGRESS_LINES == 0) {
-			input_progress(in, &done, &total);
-			progress_show(&progress, done, total, lines);
-		}
-		if (reader_line(reader, line, &anchor, record) != RECORD_NONE)
-			callback(arg, record);
-	}
-	bool ok = !input_failed(in);
-	if (!ok)
-		log_error("%s: %s", path, err.text);
-	if (input_long_lines(in))
-		log_warning("%s: %llu lines of more than %d bytes were left out", path,
-			(unsigned long long)input_long_lines(in), LINE_BYTES_MAX);
-	if (progress.open)
-		progress_end(&progress, total, lines);
-	input_close(in);
-	free(record);
-	return ok;
-}
 
 static void print_counts(const struct reader *r)
 {
@@ -146,7 +94,7 @@ int whole_parse(const struct config *config, struct ruleset *rules, char *const 
 
 	reader_init(reader, config, rules);
 	for (size_t i = 0; i < n; i++)
-		ok = read_file(reader, files[i], print_record, NULL, false) && ok;
+		ok = reader_file(reader, files[i], print_record, NULL, false) && ok;
 	if (fflush(stdout) != 0 && errno != EPIPE) {
 		log_error("cannot write the output: %m");
 		ok = false;
@@ -200,7 +148,7 @@ int whole_dry_run(const struct config *config, struct ruleset *rules, char *cons
 	reader_init(d.reader, config, rules);
 	ledger_init(&d.ledger, store, config);
 	for (size_t i = 0; i < n; i++)
-		ok = read_file(d.reader, files[i], take_record, &d, true) && ok;
+		ok = reader_file(d.reader, files[i], take_record, &d, true) && ok;
 	commit(&d);
 	if (report_summary(store, stdout, &err) != STORE_OK)
 		log_error("%s", err.text);

@@ -62,6 +62,9 @@ void reader_free(struct reader *reader);
 
 enum record_kind reader_line(struct reader *reader, struct sv bytes, struct stamp_anchor *anchor, struct record *record_r);
 
+/* The verdict and the reply of a record that failed, by these rules: reader_line() did it by its own. */
+void reader_judge(struct ruleset *rules, struct record *record);
+
 /* The facts of a record, none to three, to the callback; their strings are valid during it. */
 typedef void fact_callback(void *arg, const struct fact *fact);
 void record_facts(const struct reader *reader, const struct record *record, fact_callback *callback, void *arg);

@@ -140,6 +140,16 @@ static void judge_again(struct record *rec)
 	}
 }
 
+void reader_judge(struct ruleset *rules, struct record *rec)
+{
+	const struct postfix *p = &rec->postfix;
+
+	reply_parse(p->text, p->dsn, &rec->reply);
+	struct failure_text text = { &rec->reply, p->relay_host.n ? p->relay_host : rec->reply.host, MTA_POSTFIX };
+	ruleset_classify(rules, &text, &rec->verdict);
+	judge_again(rec);
+}
+
 static enum record_left_out leave_out(struct reader *r, const struct record *rec)
 {
 	const struct postfix *p = &rec->postfix;
@@ -167,11 +177,9 @@ static void delivery(struct reader *r, struct record *rec)
 	r->counts.status[p->status]++;
 	r->counts.ambiguous += p->ambiguous;
 	rec->failed = p->status != DELIVERY_SENT && p->status != DELIVERY_DELIVERABLE;
-	if (rec->failed)
-		ruleset_classify_text(r->rules, p->text, p->dsn, p->relay_host, &rec->reply, &rec->verdict);
 	rec->link = l;
 	if (rec->failed)
-		judge_again(rec);
+		reader_judge(r->rules, rec);
 	rec->left_out = leave_out(r, rec);
 	r->counts.left_out[rec->left_out]++;
 	/* is_hop() may have moved links, not removed any */
