@@ -11,7 +11,7 @@ struct parser {
 /* The best words of one branch, so far. */
 struct branch {
 	struct literal run; /* of bytes that follow each other */
-	struct literal_set best;
+	struct literal_sets best; /* the most telling first */
 };
 
 static size_t shortest(const struct literal_set *set)
@@ -33,8 +33,19 @@ static size_t worth(const struct literal_set *set)
 
 static void offer(struct branch *b, const struct literal_set *set)
 {
-	if (worth(set) > worth(&b->best))
-		b->best = *set;
+	struct literal_sets *best = &b->best;
+	size_t place = best->n;
+
+	if (worth(set) == 0)
+		return;
+	while (place > 0 && worth(set) > worth(&best->v[place - 1]))
+		place--;
+	if (place == LITERAL_SETS_MAX)
+		return;
+	best->n += best->n < LITERAL_SETS_MAX;
+	for (size_t i = best->n - 1; i > place; i--)
+		best->v[i] = best->v[i - 1];
+	best->v[place] = *set;
 }
 
 static void end_run(struct branch *b)
@@ -160,12 +171,12 @@ static void escape(struct parser *p, struct branch *b)
 		p->failed = true; /* \Q, \1, \p{..} and the like */
 }
 
-static void alternation(struct parser *p, unsigned depth, struct literal_set *set_r);
+static void alternation(struct parser *p, unsigned depth, struct literal_sets *sets_r);
 
 /* "(...)", p->rest behind the '(' */
 static void group(struct parser *p, struct branch *b, unsigned depth)
 {
-	struct literal_set inside;
+	struct literal_sets inside;
 	unsigned min = 1;
 
 	if (sv_starts(p->rest, SV("?:")))
@@ -179,13 +190,13 @@ static void group(struct parser *p, struct branch *b, unsigned depth)
 	if (!sv_take(&p->rest, SV(")")))
 		p->failed = true;
 	(void)take_quantifier(p, &min);
-	if (min > 0)
-		offer(b, &inside);
+	for (size_t i = 0; i < inside.n && min > 0; i++)
+		offer(b, &inside.v[i]);
 }
 
-static void sequence(struct parser *p, unsigned depth, struct literal_set *set_r)
+static void sequence(struct parser *p, unsigned depth, struct literal_sets *sets_r)
 {
-	struct branch b = { { 0 }, { 0 } };
+	struct branch b = { { 0 }, { .n = 0 } };
 
 	while (p->rest.n && !p->failed && p->rest.p[0] != '|' && p->rest.p[0] != ')') {
 		char c = p->rest.p[0];
@@ -204,32 +215,56 @@ static void sequence(struct parser *p, unsigned depth, struct literal_set *set_r
 			literal_byte(p, &b, c);
 	}
 	end_run(&b);
-	*set_r = b.best;
+	*sets_r = b.best;
 }
 
-static void alternation(struct parser *p, unsigned depth, struct literal_set *set_r)
+/* One branch has all its sets; of several, any of their best words is needed. */
+static void alternation(struct parser *p, unsigned depth, struct literal_sets *sets_r)
 {
 	bool known = true;
 
-	set_r->n = 0;
-	for (;;) {
-		struct literal_set branch;
+	sequence(p, depth, sets_r);
+	known = sets_r->n > 0;
+	while (!p->failed && sv_take(&p->rest, SV("|"))) {
+		struct literal_sets branch;
+		struct literal_set *all = &sets_r->v[0];
 		sequence(p, depth, &branch);
-		known = known && worth(&branch) > 0 && set_r->n + branch.n <= LITERAL_SET_MAX;
-		for (size_t i = 0; known && i < branch.n; i++)
-			set_r->v[set_r->n++] = branch.v[i];
-		if (p->failed || !sv_take(&p->rest, SV("|")))
-			break;
+		known = known && branch.n > 0 && all->n + branch.v[0].n <= LITERAL_SET_MAX;
+		sets_r->n = 1;
+		for (size_t i = 0; known && i < branch.v[0].n; i++)
+			all->v[all->n++] = branch.v[0].v[i];
 	}
 	if (!known)
-		set_r->n = 0;
+		sets_r->n = 0;
 }
 
-void literal_required(struct sv regex, struct literal_set *set_r)
+void literal_required(struct sv regex, struct literal_sets *sets_r)
 {
 	struct parser p = { .rest = regex };
 
-	alternation(&p, 0, set_r);
+	alternation(&p, 0, sets_r);
 	if (p.failed || p.rest.n)
-		set_r->n = 0;
+		sets_r->n = 0;
+}
+
+size_t literal_branches(struct sv regex, struct sv branches_r[LITERAL_BRANCHES_MAX])
+{
+	struct parser p = { .rest = regex };
+	struct literal_sets unused;
+	size_t n = 0;
+
+	do {
+		const char *start = p.rest.p;
+		sequence(&p, 0, &unused);
+		if (n == LITERAL_BRANCHES_MAX || p.failed) {
+			n = 0; /* also where this was the last one */
+			break;
+		}
+		branches_r[n++] = sv_make(start, (size_t)(p.rest.p - start));
+	} while (sv_take(&p.rest, SV("|")));
+	if (p.failed || p.rest.n || n == 0) {
+		branches_r[0] = regex;
+		return 1;
+	}
+	return n;
 }

@@ -6,13 +6,17 @@
 
 #include "arena.h"
 
+enum jit { JIT_UNTRIED, JIT_READY, JIT_NONE };
+
 struct pattern {
 	pcre2_code *code;
+	enum jit jit;
 };
 
 /* Shared by all patterns: matching is never nested and the programs have one thread. */
 static pcre2_match_data *match_data;
 static pcre2_match_context *match_context;
+static pcre2_jit_stack *jit_stack;
 
 static bool init_shared(void)
 {
@@ -22,6 +26,9 @@ static bool init_shared(void)
 	match_context = pcre2_match_context_create(NULL);
 	if (!match_data || !match_context)
 		return false;
+	jit_stack = pcre2_jit_stack_create(32 * 1024, MATCH_STACK_KIB * 1024, NULL);
+	if (jit_stack) /* else machine code has 32 KiB of the program's */
+		pcre2_jit_stack_assign(match_context, NULL, jit_stack);
 	pcre2_set_match_limit(match_context, MATCH_LIMIT);
 	pcre2_set_depth_limit(match_context, MATCH_LIMIT);
 	pcre2_set_heap_limit(match_context, MATCH_HEAP_KIB);
@@ -50,8 +57,6 @@ struct pattern *pattern_compile(struct sv regex, struct err *err)
 		err_set(err, "%s at byte %zu of the pattern", (char *)text, (size_t)offset);
 		return NULL;
 	}
-	/* without JIT (some kernels forbid it) matching is slower and the same */
-	(void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 	struct pattern *pattern = xalloc(sizeof *pattern);
 	pattern->code = code;
 	return pattern;
@@ -65,9 +70,24 @@ void pattern_free(struct pattern *pattern)
 	free(pattern);
 }
 
-enum match_result pattern_match(const struct pattern *pattern, struct sv text, struct sv *hit_r)
+/* Most patterns of a set never see a text that they are worth trying on. */
+static void make_code(struct pattern *pattern)
 {
-	int rc = pcre2_match(pattern->code, (PCRE2_SPTR)(text.p ? text.p : ""), text.n, 0, 0, match_data, match_context);
+	/* without JIT (some kernels forbid it) matching is slower and the same */
+	pattern->jit = pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE) == 0 ? JIT_READY : JIT_NONE;
+}
+
+enum match_result pattern_match(struct pattern *pattern, struct sv text, struct sv *hit_r)
+{
+	PCRE2_SPTR bytes = (PCRE2_SPTR)(text.p ? text.p : "");
+	int rc;
+
+	if (pattern->jit == JIT_UNTRIED)
+		make_code(pattern);
+	if (pattern->jit == JIT_READY)
+		rc = pcre2_jit_match(pattern->code, bytes, text.n, 0, 0, match_data, match_context);
+	else
+		rc = pcre2_match(pattern->code, bytes, text.n, 0, 0, match_data, match_context);
 
 	if (rc == PCRE2_ERROR_NOMATCH)
 		return MATCH_NO;
@@ -78,4 +98,12 @@ enum match_result pattern_match(const struct pattern *pattern, struct sv text, s
 		*hit_r = sv_make(text.p + ends[0], ends[1] - ends[0]);
 	}
 	return MATCH_YES;
+}
+
+bool pattern_exceeds(const struct pattern *pattern, struct sv text, uint32_t steps)
+{
+	pcre2_set_match_limit(match_context, steps);
+	int rc = pcre2_match(pattern->code, (PCRE2_SPTR)(text.p ? text.p : ""), text.n, 0, PCRE2_NO_JIT, match_data, match_context);
+	pcre2_set_match_limit(match_context, MATCH_LIMIT);
+	return rc < 0 && rc != PCRE2_ERROR_NOMATCH;
 }

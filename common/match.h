@@ -13,6 +13,7 @@
 /* PCRE2's match limit for one text: about a millisecond at worst */
 #define MATCH_LIMIT 200000
 #define MATCH_HEAP_KIB 1024
+#define MATCH_STACK_KIB 512
 
 enum match_result { MATCH_NO, MATCH_YES, MATCH_LIMIT_HIT };
 
@@ -22,7 +23,12 @@ struct pattern;
 struct pattern *pattern_compile(struct sv regex, struct err *err);
 void pattern_free(struct pattern *pattern);
 
-/* The bytes that matched, when wanted, go to *hit_r. */
-enum match_result pattern_match(const struct pattern *pattern, struct sv text, struct sv *hit_r);
+/* The bytes that matched, when wanted, go to *hit_r. The first call makes machine code
+ * of the pattern, where the system allows that. */
+enum match_result pattern_match(struct pattern *pattern, struct sv text, struct sv *hit_r);
+
+/* Would the pattern need more than so many steps for this text? The same on every
+ * machine: the interpreter counts. For checking rules. */
+bool pattern_exceeds(const struct pattern *pattern, struct sv text, uint32_t steps);
 
 #endif

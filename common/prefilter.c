@@ -3,32 +3,61 @@
 #include <stdlib.h>
 
 #include "arena.h"
+#include "map.h"
 
-/* A bit per hash of so many bytes says whether any word has them: 8 KiB, stays in the first cache. */
-#define GRAM ((size_t)3)
-#define BITS 16
-#define BUCKETS 4096
-
-_Static_assert(GRAM <= LITERAL_BYTES_MIN, "every word has these many bytes");
+/* Bytes that are no ASCII share so many classes: a few texts are looked at for nothing. */
+#define HIGH_CLASSES 8
 
 struct word {
 	struct word *next;
-	struct user *users;
-	size_t at; /* where in the word those bytes are */
-	struct literal literal;
+	struct sv bytes;
+	uint32_t id;
+	size_t texts; /* typical ones that it is in */
+	uint32_t n_users, *users; /* patterns that it may make possible */
 };
 
-/* A pattern that has the word in its set. */
-struct user {
-	struct user *next;
-	size_t pattern;
+/* Any of these words. */
+struct choice {
+	size_t n;
+	struct word **v;
+};
+
+struct pattern_needs {
+	size_t n;
+	bool deferred;
+	struct choice sets[LITERAL_SETS_MAX]; /* the rarest first, once it is built */
+};
+
+/* Words that end at a state, while the automaton is made. */
+struct ending {
+	struct ending *next;
+	uint32_t word;
+};
+
+struct state {
+	uint32_t *next; /* by class; 0: none yet */
+	uint32_t fail;
+	struct ending *endings;
 };
 
 struct prefilter {
 	struct arena arena;
-	size_t n;
-	uint64_t bits[(1u << BITS) / 64];
-	struct word *buckets[BUCKETS];
+	struct map words;
+	struct word *first_word, *last_word;
+	struct pattern_needs **patterns;
+	size_t n, n_words, bytes;
+	/* what a scan needs. Numbers and lists lie side by side: most of the cost is waiting for memory. */
+	unsigned char class_of[256];
+	uint32_t classes, states;
+	unsigned row_bits;  /* a row of `next` is that power of two */
+	uint16_t *next;     /* by state and class */
+	uint64_t *has_words; /* a bit per state: words end there */
+	uint32_t *endings, *ending_words; /* where the words of a state are: from, and up to the next one's */
+	uint32_t *users, *user_patterns;  /* the patterns of a word, likewise */
+	uint32_t *sets, *set_words;       /* the sets of a pattern, likewise: size, words, size, words */
+	uint64_t *always, *seen;
+	uint32_t *hits; /* words in the text at hand */
+	size_t n_hits;
 };
 
 struct prefilter *prefilter_new(void)
@@ -40,86 +69,357 @@ void prefilter_free(struct prefilter *f)
 {
 	if (!f)
 		return;
+	map_free(&f->words);
+	free(f->next);
 	arena_free(&f->arena);
 	free(f);
 }
 
-static uint32_t gram_at(const char *p)
-{
-	const unsigned char *u = (const unsigned char *)p;
+/* ---- adding ---- */
 
-	return (uint32_t)u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16;
-}
-
-static uint32_t hash_of(uint32_t gram)
-{
-	return gram * 2654435761u;
-}
-
-/* Rare letters tell more; blanks and vowels are everywhere. */
-static unsigned rarity(const char *p)
-{
-	static const char by_frequency[] = " etaoinsrhldcumfpgwybvkxjqz";
-	unsigned sum = 0;
-
-	for (size_t i = 0; i < GRAM; i++) {
-		const char *hit = p[i] ? strchr(by_frequency, p[i]) : NULL;
-		sum += hit ? (unsigned)(hit - by_frequency) : 20;
-	}
-	return sum;
-}
-
-static size_t best_place(const struct literal *literal)
-{
-	size_t best = 0;
-
-	for (size_t i = 1; i + GRAM <= literal->n; i++)
-		if (rarity(literal->bytes + i) > rarity(literal->bytes + best))
-			best = i;
-	return best;
-}
-
-/* The one of this spelling, made if need be. */
 static struct word *word_of(struct prefilter *f, const struct literal *literal)
 {
-	size_t at = best_place(literal);
-	uint32_t h = hash_of(gram_at(literal->bytes + at));
-	struct word **bucket = &f->buckets[h % BUCKETS], *w;
+	struct word *w = map_get(&f->words, sv_make(literal->bytes, literal->n));
 
-	for (w = *bucket; w; w = w->next)
-		if (w->literal.n == literal->n && memcmp(w->literal.bytes, literal->bytes, literal->n) == 0)
-			return w;
+	if (w)
+		return w;
 	w = arena_alloc(&f->arena, sizeof *w);
-	*w = (struct word){ .next = *bucket, .at = at, .literal = *literal };
-	*bucket = w;
-	f->bits[h >> (32 - BITS) >> 6] |= UINT64_C(1) << (h >> (32 - BITS) & 63);
+	w->bytes = arena_dup(&f->arena, sv_make(literal->bytes, literal->n));
+	w->id = (uint32_t)f->n_words++;
+	f->bytes += w->bytes.n;
+	if (f->last_word)
+		f->last_word->next = w;
+	else
+		f->first_word = w;
+	f->last_word = w;
+	map_put(&f->words, w->bytes, w);
 	return w;
 }
 
-void prefilter_add(struct prefilter *f, const struct literal_set *words)
+void prefilter_add(struct prefilter *f, const struct literal_sets *sets)
 {
-	for (size_t i = 0; i < words->n; i++) {
-		struct word *w = word_of(f, &words->v[i]);
-		struct user *u = arena_alloc(&f->arena, sizeof *u);
-		*u = (struct user){ w->users, f->n };
-		w->users = u;
+	struct pattern_needs *p = arena_alloc(&f->arena, sizeof *p);
+
+	for (size_t i = 0; i < sets->n; i++) {
+		if (f->bytes + sets->v[i].n * LITERAL_BYTES_MAX >= PREFILTER_STATES_MAX)
+			break;
+		struct choice *c = &p->sets[p->n++];
+		c->v = arena_alloc(&f->arena, sets->v[i].n * sizeof(struct word *));
+		for (size_t j = 0; j < sets->v[i].n; j++) {
+			c->v[c->n++] = word_of(f, &sets->v[i].v[j]);
+		}
 	}
-	f->n++;
+	if ((f->n & (f->n - 1)) == 0) { /* full at each power of two */
+		struct pattern_needs **v = arena_alloc(&f->arena, (f->n ? f->n * 2 : 1) * sizeof(struct pattern_needs *));
+		if (f->n)
+			memcpy(v, f->patterns, f->n * sizeof(struct pattern_needs *));
+		f->patterns = v;
+	}
+	f->patterns[f->n++] = p;
 }
 
-void prefilter_scan(const struct prefilter *f, struct sv text, prefilter_callback *callback, void *arg)
+void prefilter_defer(struct prefilter *f, size_t pattern)
 {
-	for (size_t i = 0; i + GRAM <= text.n; i++) {
-		uint32_t h = hash_of(gram_at(text.p + i));
-		if (!(f->bits[h >> (32 - BITS) >> 6] >> (h >> (32 - BITS) & 63) & 1))
+	f->patterns[pattern]->deferred = true;
+}
+
+/* ---- building ---- */
+
+static void find_classes(struct prefilter *f)
+{
+	static const char frequent[] = " etaoinsrhldcumfpgwyb";
+
+	f->classes = 1; /* 0: in no word */
+	/* the classes of frequent letters side by side: their part of a row is one line of the cache */
+	for (const char *c = frequent; *c; c++)
+		f->class_of[(unsigned char)*c] = (unsigned char)f->classes++;
+	unsigned high = f->classes;
+	f->classes += HIGH_CLASSES;
+	for (const struct word *w = f->first_word; w; w = w->next) {
+		for (size_t i = 0; i < w->bytes.n; i++) {
+			unsigned char c = (unsigned char)w->bytes.p[i];
+			if (c < 0x80 && !f->class_of[c])
+				f->class_of[c] = (unsigned char)f->classes++;
+		}
+	}
+	for (int c = 'A'; c <= 'Z'; c++)
+		f->class_of[c] = f->class_of[c | 0x20];
+	for (int c = 0x80; c <= 0xff; c++)
+		f->class_of[c] = (unsigned char)(high + (unsigned)c % HIGH_CLASSES);
+	for (f->row_bits = 5; 1u << f->row_bits < f->classes;)
+		f->row_bits++;
+}
+
+static uint32_t new_state(struct prefilter *f, struct arena *arena, struct state *states)
+{
+	states[f->states].next = arena_alloc(arena, f->classes * sizeof(uint32_t));
+	return f->states++;
+}
+
+static void add_ending(struct arena *arena, struct state *state, uint32_t word)
+{
+	struct ending *e = arena_alloc(arena, sizeof *e);
+
+	*e = (struct ending){ state->endings, word };
+	state->endings = e;
+}
+
+static void add_to_tree(struct prefilter *f, struct arena *arena, struct state *states, const struct word *w)
+{
+	uint32_t state = 0;
+
+	for (size_t i = 0; i < w->bytes.n; i++) {
+		uint32_t *to = &states[state].next[f->class_of[(unsigned char)w->bytes.p[i]]];
+		if (!*to)
+			*to = new_state(f, arena, states);
+		state = *to;
+	}
+	add_ending(arena, &states[state], w->id);
+}
+
+/* From the tree of words to the automaton: level by level, what is missing goes where the
+ * longest proper end of what was read goes. order_r: the states by level. */
+static void close_automaton(struct prefilter *f, struct arena *arena, struct state *states, uint32_t *order_r)
+{
+	size_t head = 0, tail = 0;
+
+	order_r[tail++] = 0;
+	while (head < tail) {
+		uint32_t number = order_r[head++];
+		struct state *state = &states[number];
+		for (uint32_t c = 0; c < f->classes; c++) {
+			uint32_t instead = number ? states[state->fail].next[c] : 0;
+			if (!state->next[c]) {
+				state->next[c] = instead;
+				continue;
+			}
+			struct state *to = &states[state->next[c]];
+			to->fail = instead;
+			for (const struct ending *e = states[instead].endings; e; e = e->next)
+				add_ending(arena, to, e->word);
+			order_r[tail++] = state->next[c];
+		}
+	}
+}
+
+/* The table: those near the beginning, where most of a text is spent, side by side. */
+static void lay_out(struct prefilter *f, const struct state *states, const uint32_t *order, uint32_t *number_of)
+{
+	uint32_t n = 0, words = 0;
+
+	for (uint32_t i = 0; i < f->states; i++) {
+		number_of[order[i]] = i;
+		for (const struct ending *e = states[i].endings; e; e = e->next)
+			n++;
+	}
+	f->next = xalloc(((size_t)f->states << f->row_bits) * sizeof *f->next);
+	f->has_words = arena_alloc(&f->arena, (f->states / 64 + 1) * sizeof *f->has_words);
+	f->endings = arena_alloc(&f->arena, (f->states + 1) * sizeof *f->endings);
+	f->ending_words = arena_alloc(&f->arena, (n + 1) * sizeof *f->ending_words);
+	for (uint32_t i = 0; i < f->states; i++) {
+		const struct state *state = &states[order[i]];
+		for (uint32_t c = 0; c < f->classes; c++)
+			f->next[((size_t)i << f->row_bits) + c] = (uint16_t)number_of[state->next[c]];
+		if (state->endings)
+			f->has_words[i / 64] |= UINT64_C(1) << (i % 64);
+		for (const struct ending *e = state->endings; e; e = e->next)
+			f->ending_words[words++] = e->word;
+		f->endings[i + 1] = words;
+	}
+}
+
+static void build_automaton(struct prefilter *f)
+{
+	struct arena arena = { 0 };
+	struct state *states = arena_alloc(&arena, (f->bytes + 1) * sizeof *states);
+	uint32_t *order = arena_alloc(&arena, (f->bytes + 1) * sizeof *order);
+
+	find_classes(f);
+	(void)new_state(f, &arena, states);
+	for (const struct word *w = f->first_word; w; w = w->next)
+		add_to_tree(f, &arena, states, w);
+	close_automaton(f, &arena, states, order);
+	lay_out(f, states, order, arena_alloc(&arena, f->states * sizeof(uint32_t)));
+	arena_free(&arena);
+}
+
+static bool is_seen(const struct prefilter *f, uint32_t word)
+{
+	return f->seen[word / 64] >> (word % 64) & 1;
+}
+
+static size_t note_words(struct prefilter *f, uint32_t state, size_t n)
+{
+	for (uint32_t i = f->endings[state]; i < f->endings[state + 1]; i++) {
+		uint32_t word = f->ending_words[i];
+		if (is_seen(f, word))
 			continue;
-		for (const struct word *w = f->buckets[h % BUCKETS]; w; w = w->next) {
-			if (i < w->at || w->literal.n > text.n - (i - w->at))
-				continue;
-			if (memcmp(text.p + i - w->at, w->literal.bytes, w->literal.n) != 0)
-				continue;
-			for (const struct user *u = w->users; u; u = u->next)
-				callback(arg, u->pattern);
+		f->seen[word / 64] |= UINT64_C(1) << (word % 64);
+		f->hits[n++] = word;
+	}
+	return n;
+}
+
+/* The words of the text: how many; they are in f->hits, and marked as seen. */
+static size_t find_words(struct prefilter *f, struct sv text)
+{
+	const unsigned row_bits = f->row_bits;
+	uint32_t state = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		state = f->next[(state << row_bits) + f->class_of[(unsigned char)text.p[i]]];
+		if (f->has_words[state / 64] >> (state % 64) & 1)
+			n = note_words(f, state, n);
+	}
+	return n;
+}
+
+static void forget_words(struct prefilter *f, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		f->seen[f->hits[i] / 64] = 0;
+}
+
+/* How often a text makes the pattern worth looking at, by this set; of equals, the one with fewer words. */
+static size_t frequency(const struct choice *c)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		sum += c->v[i]->texts;
+	return sum * LITERAL_SET_MAX + c->n;
+}
+
+/* The words of the rarest set make a pattern worth looking at. */
+static void order_sets(struct prefilter *f, struct pattern_needs *p, uint32_t number)
+{
+	for (size_t i = 1; i < p->n; i++) {
+		if (frequency(&p->sets[i]) < frequency(&p->sets[0])) {
+			struct choice first = p->sets[0];
+			p->sets[0] = p->sets[i];
+			p->sets[i] = first;
+		}
+	}
+	if (p->n == 0)
+		f->always[number / 64] |= UINT64_C(1) << (number % 64);
+	for (size_t i = 0; p->n && !p->deferred && i < p->sets[0].n; i++) {
+		struct word *w = p->sets[0].v[i];
+		if ((w->n_users & (w->n_users - 1)) == 0) { /* full at each power of two */
+			uint32_t *users = arena_alloc(&f->arena, (w->n_users ? w->n_users * 2 : 1) * sizeof *users);
+			if (w->n_users)
+				memcpy(users, w->users, w->n_users * sizeof *users);
+			w->users = users;
+		}
+		w->users[w->n_users++] = number;
+	}
+}
+
+static void lay_out_users(struct prefilter *f)
+{
+	uint32_t n = 0;
+
+	for (const struct word *w = f->first_word; w; w = w->next)
+		n += w->n_users;
+	f->users = arena_alloc(&f->arena, (f->n_words + 1) * sizeof *f->users);
+	f->user_patterns = arena_alloc(&f->arena, (n + 1) * sizeof *f->user_patterns);
+	n = 0;
+	for (const struct word *w = f->first_word; w; w = w->next) {
+		if (w->n_users)
+			memcpy(f->user_patterns + n, w->users, w->n_users * sizeof *w->users);
+		n += w->n_users;
+		f->users[w->id + 1] = n;
+	}
+}
+
+static void learn(struct prefilter *f, const struct sv *typical, size_t n)
+{
+	struct word **by_id = xalloc((f->n_words + 1) * sizeof(struct word *));
+
+	for (struct word *w = f->first_word; w; w = w->next)
+		by_id[w->id] = w;
+	for (size_t i = 0; i < n; i++) {
+		size_t hits = find_words(f, typical[i]);
+		for (size_t j = 0; j < hits; j++)
+			by_id[f->hits[j]]->texts++;
+		forget_words(f, hits);
+	}
+	free(by_id);
+}
+
+static void lay_out_sets(struct prefilter *f)
+{
+	uint32_t n = 0;
+
+	for (size_t p = 0; p < f->n; p++)
+		for (size_t i = 0; i < f->patterns[p]->n; i++)
+			n += 1 + (uint32_t)f->patterns[p]->sets[i].n;
+	f->sets = arena_alloc(&f->arena, (f->n + 1) * sizeof *f->sets);
+	f->set_words = arena_alloc(&f->arena, (n + 1) * sizeof *f->set_words);
+	n = 0;
+	for (size_t p = 0; p < f->n; p++) {
+		for (size_t i = 0; i < f->patterns[p]->n; i++) {
+			const struct choice *c = &f->patterns[p]->sets[i];
+			f->set_words[n++] = (uint32_t)c->n;
+			for (size_t j = 0; j < c->n; j++)
+				f->set_words[n++] = c->v[j]->id;
+		}
+		f->sets[p + 1] = n;
+	}
+}
+
+void prefilter_build(struct prefilter *f, const struct sv *typical, size_t n)
+{
+	build_automaton(f);
+	f->always = arena_alloc(&f->arena, (f->n / 64 + 1) * sizeof *f->always);
+	f->seen = arena_alloc(&f->arena, (f->n_words / 64 + 1) * sizeof *f->seen);
+	f->hits = arena_alloc(&f->arena, (f->n_words + 1) * sizeof *f->hits);
+	learn(f, typical, n);
+	for (size_t p = 0; p < f->n; p++)
+		order_sets(f, f->patterns[p], (uint32_t)p);
+	lay_out_users(f);
+	lay_out_sets(f);
+}
+
+bool prefilter_is_always(const struct prefilter *f, size_t pattern)
+{
+	return f->always[pattern / 64] >> (pattern % 64) & 1;
+}
+
+/* ---- ---- */
+
+/* Have the sets from *at on a word in the text? */
+static bool sets_are_there(const struct prefilter *f, const uint32_t *at, const uint32_t *end)
+{
+	while (at < end) {
+		const uint32_t *next = at + 1 + *at;
+		bool found = false;
+		for (at++; at < next && !found; at++)
+			found = is_seen(f, *at);
+		if (!found)
+			return false;
+		at = next;
+	}
+	return true;
+}
+
+bool prefilter_is_possible(const struct prefilter *f, size_t pattern)
+{
+	return sets_are_there(f, f->set_words + f->sets[pattern], f->set_words + f->sets[pattern + 1]);
+}
+
+void prefilter_scan(struct prefilter *f, struct sv text, uint64_t *possible_r)
+{
+	forget_words(f, f->n_hits);
+	f->n_hits = find_words(f, text);
+	memcpy(possible_r, f->always, (f->n / 64 + 1) * sizeof *possible_r);
+	for (size_t i = 0; i < f->n_hits; i++) {
+		for (uint32_t j = f->users[f->hits[i]]; j < f->users[f->hits[i] + 1]; j++) {
+			uint32_t pattern = f->user_patterns[j];
+			const uint32_t *first = f->set_words + f->sets[pattern];
+			/* the first set has this word */
+			if (sets_are_there(f, first + 1 + *first, f->set_words + f->sets[pattern + 1]))
+				possible_r[pattern / 64] |= UINT64_C(1) << (pattern % 64);
 		}
 	}
 }

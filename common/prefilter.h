@@ -1,13 +1,16 @@
 /* prefilter: which of many patterns a text can match at all, in one pass over it.
  *
- * Every pattern has words it cannot match without (literal.h), or none. Some
- * bytes of each word are looked up at every place of the text; where they are,
- * the whole word is compared. Cost: one look-up a byte, whatever the number of
- * patterns. */
+ * Every pattern has sets of words it cannot match without (literal.h), or none.
+ * An automaton of Aho and Corasick, over the words of all patterns, finds those that
+ * are in a text: one step a byte, whatever the number of patterns. */
 #ifndef NIXIE_PREFILTER_H
 #define NIXIE_PREFILTER_H
 
 #include "literal.h"
+
+/* Memory is bounded: 128 to 256 bytes a state. Patterns whose words do not fit any more
+ * are tried on every text. */
+#define PREFILTER_STATES_MAX 65535
 
 struct prefilter;
 
@@ -15,12 +18,22 @@ struct prefilter *prefilter_new(void);
 void prefilter_free(struct prefilter *prefilter);
 
 /* Patterns get the numbers 0, 1, 2... in the order of the calls. */
-void prefilter_add(struct prefilter *prefilter, const struct literal_set *words);
+void prefilter_add(struct prefilter *prefilter, const struct literal_sets *sets);
+/* A pattern that is seldom looked at: a scan does not tell of it, prefilter_is_possible() does. */
+void prefilter_defer(struct prefilter *prefilter, size_t pattern);
 
-/* Calls back with the number of each pattern whose words are there, in no order,
- * perhaps more than once. Patterns without words are not named: the caller knows them. */
-typedef void prefilter_callback(void *arg, size_t pattern);
-/* text is in lower case. */
-void prefilter_scan(const struct prefilter *prefilter, struct sv text, prefilter_callback *callback, void *arg);
+/* When all patterns are there, once, before the first scan. From typical texts it learns
+ * which words are rare: those are looked for first. What a scan finds does not depend on it. */
+void prefilter_build(struct prefilter *prefilter, const struct sv *typical, size_t n);
+
+/* Must the pattern be tried on every text? */
+bool prefilter_is_always(const struct prefilter *prefilter, size_t pattern);
+
+/* Bit p of possible_r says whether the text has a word of each of pattern p's sets, unless p
+ * is deferred; upper and lower case of ASCII letters are the same. Room: a bit for every pattern. */
+void prefilter_scan(struct prefilter *prefilter, struct sv text, uint64_t *possible_r);
+
+/* The same of one pattern, also of a deferred one, for the text of the last scan. */
+bool prefilter_is_possible(const struct prefilter *prefilter, size_t pattern);
 
 #endif

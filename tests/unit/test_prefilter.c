@@ -1,44 +1,38 @@
 /* literal and prefilter: what they leave out must not be able to match. */
-#include "test.h"
-
-#include <sys/random.h>
-
+#include "chance.h"
 #include "literal.h"
 #include "match.h"
 #include "prefilter.h"
 
-/* ---- random, and repeatable ---- */
-
-static uint64_t random_state;
-static char seed_row[64];
-
-static unsigned below(unsigned n)
-{
-	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-	return (unsigned)((random_state >> 33) % n);
-}
-
-static void set_seed(void)
-{
-	const char *fixed = getenv("NIXIE_TEST_SEED");
-
-	if (fixed)
-		random_state = strtoull(fixed, NULL, 10);
-	else if (getrandom(&random_state, sizeof random_state, 0) != (ssize_t)sizeof random_state)
-		random_state = 1;
-	(void)snprintf(seed_row, sizeof seed_row, "NIXIE_TEST_SEED=%" PRIu64, random_state);
-	test_row = seed_row;
-}
-
 /* ---- the words a pattern cannot match without ---- */
+
+/* "a|b & c": any of a and b, and c. */
+static struct sv written(const struct literal_sets *sets, struct buf *b)
+{
+	for (size_t i = 0; i < sets->n; i++) {
+		if (i)
+			buf_add(b, SV(" & "));
+		for (size_t j = 0; j < sets->v[i].n; j++) {
+			if (j)
+				buf_add_char(b, ',');
+			buf_add(b, sv_make(sets->v[i].v[j].bytes, sets->v[i].v[j].n));
+		}
+	}
+	return buf_sv(b);
+}
 
 static void words_of_patterns(void **state)
 {
 	static const struct { const char *name, *regex, *want; } table[] = {
 		{ "a word", "Quota", "quota" },
-		{ "the longest run", "over ?quota", "quota" },
-		{ "a group in front", "(?:over|mail) ?quota", "quota" },
-		{ "a run beats two short words", "no such (user|mailbox)", "no such " },
+		{ "the longest run", "over ?quota", "quota & over" },
+		{ "a group in front", "(?:over|mail) ?quota", "quota & over,mail" },
+		{ "a run beats two short words", "no such (user|mailbox)", "no such  & user,mailbox" },
+		{ "three at most, the most telling first", "abc.defg.hij.klm", "defg & abc & hij" },
+		{ "both parts of a group", "(abc.{0,9}defgh)+", "defgh & abc" },
+		{ "any branch's best", "abc.defg|hij", "defg,hij" },
+		{ "both of two groups", "(abc|bcd) (efg|hij)", "abc,bcd & efg,hij" },
+		{ "neither of two optional ones", "(abc|bcd)? ?(efg|hij){0,2}", "" },
 		{ "alternatives", "user|mailbox", "user,mailbox" },
 		{ "one of them too short", "user|ab", "" },
 		{ "one of them empty", "user|", "" },
@@ -89,45 +83,100 @@ static void words_of_patterns(void **state)
 
 	(void)state;
 	EACH(row, table) {
-		struct literal_set set;
+		struct literal_sets sets;
 		char text[512];
 		struct buf b = BUF_ON(text);
-		literal_required(sv_of(row->regex), &set);
-		for (size_t i = 0; i < set.n; i++) {
-			if (i)
-				buf_add_char(&b, ',');
-			buf_add(&b, sv_make(set.v[i].bytes, set.v[i].n));
-		}
-		WANT_TEXT(buf_sv(&b), row->want);
+		literal_required(sv_of(row->regex), &sets);
+		WANT_TEXT(written(&sets, &b), row->want);
 	}
 }
 
 static void long_words_are_cut(void **state)
 {
 	char regex[200];
-	struct literal_set set;
+	struct literal_sets sets;
 
 	(void)state;
 	memset(regex, 'a', sizeof regex);
-	literal_required(sv_make(regex, sizeof regex), &set);
-	WANT_INT(set.n, 1);
-	WANT_INT(set.v[0].n, LITERAL_BYTES_MAX);
+	literal_required(sv_make(regex, sizeof regex), &sets);
+	WANT_INT(sets.n, LITERAL_SETS_MAX);
+	for (size_t i = 0; i < sets.n; i++) {
+		WANT_INT(sets.v[i].n, 1);
+		WANT_INT(sets.v[i].v[0].n, LITERAL_BYTES_MAX);
+	}
 }
 
 static void too_many_words(void **state)
 {
 	char regex[LITERAL_SET_MAX * 8 + 16];
-	struct literal_set set;
+	struct literal_sets sets;
 	struct buf b = BUF_ON(regex);
 
 	(void)state;
 	for (int i = 0; i < LITERAL_SET_MAX; i++)
 		buf_addf(&b, "%sword%d", i ? "|" : "", i);
-	literal_required(buf_sv(&b), &set);
-	WANT_INT(set.n, LITERAL_SET_MAX);
+	literal_required(buf_sv(&b), &sets);
+	WANT_INT(sets.n, 1);
+	WANT_INT(sets.v[0].n, LITERAL_SET_MAX);
 	buf_add(&b, SV("|onemore"));
-	literal_required(buf_sv(&b), &set);
-	WANT_INT(set.n, 0);
+	literal_required(buf_sv(&b), &sets);
+	WANT_INT(sets.n, 0);
+}
+
+/* ---- branches ---- */
+
+static void branches_of_patterns(void **state)
+{
+	static const struct { const char *name, *regex; size_t want_n; const char *want[4]; } table[] = {
+		{ "none", "abc", 1, { "abc" } },
+		{ "two", "abc|def", 2, { "abc", "def" } },
+		{ "inside a group is no branch", "a(b|c)d", 1, { "a(b|c)d" } },
+		{ "beside a group", "a|b(c|d)|e", 3, { "a", "b(c|d)", "e" } },
+		{ "inside a class is no branch", "[a|b]c|d", 2, { "[a|b]c", "d" } },
+		{ "behind a class with a bracket", "[]|]c|d", 2, { "[]|]c", "d" } },
+		{ "escaped", "a\\|b|c", 2, { "a\\|b", "c" } },
+		{ "an empty one in front", "|a", 2, { "", "a" } },
+		{ "an empty one in the middle", "a||b", 3, { "a", "", "b" } },
+		{ "an empty one at the end", "a|", 2, { "a", "" } },
+		{ "anchors belong to their branch", "^a|b$", 2, { "^a", "b$" } },
+		{ "nothing", "", 1, { "" } },
+		{ "options count for what follows", "(?i)a|b", 1, { "(?i)a|b" } },
+		{ "a group that is referred to", "(?<n>a)|\\k<n>", 1, { "(?<n>a)|\\k<n>" } },
+		{ "a reference", "(a)|\\1", 1, { "(a)|\\1" } },
+		{ "quoting", "\\Qa|b\\E|c", 1, { "\\Qa|b\\E|c" } },
+		{ "a verb", "(*COMMIT)a|b", 1, { "(*COMMIT)a|b" } },
+		{ "what is no expression stays for the compiler to refuse", "a|b)", 1, { "a|b)" } },
+		{ "a group without end", "a|(b", 1, { "a|(b" } },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct sv branches[LITERAL_BRANCHES_MAX];
+		size_t n = literal_branches(sv_of(row->regex), branches);
+		WANT_INT(n, row->want_n);
+		for (size_t i = 0; i < n; i++)
+			WANT_TEXT(branches[i], row->want[i]);
+	}
+}
+
+static void as_many_branches_as_there_is_room_for(void **state)
+{
+	char regex[(LITERAL_BRANCHES_MAX + 4) * 8];
+	struct sv branches[LITERAL_BRANCHES_MAX];
+	struct buf b = BUF_ON(regex);
+
+	(void)state;
+	for (int i = 1; i <= LITERAL_BRANCHES_MAX + 3; i++) {
+		buf_addf(&b, "%sword%d", i > 1 ? "|" : "", i);
+		size_t n = literal_branches(buf_sv(&b), branches);
+		if (i <= LITERAL_BRANCHES_MAX) {
+			WANT_INT(n, i);
+			WANT_INT(branches[n - 1].p + branches[n - 1].n - regex, b.n);
+		} else {
+			WANT_INT(n, 1);
+			WANT_SV(branches[0], buf_sv(&b));
+		}
+	}
 }
 
 /* A pattern by chance, and with it a text that it was made to match. */
@@ -189,50 +238,143 @@ static void make(unsigned depth, struct buf *regex, struct buf *text)
 	}
 }
 
-static bool has_one_of(struct sv text, const struct literal_set *set)
+/* Several such, side by side. */
+static void make_branches(struct buf *regex, struct buf *text)
 {
-	char lower[4096];
+	unsigned n = below(3) ? 1 : 1 + below(4), taken = below(n);
 
+	for (unsigned i = 0; i < n; i++) {
+		char other[2000];
+		struct buf not_taken = BUF_ON(other);
+		if (i)
+			buf_add_char(regex, '|');
+		make(0, regex, i == taken ? text : &not_taken);
+	}
+}
+
+static struct sv folded(struct sv text, bool high_bytes, char room[4096])
+{
 	for (size_t i = 0; i < text.n; i++)
-		lower[i] = sv_lower(text.p[i]);
-	for (size_t i = 0; i < set->n; i++)
-		if (sv_find_sv(sv_make(lower, text.n), sv_make(set->v[i].bytes, set->v[i].n)) < text.n)
-			return true;
-	return false;
+		room[i] = high_bytes && (unsigned char)text.p[i] >= 0x80 ? '\x80' : sv_lower(text.p[i]);
+	return sv_make(room, text.n);
+}
+
+/* One word of each set; high_bytes: as if those were all the same. */
+static bool has_its_words(struct sv text, const struct literal_sets *sets, bool high_bytes)
+{
+	char text_room[4096], word_room[4096];
+	struct sv in = folded(text, high_bytes, text_room);
+
+	for (size_t i = 0; i < sets->n; i++) {
+		bool found = false;
+		for (size_t j = 0; j < sets->v[i].n && !found; j++) {
+			struct sv word = sv_make(sets->v[i].v[j].bytes, sets->v[i].v[j].n);
+			found = word.n <= in.n && sv_find_sv(in, folded(word, high_bytes, word_room)) < in.n;
+		}
+		if (!found)
+			return false;
+	}
+	return true;
 }
 
 static void no_match_without_its_words(void **state)
 {
-	unsigned matched = 0, known = 0;
+	static struct literal_sets sets;
+	unsigned matched = 0, known = 0, several = 0;
 
 	(void)state;
 	set_seed();
 	for (int i = 0; i < 20000; i++) {
-		char regex_room[2000], text_room[2000];
-		struct buf regex = BUF_ON(regex_room), text = BUF_ON(text_room);
+		char regex_room[2000], text_room[2000], wanted[1024];
+		struct buf regex = BUF_ON(regex_room), text = BUF_ON(text_room), w = BUF_ON(wanted);
 		struct err err;
-		struct literal_set set;
-		make(0, &regex, &text);
+		make_branches(&regex, &text);
 		if (regex.full || text.full)
 			continue;
-		literal_required(buf_sv(&regex), &set);
-		if (set.n == 0)
+		literal_required(buf_sv(&regex), &sets);
+		if (sets.n == 0)
 			continue;
 		struct pattern *pattern = pattern_compile(buf_sv(&regex), &err);
 		if (!pattern)
 			continue;
 		known++;
+		several += sets.n > 1;
 		if (pattern_match(pattern, buf_sv(&text), NULL) == MATCH_YES) {
 			matched++;
-			if (!has_one_of(buf_sv(&text), &set)) {
+			if (!has_its_words(buf_sv(&text), &sets, false)) {
 				print_error("pattern %.*s matches \"%.*s\" without \"%.*s\"\n", SV_ARG(buf_sv(&regex)), SV_ARG(buf_sv(&text)),
-					(int)set.v[0].n, set.v[0].bytes);
+					SV_ARG(written(&sets, &w)));
 				WANT(false);
 			}
 		}
 		pattern_free(pattern);
 	}
-	WANT(known > 2000 && matched > 1000); /* else this shows nothing */
+	WANT(known > 2000 && matched > 1000 && several > 500); /* else this shows nothing */
+	test_row = "";
+}
+
+/* ---- a pattern's branches are the pattern ---- */
+
+/* Does any of the branches match? Each must be an expression of its own. */
+static bool any_branch_matches(const struct sv *branches, size_t n, struct sv text)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct err err = { "" };
+		struct pattern *pattern = pattern_compile(branches[i], &err);
+		if (!pattern)
+			test_fail("a branch", err.text, "an expression", __FILE__, __LINE__);
+		found = found || pattern_match(pattern, text, NULL) == MATCH_YES;
+		pattern_free(pattern);
+	}
+	return found;
+}
+
+/* Another text, not far from this one. */
+static struct sv changed(struct sv text, char room[2000])
+{
+	struct buf b = { .p = room, .size = 2000 };
+	size_t cut = text.n ? below((unsigned)text.n) : 0, skip = below(3);
+
+	buf_add(&b, sv_head(text, cut));
+	if (below(2))
+		buf_add_char(&b, "abB x|"[below(6)]);
+	buf_add(&b, sv_skip(text, cut + skip < text.n ? cut + skip : text.n));
+	return buf_sv(&b);
+}
+
+static void branches_are_the_whole(void **state)
+{
+	unsigned cut = 0, matched = 0, missed = 0;
+
+	(void)state;
+	set_seed();
+	for (int i = 0; i < 20000; i++) {
+		char regex_room[2000], text_room[2000], other_room[2000];
+		struct buf regex = BUF_ON(regex_room), text = BUF_ON(text_room);
+		struct sv branches[LITERAL_BRANCHES_MAX];
+		struct err err;
+		make_branches(&regex, &text);
+		size_t n = literal_branches(buf_sv(&regex), branches);
+		struct pattern *pattern = regex.full || text.full || n == 1 ? NULL : pattern_compile(buf_sv(&regex), &err);
+		if (!pattern)
+			continue;
+		cut++;
+		struct sv texts[3] = { buf_sv(&text) };
+		texts[1] = changed(texts[0], other_room);
+		texts[2] = sv_skip(texts[1], below((unsigned)texts[1].n + 1));
+		for (size_t j = 0; j < COUNT(texts); j++) {
+			bool whole = pattern_match(pattern, texts[j], NULL) == MATCH_YES;
+			*(whole ? &matched : &missed) += 1;
+			if (any_branch_matches(branches, n, texts[j]) != whole) {
+				print_error("pattern %.*s on \"%.*s\": %s\n", SV_ARG(buf_sv(&regex)), SV_ARG(texts[j]), whole ? "only the whole" : "only a branch");
+				WANT(false);
+			}
+		}
+		pattern_free(pattern);
+	}
+	WANT(cut > 1000 && matched > 1000 && missed > 100);
 	test_row = "";
 }
 
@@ -240,58 +382,163 @@ static void no_match_without_its_words(void **state)
 
 #define PATTERNS 200
 
-static void note(void *arg, size_t pattern)
+static bool bit_of(const uint64_t *bits, size_t i)
 {
-	((bool *)arg)[pattern] = true;
+	return bits[i / 64] >> (i % 64) & 1;
+}
+
+static void make_word(struct literal *word, unsigned longest, const char *letters, unsigned n_letters)
+{
+	word->n = LITERAL_BYTES_MIN + below(longest - LITERAL_BYTES_MIN + 1);
+	for (size_t i = 0; i < word->n; i++)
+		word->bytes[i] = sv_lower(letters[below(n_letters)]);
+}
+
+/* 0x80 and 0x88 are of those that the scan may take for one another. */
+static const char letters[] = "abA e\0\xc3\xff\x80\x88";
+#define ASCII_LETTERS 4
+#define ALL_LETTERS 10
+
+static void make_sets(size_t number, struct literal_sets *sets)
+{
+	sets->n = below(LITERAL_SETS_MAX + 1); /* none, too */
+	for (size_t i = 0; i < sets->n; i++) {
+		sets->v[i].n = 1 + below(3);
+		for (size_t j = 0; j < sets->v[i].n; j++)
+			make_word(&sets->v[i].v[j], number % 10 ? LITERAL_BYTES_MIN + 2 : LITERAL_BYTES_MAX, letters, number % 3 ? ASCII_LETTERS : ALL_LETTERS);
+	}
 }
 
 static void the_scan_finds_what_searching_finds(void **state)
 {
 	struct prefilter *f = prefilter_new();
-	static struct literal_set sets[PATTERNS];
+	static struct literal_sets sets[PATTERNS];
+	unsigned exact = 0, alike = 0;
 
 	(void)state;
 	set_seed();
 	for (size_t i = 0; i < PATTERNS; i++) {
-		sets[i].n = below(4); /* none, too */
-		for (size_t j = 0; j < sets[i].n; j++) {
-			sets[i].v[j].n = LITERAL_BYTES_MIN + below(i % 10 ? 3 : LITERAL_BYTES_MAX - LITERAL_BYTES_MIN + 1);
-			for (size_t k = 0; k < sets[i].v[j].n; k++)
-				sets[i].v[j].bytes[k] = "ab e\0\xc3\xff"[below(i % 3 ? 3 : 7)];
-		}
+		make_sets(i, &sets[i]);
 		prefilter_add(f, &sets[i]);
 	}
+	prefilter_build(f, NULL, 0);
+	for (size_t i = 0; i < PATTERNS; i++)
+		WANT_INT(prefilter_is_always(f, i), sets[i].n == 0);
 	for (int round = 0; round < 2000; round++) {
 		char text[60];
-		bool found[PATTERNS] = { false };
+		uint64_t possible[PATTERNS / 64 + 1];
 		size_t n = below(sizeof text + 1);
 		for (size_t i = 0; i < n; i++)
-			text[i] = "ab e\0\xc3\xff"[below(round % 3 ? 3 : 7)];
-		prefilter_scan(f, sv_make(text, n), note, found);
-		for (size_t i = 0; i < PATTERNS; i++)
-			WANT_INT(found[i], has_one_of(sv_make(text, n), &sets[i]));
+			text[i] = letters[below(round % 3 ? ASCII_LETTERS : ALL_LETTERS)];
+		memset(possible, round % 2 ? 0xff : 0, sizeof possible); /* what was there does not count */
+		prefilter_scan(f, sv_make(text, n), possible);
+		for (size_t i = 0; i < PATTERNS; i++) {
+			bool found = bit_of(possible, i), there = has_its_words(sv_make(text, n), &sets[i], false);
+			exact += there && sets[i].n;
+			alike += found && !there;
+			if (there || (found && !has_its_words(sv_make(text, n), &sets[i], true)))
+				WANT_INT(found, there);
+		}
 	}
 	prefilter_free(f);
+	WANT(exact > 1000);
+	WANT(alike < exact); /* few texts are looked at for nothing */
 	test_row = "";
 }
 
 static void a_word_is_the_whole_text(void **state)
 {
-	static const struct literal_set set = { 1, { { 5, "quota" } } };
+	static const struct literal_sets sets = { 1, { { 1, { { 5, "quota" } } } } };
 	struct prefilter *f = prefilter_new();
+	uint64_t possible;
 
 	(void)state;
-	prefilter_add(f, &set);
+	prefilter_add(f, &sets);
+	prefilter_build(f, NULL, 0);
 	for (size_t from = 0; from <= 5; from++) {
 		for (size_t to = from; to <= 5; to++) {
-			bool found[1] = { false };
-			prefilter_scan(f, sv_make(&"quota"[from], to - from), note, found);
-			WANT_INT(found[0], to - from == 5);
+			prefilter_scan(f, sv_make(&"qUoTa"[from], to - from), &possible);
+			WANT_INT(possible, to - from == 5);
 		}
 	}
-	prefilter_scan(f, sv_make(NULL, 0), note, NULL);
+	prefilter_scan(f, sv_make(NULL, 0), &possible);
+	WANT_INT(possible, 0);
 	prefilter_free(f);
 	prefilter_free(NULL);
+}
+
+/* A word that is another's beginning, end or middle is found with it. */
+static void words_in_words(void **state)
+{
+	static const char *const words[] = { "mailbox is full", "mailbox", "box is", "full", "lbo", "is fuller", "boxes", "x i" };
+	static const bool want[COUNT(words)] = { true, true, true, true, true, false, false, true };
+	static struct literal_sets sets;
+	struct prefilter *f = prefilter_new();
+	uint64_t possible;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(words); i++) {
+		sets.n = sets.v[0].n = 1;
+		sets.v[0].v[0].n = strlen(words[i]);
+		memcpy(sets.v[0].v[0].bytes, words[i], strlen(words[i]));
+		prefilter_add(f, &sets);
+	}
+	prefilter_build(f, NULL, 0);
+	prefilter_scan(f, SV("MAILBOX IS FULL"), &possible);
+	for (size_t i = 0; i < COUNT(words); i++) {
+		test_row = words[i];
+		WANT_INT(bit_of(&possible, i), want[i]);
+	}
+	test_row = "";
+	prefilter_free(f);
+}
+
+static void without_any_pattern(void **state)
+{
+	struct prefilter *f = prefilter_new();
+	uint64_t possible = 1;
+
+	(void)state;
+	prefilter_build(f, NULL, 0);
+	prefilter_scan(f, SV("anything"), &possible);
+	WANT_INT(possible, 0);
+	prefilter_free(f);
+}
+
+/* More words than there is memory for: those patterns are tried on every text. */
+static void more_than_it_has_room_for(void **state)
+{
+	static struct literal_sets sets;
+	enum { PER_PATTERN = LITERAL_SET_MAX, MANY = PREFILTER_STATES_MAX / LITERAL_BYTES_MAX / PER_PATTERN + 20 };
+	struct prefilter *f = prefilter_new();
+	uint64_t possible[MANY / 64 + 1];
+	char last[MANY][LITERAL_BYTES_MAX];
+	size_t always = 0;
+
+	(void)state;
+	set_seed();
+	for (size_t i = 0; i < MANY; i++) {
+		sets.n = 1;
+		sets.v[0].n = PER_PATTERN;
+		for (size_t j = 0; j < PER_PATTERN; j++) {
+			sets.v[0].v[j].n = LITERAL_BYTES_MAX;
+			for (size_t k = 0; k < LITERAL_BYTES_MAX; k++)
+				sets.v[0].v[j].bytes[k] = "abcd"[below(4)];
+		}
+		memcpy(last[i], sets.v[0].v[PER_PATTERN - 1].bytes, LITERAL_BYTES_MAX);
+		prefilter_add(f, &sets);
+	}
+	prefilter_build(f, NULL, 0);
+	for (size_t i = 0; i < MANY; i++) {
+		prefilter_scan(f, sv_make(last[i], LITERAL_BYTES_MAX), possible);
+		WANT(bit_of(possible, i));
+		prefilter_scan(f, SV("abcd"), possible);
+		WANT_INT(bit_of(possible, i), prefilter_is_always(f, i));
+		always += prefilter_is_always(f, i);
+	}
+	WANT(!prefilter_is_always(f, 0) && always > 0 && always < 30);
+	prefilter_free(f);
+	test_row = "";
 }
 
 int main(void)
@@ -300,9 +547,15 @@ int main(void)
 		cmocka_unit_test(words_of_patterns),
 		cmocka_unit_test(long_words_are_cut),
 		cmocka_unit_test(too_many_words),
+		cmocka_unit_test(branches_of_patterns),
+		cmocka_unit_test(as_many_branches_as_there_is_room_for),
 		cmocka_unit_test(no_match_without_its_words),
+		cmocka_unit_test(branches_are_the_whole),
 		cmocka_unit_test(the_scan_finds_what_searching_finds),
 		cmocka_unit_test(a_word_is_the_whole_text),
+		cmocka_unit_test(words_in_words),
+		cmocka_unit_test(without_any_pattern),
+		cmocka_unit_test(more_than_it_has_room_for),
 	};
 
 	return RUN(tests);

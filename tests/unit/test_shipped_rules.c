@@ -1,6 +1,5 @@
 /* conf/rules.d and conf/nixie.conf against what they claim. Runs at the top of the tree. */
-#include "test.h"
-
+#include "chance.h"
 #include "conffile.h"
 #include "config.h"
 #include "decide.h"
@@ -63,41 +62,133 @@ static void no_counter_example_does(void **state)
 }
 
 /* The prefilter only leaves out what could not match: with it and without it, the same. */
-static void want_same_without_prefilter(struct sv text, struct sv relay)
+#define VERDICTS_MAX 64
+
+static void want_same_without_prefilter(struct sv text, struct sv relay, enum mta mta)
 {
 	static struct reply reply;
-	struct verdict with, without;
+	static struct verdict with[VERDICTS_MAX], without[VERDICTS_MAX];
 
-	ruleset_classify_text(rules, text, (struct enhanced){ 0 }, relay, &reply, &with);
+	reply_parse(text, (struct enhanced){ 0 }, &reply);
+	struct failure_text f = { &reply, relay.n ? relay : reply.host, mta };
+	size_t n = ruleset_classify_all(rules, &f, with, VERDICTS_MAX);
 	ruleset_set_plain(rules, true);
-	ruleset_classify_text(rules, text, (struct enhanced){ 0 }, relay, &reply, &without);
+	size_t n_without = ruleset_classify_all(rules, &f, without, VERDICTS_MAX);
 	ruleset_set_plain(rules, false);
-	if (with.rule != without.rule)
-		print_error("with: %s, without: %s: %.*s\n", with.rule ? with.rule->id : "-", without.rule ? without.rule->id : "-", SV_ARG(text));
-	WANT(with.rule == without.rule);
-	WANT_INT(with.category, without.category);
-	WANT_INT(with.class_, without.class_);
-	WANT_SV(with.matched, without.matched);
+	for (size_t i = 0; i < n || i < n_without; i++) {
+		const struct rule *a = i < n ? with[i].rule : NULL, *b = i < n_without ? without[i].rule : NULL;
+		if (a != b)
+			print_error("with: %s, without: %s: %.*s\n", a ? a->id : "-", b ? b->id : "-", SV_ARG(text));
+		WANT(a == b);
+		WANT_INT(with[i].category, without[i].category);
+		WANT_INT(with[i].class_, without[i].class_);
+		WANT(with[i].blocklist == without[i].blocklist);
+		WANT_SV(with[i].matched, without[i].matched);
+	}
 }
+
+static void change_case(char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		text[i] = text[i] >= 'a' && text[i] <= 'z' ? (char)(text[i] - 32) : sv_lower(text[i]);
+}
+
+/* Of all rules, in order; 0 <= i < examples_n. */
+static const struct rule_example **examples;
+static size_t examples_n;
 
 static void the_prefilter_changes_nothing(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ruleset_count(rules); i++) {
-		const struct rule *r = ruleset_rule(rules, i);
-		for (size_t j = 0; j < r->n_match + r->n_no_match; j++) {
-			const struct rule_example *e = j < r->n_match ? &r->match[j] : &r->no_match[j - r->n_match];
-			char text[2048];
-			size_t n = e->reply.n < sizeof text ? e->reply.n : sizeof text;
-			for (size_t k = 0; k < n; k++) /* patterns have no case */
-				text[k] = e->reply.p[k] >= 'a' && e->reply.p[k] <= 'z' ? (char)(e->reply.p[k] - 32) : e->reply.p[k];
-			want_same_without_prefilter(e->reply, e->relay);
-			want_same_without_prefilter(sv_make(text, n), e->relay);
-			want_same_without_prefilter(sv_head(e->reply, n / 2), e->relay);
-			want_same_without_prefilter(sv_skip(e->reply, n / 2), sv_make("", 0));
-			want_same_without_prefilter(sv_skip(e->reply, n / 3), e->relay);
-		}
+	for (size_t i = 0; i < examples_n; i++) {
+		const struct rule_example *e = examples[i];
+		char text[2048];
+		size_t n = e->reply.n < sizeof text ? e->reply.n : sizeof text;
+		memcpy(text, e->reply.p, n);
+		change_case(text, n); /* patterns have none */
+		want_same_without_prefilter(e->reply, e->relay, MTA_UNKNOWN);
+		want_same_without_prefilter(e->reply, e->relay, MTA_EXIM);
+		want_same_without_prefilter(sv_make(text, n), e->relay, MTA_POSTFIX);
+		want_same_without_prefilter(sv_head(e->reply, n / 2), e->relay, MTA_UNKNOWN);
+		want_same_without_prefilter(sv_skip(e->reply, n / 2), sv_make("", 0), MTA_UNKNOWN);
+		want_same_without_prefilter(sv_skip(e->reply, n / 3), e->relay, MTA_UNKNOWN);
 	}
+}
+
+/* A piece of some example, often from blank to blank. */
+static struct sv fragment(void)
+{
+	struct sv s = examples[below((unsigned)examples_n)]->reply;
+	size_t from = below((unsigned)s.n), n = 1 + below((unsigned)(s.n - from));
+
+	if (below(4) == 0)
+		return s;
+	while (from > 0 && s.p[from - 1] != ' ' && below(8))
+		from--, n++;
+	while (from + n < s.n && s.p[from + n] != ' ' && below(8))
+		n++;
+	return sv_make(s.p + from, n);
+}
+
+static void the_prefilter_changes_nothing_on_mixed_texts(void **state)
+{
+	static const char *const between[] = { " ", " ", " ", "", "; ", " 550 5.1.1 ", "\n", " - ", "\xc3\xa9" };
+	static const char *const front[] = { "", "", "550 ", "450 4.2.0 ", "550-5.7.1 ", "host mx.example.com[192.0.2.1] said: ",
+		"host mx.example.com[192.0.2.1] refused to talk to me: " };
+	static const char *const end[] = { "", "", " (in reply to RCPT TO command)", " (in reply to end of DATA command)", " (in reply to MAIL FROM command)" };
+	uint64_t limit_hits = ruleset_limit_hits(rules);
+
+	(void)state;
+	set_seed();
+	for (int round = 0; round < 4000; round++) {
+		char text[REPLY_TEXT_MAX];
+		struct buf b = BUF_ON(text);
+		buf_add(&b, sv_of(front[below(COUNT(front))]));
+		for (unsigned n = 1 + below(5); n > 0; n--) {
+			struct sv piece = fragment();
+			if (b.n + piece.n + 100 > sizeof text)
+				break;
+			buf_add(&b, piece);
+			buf_add(&b, sv_of(between[below(COUNT(between))]));
+		}
+		if (below(8) == 0)
+			change_case(text, b.n);
+		buf_add(&b, sv_of(end[below(COUNT(end))]));
+		want_same_without_prefilter(buf_sv(&b), below(2) ? sv_make("", 0) : examples[below((unsigned)examples_n)]->relay, (enum mta)below(3));
+	}
+	WANT_INT(ruleset_limit_hits(rules), limit_hits);
+	test_row = "";
+}
+
+/* Long texts that say the same again and again, made to keep patterns busy: none gives up. */
+static void no_rule_gives_up(void **state)
+{
+	static struct reply reply;
+	static struct verdict all[VERDICTS_MAX];
+
+	(void)state;
+	set_seed();
+	for (size_t i = 0; i < examples_n; i++) {
+		char text[REPLY_TEXT_MAX];
+		struct buf b = BUF_ON(text);
+		struct sv e = examples[i]->reply, word = e;
+		for (unsigned skip = below(8); skip > 0 && sv_find(word, ' ') < word.n; skip--)
+			(void)sv_cut(&word, ' ');
+		word = sv_head(word, 1 + below((unsigned)word.n));
+		buf_add(&b, e);
+		while (b.n + e.n + word.n + 2 < sizeof text) {
+			buf_add_char(&b, ' ');
+			buf_add(&b, below(8) ? word : e);
+		}
+		uint64_t limit_hits = ruleset_limit_hits(rules);
+		reply_parse(buf_sv(&b), (struct enhanced){ 0 }, &reply);
+		struct failure_text f = { &reply, examples[i]->relay, MTA_UNKNOWN };
+		(void)ruleset_classify_all(rules, &f, all, VERDICTS_MAX);
+		if (ruleset_limit_hits(rules) != limit_hits)
+			print_error("gave up on %.*s, and on many times \"%.*s\"\n", SV_ARG(e), SV_ARG(word));
+		WANT_INT(ruleset_limit_hits(rules), limit_hits);
+	}
+	test_row = "";
 }
 
 static void ids_are_unique_and_spelt_alike(void **state)
@@ -266,6 +357,24 @@ static void the_sample_has_every_option_with_its_default(void **state)
 	conffile_free(file);
 }
 
+static void collect_examples(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ruleset_count(rules); i++)
+		n += ruleset_rule(rules, i)->n_match + ruleset_rule(rules, i)->n_no_match;
+	examples = calloc(n + 1, sizeof *examples);
+	assert_non_null(examples);
+	for (size_t i = 0; i < ruleset_count(rules); i++) {
+		const struct rule *r = ruleset_rule(rules, i);
+		for (size_t j = 0; j < r->n_match + r->n_no_match; j++) {
+			const struct rule_example *e = j < r->n_match ? &r->match[j] : &r->no_match[j - r->n_match];
+			if (e->reply.n)
+				examples[examples_n++] = e;
+		}
+	}
+}
+
 int main(void)
 {
 	const char *const directories[] = { "conf/rules.d" };
@@ -274,6 +383,8 @@ int main(void)
 		cmocka_unit_test(every_example_wins_its_rule),
 		cmocka_unit_test(no_counter_example_does),
 		cmocka_unit_test(the_prefilter_changes_nothing),
+		cmocka_unit_test(the_prefilter_changes_nothing_on_mixed_texts),
+		cmocka_unit_test(no_rule_gives_up),
 		cmocka_unit_test(ids_are_unique_and_spelt_alike),
 		cmocka_unit_test(every_category_has_a_rule),
 		cmocka_unit_test(classes),
@@ -286,7 +397,9 @@ int main(void)
 		print_error("%s\n", err.text);
 		return 1;
 	}
+	collect_examples();
 	int failed = RUN(tests);
+	free(examples);
 	ruleset_free(rules);
 	return failed;
 }

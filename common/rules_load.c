@@ -1,0 +1,771 @@
+/* rules_load: rule files into a set of rules. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conffile.h"
+#include "rules_set.h"
+
+struct texts {
+	size_t n;
+	struct sv v[RULE_LIST_MAX];
+};
+
+/* A name that stands for something of another file, to be looked up when all are read. */
+struct reference {
+	struct reference *next;
+	struct sv name;
+	const char *file;
+	unsigned line;
+	struct word_list **list; /* where it goes; NULL: it only has to be there */
+};
+
+struct loader {
+	struct ruleset *set;
+	const char *file; /* that is being read, in the set's arena */
+	size_t directory;
+	struct arena arena;
+	struct map words, blocklist_names, provider_names;
+	struct reference *word_names, *used_providers, *disabled;
+};
+
+static const char *keep(struct loader *l, const char *text)
+{
+	return arena_dup(&l->set->arena, sv_of(text)).p;
+}
+
+static struct reference *refer(struct loader *l, struct reference **list, struct sv name, const struct node *node)
+{
+	struct reference *r = arena_alloc(&l->arena, sizeof *r);
+
+	*r = (struct reference){ .next = *list, .name = arena_dup(&l->arena, name), .file = l->file, .line = node_line(node) };
+	return *list = r;
+}
+
+static bool reference_err(const struct reference *r, struct err *err, const char *what, const char *hint)
+{
+	return err_set(err, "%s:%u: %s \"%.*s\"; %s", r->file, r->line, what, SV_ARG(r->name), hint);
+}
+
+/* ---- lists of strings ---- */
+
+/* A string, or a list of strings */
+static bool read_texts(const struct node *node, struct texts *out, struct err *err)
+{
+	size_t n = node_type(node) == NODE_LIST ? node_count(node) : 1;
+
+	out->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct node *item = node_type(node) == NODE_LIST ? node_at(node, i) : node;
+		if (node_type(item) != NODE_STRING || !*node_string(item))
+			return node_err(item, err, "%s: write a string that is not empty, or a list of such", node_name(node));
+		if (out->n == RULE_LIST_MAX)
+			return node_err(item, err, "%s: more than %d members; make two of it", node_name(node), RULE_LIST_MAX);
+		out->v[out->n++] = sv_of(node_string(item));
+	}
+	return true;
+}
+
+static const struct sv *keep_texts(struct loader *l, const struct texts *texts)
+{
+	struct sv *v = arena_alloc(&l->set->arena, texts->n * sizeof *v + 1);
+
+	for (size_t i = 0; i < texts->n; i++)
+		v[i] = arena_dup(&l->set->arena, texts->v[i]);
+	return v;
+}
+
+static bool is_name(struct sv name)
+{
+	bool ok = name.n > 0 && name.n <= RULE_ID_MAX;
+
+	for (size_t i = 0; ok && i < name.n; i++)
+		ok = (sv_is_alnum(name.p[i]) && sv_lower(name.p[i]) == name.p[i]) || name.p[i] == '.' || name.p[i] == '-';
+	return ok;
+}
+
+/* ---- words ---- */
+
+static void *grown(void *old, size_t n, size_t *size, size_t each)
+{
+	if (n < *size)
+		return old;
+	size_t more = *size ? *size * 2 : 256;
+	char *v = xalloc(more * each);
+	if (n)
+		memcpy(v, old, n * each);
+	free(old);
+	*size = more;
+	return v;
+}
+
+static struct word_list *new_list(struct loader *l)
+{
+	struct word_list *list = arena_alloc(&l->set->arena, sizeof *list);
+
+	list->first = l->set->n_words;
+	return list;
+}
+
+/* The branches of one expression, each for itself: a text is tried only on those it has the words of. */
+static bool add_words(struct loader *l, struct word_list *list, struct sv regex, const char *member, const struct node *node, struct err *err)
+{
+	struct ruleset *set = l->set;
+	struct sv branches[LITERAL_BRANCHES_MAX];
+	size_t n = literal_branches(regex, branches);
+	struct err why;
+
+	for (size_t i = 0; i < n; i++) {
+		struct literal_sets needs;
+		struct pattern *pattern = pattern_compile(branches[i], &why);
+		if (!pattern)
+			return node_err(node, err, "%s: %s", member, why.text);
+		set->words = grown(set->words, set->n_words, &set->words_size, sizeof *set->words);
+		set->words[set->n_words++] = (struct rule_word){ .pattern = pattern, .list = list };
+		list->n++;
+		literal_required(branches[i], &needs);
+		prefilter_add(set->prefilter, &needs);
+	}
+	return true;
+}
+
+static const struct node *item_of(const struct node *node, size_t i)
+{
+	return node_type(node) == NODE_LIST ? node_at(node, i) : node;
+}
+
+static bool is_reference(struct sv text)
+{
+	return sv_starts(text, SV("${")) && text.p[text.n - 1] == '}';
+}
+
+/* text, not-text: a list of its own, and the named ones. */
+static bool read_text(struct loader *l, const struct node *node, const struct texts *texts, struct test *t, struct err *err)
+{
+	struct word_list *own = new_list(l);
+
+	t->lists = arena_alloc(&l->set->arena, (texts->n + 1) * sizeof(struct word_list *));
+	t->lists[t->n++] = own;
+	for (size_t i = 0; i < texts->n; i++) {
+		struct sv text = texts->v[i];
+		if (is_reference(text)) {
+			struct reference *r = refer(l, &l->word_names, sv_make(text.p + 2, text.n - 3), item_of(node, i));
+			r->list = &t->lists[t->n++];
+		} else if (!add_words(l, own, text, node_name(node), item_of(node, i), err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- conditions ---- */
+
+static bool read_codes(struct loader *l, const struct node *node, const struct texts *texts, struct test *t, struct err *err)
+{
+	struct code_glob *codes = arena_alloc(&l->set->arena, texts->n * sizeof *codes + 1);
+
+	for (size_t i = 0; i < texts->n; i++) {
+		struct sv s = texts->v[i];
+		bool ok = s.n == 3 && (s.p[0] == 'x' || (s.p[0] >= '2' && s.p[0] <= '5'));
+		for (size_t j = 1; ok && j < 3; j++)
+			ok = s.p[j] == 'x' || sv_is_digit(s.p[j]);
+		if (!ok)
+			return node_err(node, err, "%s: \"%.*s\": write three digits, x for any: \"550\" or \"5xx\"", node_name(node), SV_ARG(s));
+		memcpy(codes[i].digits, s.p, 3);
+	}
+	t->codes = codes;
+	t->n = texts->n;
+	return true;
+}
+
+static bool read_part(struct sv part, int *value_r)
+{
+	uint64_t v;
+
+	*value_r = ANY_NUMBER;
+	if (sv_eq(part, SV("x")))
+		return true;
+	if (!sv_u64(part, 999, &v))
+		return false;
+	*value_r = (int)v;
+	return true;
+}
+
+static bool read_enhanced(struct loader *l, const struct node *node, const struct texts *texts, struct test *t, struct err *err)
+{
+	struct enhanced *v = arena_alloc(&l->set->arena, texts->n * sizeof *v + 1);
+
+	for (size_t i = 0; i < texts->n; i++) {
+		struct sv rest = texts->v[i], class_ = sv_cut(&rest, '.'), subject = sv_cut(&rest, '.');
+		if (!read_part(class_, &v[i].class_) || !read_part(subject, &v[i].subject) || !read_part(rest, &v[i].detail))
+			return node_err(node, err, "%s: \"%.*s\": write a status such as \"5.1.1\", x for any number: \"x.1.1\"",
+				node_name(node), SV_ARG(texts->v[i]));
+	}
+	t->enhanced = v;
+	t->n = texts->n;
+	return true;
+}
+
+/* The bit of a word that a condition knows, 0: none. */
+static unsigned mask_of(enum condition what, struct sv word)
+{
+	enum phase phase;
+
+	if (what == CONDITION_PHASE)
+		return phase_by_name(word, &phase) ? 1u << phase : 0;
+	if (what == CONDITION_SAID_BY)
+		return sv_eq(word, SV("server")) ? SAID_BY_SERVER : sv_eq(word, SV("mta")) ? SAID_BY_MTA : 0;
+	return sv_eq(word, SV("postfix")) ? 1u << MTA_POSTFIX : sv_eq(word, SV("exim")) ? 1u << MTA_EXIM : 0;
+}
+
+static bool read_mask(const struct node *node, const struct texts *texts, struct test *t, struct err *err)
+{
+	const char *choices = t->what == CONDITION_PHASE ? "connect, helo, mail, rcpt, data, end-of-data" :
+		t->what == CONDITION_SAID_BY ? "server, mta" : "postfix, exim";
+
+	for (size_t i = 0; i < texts->n; i++) {
+		unsigned mask = mask_of(t->what, texts->v[i]);
+		if (!mask)
+			return node_err(node, err, "%s: \"%.*s\": write one of %s", node_name(node), SV_ARG(texts->v[i]), choices);
+		t->mask |= mask;
+	}
+	return true;
+}
+
+static bool read_condition(struct loader *l, const struct node *node, struct compiled *c, enum condition what, bool negated, struct err *err)
+{
+	struct texts texts;
+
+	if (!read_texts(node, &texts, err))
+		return false;
+	if (texts.n == 0)
+		return node_err(node, err, "%s: the list is empty: write a member, or leave it out", node_name(node));
+	/* in the order in which they are looked at */
+	size_t place = c->rule.n_conditions++;
+	for (; place > 0 && (c->tests[place - 1].what > what || (c->tests[place - 1].what == what && c->tests[place - 1].negated > negated)); place--) {
+		c->conditions[place] = c->conditions[place - 1];
+		c->tests[place] = c->tests[place - 1];
+	}
+	struct test *t = &c->tests[place];
+	*t = (struct test){ .what = what, .negated = negated };
+	c->conditions[place] = (struct rule_condition){ what, negated, texts.n, keep_texts(l, &texts) };
+	switch (what) {
+	case CONDITION_CODE:
+		return read_codes(l, node, &texts, t, err);
+	case CONDITION_ENHANCED:
+		return read_enhanced(l, node, &texts, t, err);
+	case CONDITION_PHASE:
+	case CONDITION_SAID_BY:
+	case CONDITION_MTA:
+		return read_mask(node, &texts, t, err);
+	case CONDITION_PROVIDER:
+		for (size_t i = 0; i < texts.n; i++)
+			(void)refer(l, &l->used_providers, texts.v[i], item_of(node, i));
+		/* fall through */
+	case CONDITION_RELAY:
+		t->names = c->conditions[place].values;
+		t->n = texts.n;
+		return true;
+	case CONDITION_TEXT:
+		return read_text(l, node, &texts, t, err);
+	case CONDITION_COUNT:
+		break;
+	}
+	return false;
+}
+
+static bool condition_by_name(struct sv name, enum condition *what_r, bool *negated_r)
+{
+	for (int i = 0; i < 2 * CONDITION_COUNT; i++) {
+		struct rule_condition c = { .what = (enum condition)(i / 2), .negated = i % 2 };
+		if (!sv_eq(name, sv_of(condition_name(&c))))
+			continue;
+		*what_r = c.what;
+		*negated_r = c.negated;
+		return true;
+	}
+	return false;
+}
+
+/* ---- a rule ---- */
+
+static bool read_examples(struct loader *l, const struct node *node, const struct rule_example **v_r, size_t *n_r, struct err *err)
+{
+	struct texts texts;
+
+	if (!read_texts(node, &texts, err))
+		return false;
+	struct rule_example *v = arena_alloc(&l->set->arena, texts.n * sizeof *v + 1);
+	for (size_t i = 0; i < texts.n; i++) {
+		struct sv relay = arena_dup(&l->set->arena, texts.v[i]);
+		v[i].reply = sv_cut(&relay, '\t');
+		v[i].relay = relay;
+		v[i].line = node_line(item_of(node, i));
+	}
+	*v_r = v;
+	*n_r = texts.n;
+	return true;
+}
+
+static bool read_member(struct loader *l, const struct node *node, struct compiled *c, struct err *err)
+{
+	const char *name = node_name(node);
+	struct sv text = sv_of(node_type(node) == NODE_STRING ? node_string(node) : "");
+	struct rule *rule = &c->rule;
+	enum condition what;
+	bool negated;
+
+	if (condition_by_name(sv_of(name), &what, &negated))
+		return read_condition(l, node, c, what, negated, err);
+	if (strcmp(name, "id") == 0) /* new_rule() looked at it */
+		return true;
+	if (strcmp(name, "match") == 0)
+		return read_examples(l, node, &rule->match, &rule->n_match, err);
+	if (strcmp(name, "no-match") == 0)
+		return read_examples(l, node, &rule->no_match, &rule->n_no_match, err);
+	if (strcmp(name, "category") == 0) {
+		if (!category_by_name(text, &rule->category))
+			return node_err(node, err, "category: \"%.*s\" is none; nixie-rules(5) lists them", SV_ARG(sv_head(text, 60)));
+		return true;
+	}
+	if (strcmp(name, "class") == 0) {
+		if (!class_by_name(text, &rule->class_) || rule->class_ == CLASS_COMPLAINT)
+			return node_err(node, err, "class: write \"hard\", \"soft\" or \"none\"");
+		return true;
+	}
+	if (strcmp(name, "note") == 0 || strcmp(name, "url") == 0) {
+		if (!text.n)
+			return node_err(node, err, "%s: write a string", name);
+		*(*name == 'n' ? &rule->note : &rule->url) = keep(l, text.p);
+		return true;
+	}
+	return node_err(node, err, "a rule has no \"%s\"; it has id, category, code, enhanced, text, relay, provider, phase, said-by, mta, "
+		"these with not- before them, class, note, url, match, no-match", name);
+}
+
+static bool check_rule(const struct node *node, const struct compiled *c, struct err *err)
+{
+	bool positive = false;
+
+	if (!node_get(node, "category"))
+		return node_err(node, err, "rule %s needs a category, e.g. category = \"recipient.unknown\";", c->rule.id);
+	for (size_t i = 0; i < c->rule.n_conditions; i++)
+		positive = positive || !c->conditions[i].negated;
+	if (!positive)
+		return node_err(node, err, "rule %s has no condition but negations: give it text, code, enhanced, relay, provider, phase, said-by or mta", c->rule.id);
+	if (c->rule.category == CATEGORY_COMPLAINT)
+		return node_err(node, err, "rule %s: complaints come from feedback loops, not from replies; choose another category", c->rule.id);
+	/* what is not the recipient's fault must not be able to suppress anybody */
+	if (c->rule.class_ == CLASS_HARD && category_fault(c->rule.category) != FAULT_RECIPIENT)
+		return node_err(node, err, "rule %s: class = \"hard\" needs a category of the recipient's fault; %s is not one",
+			c->rule.id, category_name(c->rule.category));
+	return true;
+}
+
+static void append(struct ruleset *set, struct compiled *c)
+{
+	set->rules = grown(set->rules, set->n, &set->size, sizeof(struct compiled *));
+	set->rules[set->n++] = c;
+}
+
+/* A rule of an earlier directory takes the place of this one, which has its id. */
+static bool replace(struct loader *l, const struct node *node, struct compiled *earlier, struct err *err)
+{
+	struct ruleset *set = l->set;
+
+	if (earlier->directory == l->directory)
+		return node_err(node, err, "id \"%s\" is taken by the rule at %s:%u; choose another",
+			earlier->rule.id, earlier->rule.file, earlier->rule.line);
+	if (earlier->rule.replaced_file) /* by a directory in between: its place is where it has to be */
+		return true;
+	for (size_t i = 0; i < set->n; i++)
+		if (set->rules[i] == earlier)
+			memmove(&set->rules[i], &set->rules[i + 1], (--set->n - i) * sizeof(struct compiled *));
+	earlier->rule.replaced_file = l->file;
+	earlier->rule.replaced_line = node_line(node);
+	append(set, earlier);
+	return true;
+}
+
+static bool read_rule(struct loader *l, const struct node *node, struct err *err)
+{
+	struct ruleset *set = l->set;
+
+	if (node_type(node) != NODE_GROUP)
+		return node_err(node, err, "rules: each member is a group { id = ...; category = ...; text = ...; }");
+	const struct node *id = node_get(node, "id");
+	struct sv name = sv_of(id && node_type(id) == NODE_STRING ? node_string(id) : "");
+	if (!id)
+		return node_err(node, err, "a rule needs an id, e.g. id = \"example.no-such-user\";");
+	if (!is_name(name))
+		return node_err(id, err, "id: write at most %d small letters, digits, dots and hyphens", RULE_ID_MAX);
+	struct compiled *earlier = map_get(&set->ids, name);
+	if (earlier)
+		return replace(l, node, earlier, err);
+	if (set->n == RULES_MAX)
+		return node_err(node, err, "more than %d rules", RULES_MAX);
+	struct compiled *c = arena_alloc(&set->arena, sizeof *c);
+	c->rule = (struct rule){ .id = keep(l, name.p), .file = l->file, .line = node_line(node), .conditions = c->conditions };
+	c->directory = l->directory;
+	for (size_t i = 0; i < node_count(node); i++)
+		if (!read_member(l, node_at(node, i), c, err))
+			return false;
+	if (!node_get(node, "class"))
+		c->rule.class_ = category_class(c->rule.category);
+	if (!check_rule(node, c, err))
+		return false;
+	append(set, c);
+	map_put(&set->ids, sv_of(c->rule.id), c);
+	return true;
+}
+
+/* ---- words, providers, blocklists, disable ---- */
+
+/* A group with a name; *texts_r is its list of that member. */
+static bool read_named(const struct node *node, const char *what, const char *member, struct sv *name_r, struct texts *texts_r, struct err *err)
+{
+	const struct node *name = node_type(node) == NODE_GROUP ? node_get(node, "name") : NULL;
+	const struct node *list = node_type(node) == NODE_GROUP ? node_get(node, member) : NULL;
+
+	if (!name || !list || node_type(name) != NODE_STRING || !*node_string(name))
+		return node_err(node, err, "%s: each member is a group { name = \"...\"; %s = [ ... ]; }", what, member);
+	for (size_t i = 0; i < node_count(node); i++) {
+		const char *n = node_name(node_at(node, i));
+		if (strcmp(n, "name") != 0 && strcmp(n, member) != 0 && !(strcmp(n, "url") == 0 && strcmp(what, "blocklists") == 0))
+			return node_err(node_at(node, i), err, "%s: there is no \"%s\" here", what, n);
+	}
+	*name_r = sv_of(node_string(name));
+	return read_texts(list, texts_r, err);
+}
+
+/* The list of a name, made unless an earlier file has it: then NULL. */
+static bool read_list(struct loader *l, const struct node *node, const struct texts *texts, struct word_list **list_r, struct err *err)
+{
+	struct word_list *list = *list_r = new_list(l);
+
+	for (size_t i = 0; i < texts->n; i++) {
+		if (is_reference(texts->v[i]))
+			return node_err(node, err, "text: a list cannot name another: %.*s", SV_ARG(texts->v[i]));
+		if (!add_words(l, list, texts->v[i], "text", node, err))
+			return false;
+	}
+	return true;
+}
+
+static bool read_words(struct loader *l, const struct node *node, struct err *err)
+{
+	struct texts texts;
+	struct sv name;
+	struct word_list *list;
+
+	if (!read_named(node, "words", "text", &name, &texts, err))
+		return false;
+	if (!is_name(name))
+		return node_err(node, err, "words: name: write at most %d small letters, digits, dots and hyphens", RULE_ID_MAX);
+	if (map_get(&l->words, name))
+		return true; /* the operator's own */
+	if (!read_list(l, node, &texts, &list, err))
+		return false;
+	map_put(&l->words, arena_dup(&l->arena, name), list);
+	return true;
+}
+
+static bool read_provider(struct loader *l, const struct node *node, struct err *err)
+{
+	struct arena *arena = &l->set->arena;
+	struct texts texts;
+	struct sv name;
+
+	if (!read_named(node, "providers", "relay", &name, &texts, err))
+		return false;
+	if (!is_name(name))
+		return node_err(node, err, "providers: name: write at most %d small letters, digits, dots and hyphens", RULE_ID_MAX);
+	struct sv *kept = arena_alloc(arena, sizeof *kept);
+	*kept = arena_dup(arena, name);
+	map_put(&l->provider_names, *kept, kept);
+	for (size_t i = 0; i < texts.n; i++) {
+		char *suffix = arena_alloc(arena, texts.v[i].n + 1);
+		for (size_t j = 0; j < texts.v[i].n; j++)
+			suffix[j] = sv_lower(texts.v[i].p[j]);
+		if (!map_get(&l->set->providers, sv_make(suffix, texts.v[i].n)))
+			map_put(&l->set->providers, sv_make(suffix, texts.v[i].n), kept);
+	}
+	return true;
+}
+
+static bool read_blocklist(struct loader *l, const struct node *node, struct err *err)
+{
+	struct ruleset *set = l->set;
+	struct texts texts;
+	struct sv name;
+	struct named_blocklist b = { .words = NULL };
+
+	if (!read_named(node, "blocklists", "text", &name, &texts, err))
+		return false;
+	if (map_get(&l->blocklist_names, name))
+		return true;
+	const struct node *url = node_get(node, "url");
+	if (url && node_type(url) != NODE_STRING)
+		return node_err(url, err, "url: write a string");
+	b.blocklist = (struct blocklist){ keep(l, name.p), url ? keep(l, node_string(url)) : NULL };
+	if (!read_list(l, node, &texts, &b.words, err))
+		return false;
+	struct named_blocklist *all = arena_alloc(&set->arena, (set->n_blocklists + 1) * sizeof *all);
+	if (set->n_blocklists)
+		memcpy(all, set->blocklists, set->n_blocklists * sizeof *all);
+	all[set->n_blocklists++] = b;
+	set->blocklists = all;
+	map_put(&l->blocklist_names, sv_of(b.blocklist.name), (void *)(uintptr_t)1);
+	return true;
+}
+
+static bool read_disable(struct loader *l, const struct node *node, struct err *err)
+{
+	struct texts texts;
+
+	if (!read_texts(node, &texts, err))
+		return false;
+	for (size_t i = 0; i < texts.n; i++)
+		(void)refer(l, &l->disabled, texts.v[i], item_of(node, i));
+	return true;
+}
+
+/* ---- files ---- */
+
+static bool read_file(struct loader *l, const struct conffile *file, const char *name, struct err *err)
+{
+	static const struct {
+		const char *name;
+		bool (*read)(struct loader *l, const struct node *node, struct err *err);
+	} lists[] = {
+		{ "rules", read_rule }, { "words", read_words }, { "providers", read_provider }, { "blocklists", read_blocklist },
+	};
+	const struct node *root = conffile_root(file);
+
+	l->file = keep(l, name);
+	for (size_t i = 0; i < node_count(root); i++) {
+		const struct node *list = node_at(root, i);
+		size_t which = 0;
+		if (strcmp(node_name(list), "disable") == 0) {
+			if (!read_disable(l, list, err))
+				return false;
+			continue;
+		}
+		while (which < sizeof lists / sizeof *lists && strcmp(node_name(list), lists[which].name) != 0)
+			which++;
+		if (which == sizeof lists / sizeof *lists || node_type(list) != NODE_LIST)
+			return node_err(list, err, "a rule file holds rules = ( { ... }, { ... } ); and beside it words, providers, blocklists, "
+				"disable = [ \"id\" ]; and nothing else");
+		for (size_t j = 0; j < node_count(list); j++)
+			if (!lists[which].read(l, node_at(list, j), err))
+				return false;
+	}
+	return true;
+}
+
+static bool read_path(struct loader *l, const char *path, struct err *err)
+{
+	struct conffile *file = conffile_read(path, err);
+	bool ok = file && read_file(l, file, path, err);
+
+	conffile_free(file);
+	return ok;
+}
+
+static int is_rule_file(const struct dirent *entry)
+{
+	struct sv name = sv_of(entry->d_name);
+
+	return name.n > 5 && name.p[0] != '.' && sv_ends_nocase(name, SV(".conf"));
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static bool read_directory(struct loader *l, const char *directory, struct err *err)
+{
+	struct dirent **entries;
+	bool ok = true;
+	int n = scandir(directory, &entries, is_rule_file, by_bytes);
+
+	if (n < 0)
+		return err_set(err, "%s: cannot read the rule directory: %m", directory);
+	for (int i = 0; i < n; i++) {
+		char path[4096];
+		if (ok && (size_t)snprintf(path, sizeof path, "%s/%s", directory, entries[i]->d_name) >= sizeof path)
+			ok = err_set(err, "%s: the path is too long", directory);
+		ok = ok && read_path(l, path, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return ok;
+}
+
+/* ---- when all are read ---- */
+
+static bool resolve(struct loader *l, struct err *err)
+{
+	for (struct reference *r = l->word_names; r; r = r->next) {
+		*r->list = map_get(&l->words, r->name);
+		if (!*r->list)
+			return reference_err(r, err, "there are no words of the name", "write words = ( { name = \"...\"; text = [ ... ]; } ); in a rule file");
+	}
+	for (struct reference *r = l->used_providers; r; r = r->next)
+		if (!map_get(&l->provider_names, r->name))
+			return reference_err(r, err, "there is no provider", "write providers = ( { name = \"...\"; relay = [ ... ]; } ); in a rule file");
+	for (struct reference *r = l->disabled; r; r = r->next) {
+		struct compiled *c = map_get(&l->set->ids, r->name);
+		if (!c)
+			return reference_err(r, err, "disable: no rule has the id", "nixie rules list shows them");
+		c->rule.disabled = true;
+	}
+	return true;
+}
+
+static bool needs_a_word(const struct ruleset *set, const struct test *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		for (size_t j = 0; j < t->lists[i]->n; j++)
+			if (bit(set->always_possible, t->lists[i]->first + j))
+				return false;
+	return true;
+}
+
+/* Which rules a word makes worth trying. */
+static void index_rule(struct ruleset *set, size_t rule)
+{
+	const struct compiled *c = set->rules[rule];
+	const struct test *text = NULL;
+
+	for (size_t i = 0; i < c->rule.n_conditions; i++)
+		if (c->tests[i].what == CONDITION_TEXT && !c->tests[i].negated)
+			text = &c->tests[i];
+	if (c->rule.disabled)
+		return;
+	if (!text || !needs_a_word(set, text)) {
+		set_bit(set->always, rule);
+		return;
+	}
+	for (size_t i = 0; i < text->n; i++) {
+		struct word_list *list = text->lists[i];
+		size_t *users = arena_alloc(&set->arena, (list->n_users + 1) * sizeof *users);
+		if (list->n_users)
+			memcpy(users, list->users, list->n_users * sizeof *users);
+		users[list->n_users++] = rule;
+		list->users = users;
+	}
+}
+
+static uint64_t *bits_for(struct ruleset *set, size_t n)
+{
+	return arena_alloc(&set->arena, (n / 64 + 1) * sizeof(uint64_t));
+}
+
+/* Negations and names of block lists are looked at only where the rest of a rule holds. */
+static void defer_words(struct ruleset *set)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const struct compiled *c = set->rules[i];
+		for (size_t j = 0; j < c->rule.n_conditions; j++)
+			for (size_t k = 0; k < c->tests[j].n && c->tests[j].what == CONDITION_TEXT && !c->tests[j].negated; k++)
+				c->tests[j].lists[k]->asked = true;
+	}
+	for (size_t i = 0; i < set->n_words; i++)
+		if (!set->words[i].list->asked)
+			prefilter_defer(set->prefilter, i);
+}
+
+/* What the rules say that they match is what texts are like. */
+static void build_prefilter(struct ruleset *set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		n += set->rules[i]->rule.n_match;
+	struct sv *typical = xalloc((n + 1) * sizeof *typical);
+	n = 0;
+	for (size_t i = 0; i < set->n; i++)
+		for (size_t j = 0; j < set->rules[i]->rule.n_match; j++)
+			typical[n++] = set->rules[i]->rule.match[j].reply;
+	prefilter_build(set->prefilter, typical, n);
+	free(typical);
+}
+
+/* The tables that classifying needs. */
+static void index_set(struct ruleset *set)
+{
+	defer_words(set);
+	build_prefilter(set);
+	set->possible = bits_for(set, set->n_words);
+	set->tried = bits_for(set, set->n_words);
+	set->always_possible = bits_for(set, set->n_words);
+	for (size_t i = 0; i < set->n_words; i++)
+		if (prefilter_is_always(set->prefilter, i))
+			set_bit(set->always_possible, i);
+	set->candidates = bits_for(set, set->n);
+	set->always = bits_for(set, set->n);
+	for (size_t i = 0; i < set->n; i++)
+		index_rule(set, i);
+}
+
+static struct loader new_loader(void)
+{
+	struct loader l = { .set = xalloc(sizeof *l.set) };
+
+	l.set->prefilter = prefilter_new();
+	l.set->memo = memo_new();
+	return l;
+}
+
+/* The set, or NULL when it is not good. */
+static struct ruleset *finish(struct loader *l, bool ok, struct err *err)
+{
+	ok = ok && resolve(l, err);
+	if (ok)
+		index_set(l->set);
+	else
+		ruleset_free(l->set);
+	map_free(&l->words);
+	map_free(&l->blocklist_names);
+	map_free(&l->provider_names);
+	arena_free(&l->arena);
+	return ok ? l->set : NULL;
+}
+
+struct ruleset *ruleset_load(const char *const *directories, size_t n, struct err *err)
+{
+	struct loader l = new_loader();
+	bool ok = true;
+
+	for (; l.directory < n && ok; l.directory++)
+		ok = !directories[l.directory][0] || read_directory(&l, directories[l.directory], err);
+	return finish(&l, ok, err);
+}
+
+struct ruleset *ruleset_parse(const char *name, const char *text, struct err *err)
+{
+	struct loader l = new_loader();
+	struct conffile *file = conffile_read_text(name, text, err);
+	bool ok = file && read_file(&l, file, name, err);
+
+	conffile_free(file);
+	return finish(&l, ok, err);
+}
+
+void ruleset_free(struct ruleset *set)
+{
+	if (!set)
+		return;
+	for (size_t i = 0; i < set->n_words; i++)
+		pattern_free(set->words[i].pattern);
+	free(set->words);
+	free(set->rules);
+	map_free(&set->ids);
+	map_free(&set->providers);
+	prefilter_free(set->prefilter);
+	memo_free(set->memo);
+	arena_free(&set->arena);
+	free(set);
+}

@@ -1,0 +1,109 @@
+/* rules_set: what a set of rules is made of. Only for rules.c, which asks it, and
+ * rules_load.c, which makes it. */
+#ifndef NIXIE_RULES_SET_H
+#define NIXIE_RULES_SET_H
+
+#include "arena.h"
+#include "log.h"
+#include "map.h"
+#include "match.h"
+#include "memo.h"
+#include "prefilter.h"
+#include "rules.h"
+
+/* One branch of a regular expression. */
+struct rule_word {
+	struct pattern *pattern;
+	struct word_list *list;
+	/* for the text at hand */
+	enum match_result result;
+	struct sv hit;
+};
+
+/* Any of some words that stand side by side in the set: those that a condition has of
+ * its own, or a named list. */
+struct word_list {
+	size_t first, n;
+	bool asked; /* is in the text of a rule: a text must find it by itself */
+	size_t n_users;
+	size_t *users; /* rules whose text it is in: indexes */
+};
+
+struct code_glob {
+	char digits[3]; /* 'x': any */
+};
+
+#define ANY_NUMBER (-1)
+
+/* A condition, ready to be asked: the members that its kind needs. */
+struct test {
+	enum condition what;
+	bool negated;
+	size_t n;
+	const struct code_glob *codes;
+	const struct enhanced *enhanced; /* ANY_NUMBER: any */
+	unsigned mask;                   /* a bit per phase, speaker or MTA */
+	const struct sv *names;          /* of relays or providers */
+	struct word_list **lists;
+};
+
+struct compiled {
+	struct rule rule;
+	struct rule_condition conditions[RULE_CONDITIONS_MAX];
+	struct test tests[RULE_CONDITIONS_MAX]; /* of the same number */
+	size_t directory;
+};
+
+struct named_blocklist {
+	struct blocklist blocklist;
+	struct word_list *words;
+};
+
+/* An address that was hidden: where in the text it ends, and how much longer it was. */
+struct hidden {
+	size_t end;
+	ptrdiff_t longer;
+};
+
+/* Behind so many, places in the words are no more told exactly. */
+#define HIDDEN_MAX 32
+
+struct ruleset {
+	struct arena arena;
+	struct map ids, providers; /* of a suffix in small letters: a struct sv */
+	struct compiled **rules;
+	size_t n, size;
+	struct rule_word *words;
+	size_t n_words, words_size;
+	struct named_blocklist *blocklists;
+	size_t n_blocklists;
+	struct prefilter *prefilter;
+	uint64_t *possible, *always_possible, *tried; /* a bit per word */
+	uint64_t *candidates, *always; /* a bit per rule */
+	bool plain;     /* no prefilter: for tests */
+	bool gave_up;   /* a pattern did, on this text */
+	size_t text_n;
+	char text[REPLY_TEXT_MAX]; /* that is being classified, addresses hidden */
+	struct hidden hidden[HIDDEN_MAX];
+	size_t n_hidden;
+	struct sv matched; /* in the text, by the last verdict */
+	struct memo *memo;
+	struct sv provider;        /* of its relay, when asked for */
+	bool provider_known;
+	uint64_t limit_hits;
+	struct log_limit limit_log;
+};
+
+enum speaker { SAID_BY_SERVER = 1, SAID_BY_MTA = 2 };
+
+static inline bool bit(const uint64_t *bits, size_t i)
+{
+	return bits[i / 64] >> (i % 64) & 1;
+}
+
+static inline void set_bit(uint64_t *bits, size_t i)
+{
+	bits[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+#endif
