@@ -46,7 +46,7 @@ $(BUILD)/obj/%.o: %.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/obj/common/store_redis.o: common/lua/apply.lua
+$(BUILD)/obj/common/store_redis_write.o: common/lua/apply.lua
 
 $(LIB): $(COMMON)
 	@rm -f $@
@@ -56,7 +56,7 @@ LINK = $(CC) $(NIXIE_LDFLAGS) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(LIB) $(PKG
 
 $(BUILD)/bin/nixie: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard ctl/*.c)) $(LIB)
 	@mkdir -p $(@D)
-	$(LINK) -o $@
+	$(LINK) -lz -o $@
 $(BUILD)/bin/nixie-policyd: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard policyd/*.c)) $(LIB)
 	@mkdir -p $(@D)
 	$(LINK) -o $@
@@ -81,6 +81,7 @@ help:
 	@echo "make check      all tests: unit, end to end with real Redis, Postfix and Exim"
 	@echo "make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)"
 	@echo "make bench      figures, as ratios against something measured in the same run"
+	@echo "make accuracy   how right the shipped rules are on tests/corpus"
 	@echo "make lint layers asan fuzz clean"
 
 run: deps-build deps-run
@@ -102,7 +103,10 @@ deps-build deps-run deps-test deps-lint deps-bench:
 check: deps-build deps-run deps-test
 	@tests/check.sh $(MAKE)
 
-.PHONY: e2e docs layers lint asan
+.PHONY: e2e docs layers lint asan accuracy
+# how right the shipped rules are on the corpus; writes tests/corpus/accuracy.md
+accuracy: programs
+	@python3 tests/corpus/accuracy.py --nixie $(BUILD)/bin/nixie --table tests/corpus/accuracy.md
 e2e: programs
 	@python3 tests/e2e/run.py --bin $(BUILD)/bin
 docs: programs

@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "buf.h"
+#include "normalise.h"
+#include "rules.h"
+
 /* Somebody else writes the same addresses at the same time: as often as this in a row is a livelock. */
 #define CONFLICTS_MAX 100
 
@@ -58,18 +62,30 @@ void ledger_forget(struct ledger *ledger)
 
 static void count(struct transaction *t, int64_t time_s, struct sv name)
 {
-	char day[9];
+	transaction_count(t, time_s, SV(""), name, 1);
+}
 
-	clock_format_day(time_s, day);
-	transaction_count(t, day, name, 1);
+/* What no rule knows is kept for whoever writes the rule. */
+static void keep_unclassified(struct transaction *t, int64_t time_s, const struct failure *f)
+{
+	char room[NORMALISE_MAX];
+	struct buf text = BUF_ON(room);
+
+	normalise_failure(f->text, &text);
+	transaction_unclassified(t, time_s, buf_sv(&text), f->text);
 }
 
 static void count_failure(struct transaction *t, int64_t time_s, const struct failure *f, enum convert_result result)
 {
-	char name[64];
+	struct sv rule = f->occurrence.rule;
+	char name[RULE_ID_MAX + 32];
 
 	(void)snprintf(name, sizeof name, "cat:%s", category_name(f->occurrence.category));
 	count(t, time_s, sv_of(name));
+	(void)snprintf(name, sizeof name, "%.*s|%s", SV_ARG(rule.n ? rule : SV("-")), class_name(f->class_));
+	transaction_count(t, time_s, SV("rule"), sv_of(name), 1);
+	if (!rule.n && f->occurrence.category == CATEGORY_OTHER)
+		keep_unclassified(t, time_s, f);
 	if (f->class_ == CLASS_NONE)
 		return;
 	count(t, time_s, sv_of(class_name(f->class_)));

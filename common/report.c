@@ -43,7 +43,7 @@ static bool count_entry(void *arg, struct sv address, const struct entry *entry)
 enum store_result totals_read(struct store *store, struct totals *t, struct err *err)
 {
 	*t = (struct totals){ 0 };
-	enum store_result result = store_counts(store, add_count, t, err);
+	enum store_result result = store_counts(store, SV(""), add_count, t, err);
 
 	return result == STORE_OK ? store_suppressed(store, count_entry, t, err) : result;
 }

@@ -8,7 +8,8 @@
 static const char *const key_names[] = {
 	[KEY_ADDRESS] = "addr:", [KEY_WINDOW] = "win:", [KEY_HISTORY] = "hist:", [KEY_PENDING] = "pend:",
 	[KEY_POSITION] = "pos:", [KEY_DAY] = "day:", [KEY_DAYS] = "days", [KEY_JOURNAL] = "journal",
-	[KEY_SUPPRESSED] = "suppressed", [KEY_UNTIL] = "until",
+	[KEY_SUPPRESSED] = "suppressed", [KEY_UNTIL] = "until", [KEY_UNCLASSIFIED] = "unclassified:",
+	[KEY_UNCLASSIFIED_TEXT] = "unclassified-text:",
 };
 
 struct sv schema_key(struct arena *arena, const struct schema *schema, enum schema_key key, struct sv name)

@@ -16,6 +16,8 @@
 /* How many entries a stream keeps. */
 #define SCHEMA_HISTORY_MAX "50"
 #define SCHEMA_JOURNAL_MAX "1000000"
+/* Texts without a rule that are kept for a month; more are counted under "*". */
+#define SCHEMA_UNCLASSIFIED_MAX 1000
 
 /* Which keys: prefix and partition, e.g. "nixie" and 0 */
 struct schema {
@@ -29,11 +31,13 @@ enum schema_key {
 	KEY_HISTORY,      /* hist:<address> */
 	KEY_PENDING,      /* pend:<message> */
 	KEY_POSITION,     /* pos:<source> */
-	KEY_DAY,          /* day:<yyyymmdd> */
+	KEY_DAY,          /* day:<yyyymmdd>, day:<yyyymmdd>:<dimension> */
 	KEY_DAYS,         /* days */
 	KEY_JOURNAL,      /* journal */
 	KEY_SUPPRESSED,   /* suppressed */
 	KEY_UNTIL,        /* until */
+	KEY_UNCLASSIFIED,      /* unclassified:<yyyymm> */
+	KEY_UNCLASSIFIED_TEXT, /* unclassified-text:<yyyymm> */
 };
 
 struct sv schema_key(struct arena *arena, const struct schema *schema, enum schema_key key, struct sv name);

@@ -1,7 +1,7 @@
 #include "store.h"
 
-#include <stdio.h>
-
+#include "buf.h"
+#include "clock.h"
 #include "store_ops.h"
 
 void transaction_begin(struct transaction *t, struct arena *arena)
@@ -11,6 +11,7 @@ void transaction_begin(struct transaction *t, struct arena *arena)
 	map_clear(&t->accounts);
 	map_clear(&t->pendings);
 	map_clear(&t->counters);
+	map_clear(&t->unclassified);
 	t->from = t->to = NULL;
 	t->first = t->last = NULL;
 }
@@ -20,6 +21,7 @@ void transaction_free(struct transaction *t)
 	map_free(&t->accounts);
 	map_free(&t->pendings);
 	map_free(&t->counters);
+	map_free(&t->unclassified);
 }
 
 struct account *transaction_account(struct transaction *t, struct sv key)
@@ -46,23 +48,43 @@ struct pending *transaction_pending(struct transaction *t, struct sv key)
 	return pending;
 }
 
-void transaction_count(struct transaction *t, const char day[9], struct sv name, int64_t delta)
+void transaction_count(struct transaction *t, int64_t time_s, struct sv dimension, struct sv name, int64_t delta)
 {
-	char key[128];
-	size_t n = name.n < sizeof key - 9 ? name.n : sizeof key - 9;
+	char room[192], day[9];
+	struct buf key = BUF_ON(room);
 
-	memcpy(key, day, 8);
-	key[8] = '|';
-	memcpy(key + 9, name.p, n);
-	struct counter *counter = map_get(&t->counters, sv_make(key, n + 9));
+	clock_format_day(time_s, day);
+	buf_add(&key, sv_of(day));
+	if (dimension.n)
+		buf_add_char(&key, ':');
+	buf_add(&key, dimension);
+	size_t period_n = key.n;
+	buf_add_char(&key, '|');
+	buf_add(&key, name);
+	struct counter *counter = map_get(&t->counters, buf_sv(&key));
 	if (!counter) {
 		counter = arena_alloc(t->arena, sizeof *counter);
-		struct sv kept = arena_dup(t->arena, sv_make(key, n + 9));
-		memcpy(counter->day, day, 8);
-		counter->name = sv_skip(kept, 9);
+		struct sv kept = arena_dup(t->arena, buf_sv(&key));
+		counter->period = sv_head(kept, period_n);
+		counter->name = sv_skip(kept, period_n + 1);
 		map_put(&t->counters, kept, counter);
 	}
 	counter->delta += delta;
+}
+
+void transaction_unclassified(struct transaction *t, int64_t time_s, struct sv text, struct sv example)
+{
+	char day[9];
+
+	clock_format_day(time_s, day);
+	struct sv key = arena_printf(t->arena, "%.6s|%.*s", day, SV_ARG(text));
+	struct unclassified *u = map_get(&t->unclassified, key);
+	if (!u) {
+		u = arena_alloc(t->arena, sizeof *u);
+		*u = (struct unclassified){ .month = sv_head(key, 6), .text = sv_skip(key, 7), .example = arena_dup(t->arena, example) };
+		map_put(&t->unclassified, key, u);
+	}
+	u->delta++;
 }
 
 void account_transition(struct transaction *t, struct account *account, enum status from, struct sv why, int64_t time_s)
@@ -108,9 +130,20 @@ enum store_result store_position(struct store *store, struct arena *arena, struc
 	return store->ops->position(store, arena, source, position_r, err);
 }
 
-enum store_result store_counts(struct store *store, store_count_callback *callback, void *arg, struct err *err)
+enum store_result store_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
+	struct err *err)
 {
-	return store->ops->counts(store, callback, arg, err);
+	return store->ops->counts(store, dimension, callback, arg, err);
+}
+
+enum store_result store_unclassified(struct store *store, store_unclassified_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->unclassified(store, callback, arg, err);
+}
+
+enum store_result store_histories(struct store *store, store_bounce_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->histories(store, callback, arg, err);
 }
 
 enum store_result store_suppressed(struct store *store, store_entry_callback *callback, void *arg, struct err *err)

@@ -76,8 +76,17 @@ struct pending {
 
 struct counter {
 	struct counter *next;
-	char day[9]; /* yyyymmdd, UTC */
+	struct sv period; /* yyyymmdd in UTC, and behind a colon the dimension */
 	struct sv name;
+	int64_t delta;
+};
+
+/* A reply that no rule knows. */
+struct unclassified {
+	struct unclassified *next;
+	struct sv month; /* yyyymm, UTC */
+	struct sv text;  /* normalised: what its like have in common */
+	struct sv example;
 	int64_t delta;
 };
 
@@ -94,7 +103,7 @@ struct position {
 
 struct transaction {
 	struct arena *arena;
-	struct map accounts, pendings, counters; /* values: the structs above, in the arena */
+	struct map accounts, pendings, counters, unclassified; /* values: the structs above, in the arena */
 	const struct position *from, *to;        /* NULL: not from a source; from->at may be empty */
 	struct span soft_expiry, window_expiry;
 	struct sv by, batch;
@@ -104,7 +113,9 @@ struct transaction {
 /* Finds or adds. Keys are copied into the arena. */
 struct account *transaction_account(struct transaction *t, struct sv key);
 struct pending *transaction_pending(struct transaction *t, struct sv key);
-void transaction_count(struct transaction *t, const char day[9], struct sv name, int64_t delta);
+/* dimension: empty for the totals of the day, else what the name begins with, such as "rule". */
+void transaction_count(struct transaction *t, int64_t time_s, struct sv dimension, struct sv name, int64_t delta);
+void transaction_unclassified(struct transaction *t, int64_t time_s, struct sv text, struct sv example);
 void transaction_begin(struct transaction *t, struct arena *arena);
 void transaction_free(struct transaction *t);
 
@@ -131,8 +142,18 @@ enum store_result store_position(struct store *store, struct arena *arena, struc
 typedef void store_count_callback(void *arg, struct sv day, struct sv name, int64_t value);
 typedef bool store_entry_callback(void *arg, struct sv address, const struct entry *entry);
 
-/* Every counter of every day on record. */
-enum store_result store_counts(struct store *store, store_count_callback *callback, void *arg,
+/* Every counter of every day on record: the totals, or those of a dimension. */
+enum store_result store_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
+	struct err *err) NIXIE_MUST_CHECK;
+
+/* Every reply that no rule knows, by month. */
+typedef void store_unclassified_callback(void *arg, const struct unclassified *unclassified);
+enum store_result store_unclassified(struct store *store, store_unclassified_callback *callback, void *arg,
+	struct err *err) NIXIE_MUST_CHECK;
+
+/* Every final failure in the history of every address, the oldest of an address first. */
+typedef void store_bounce_callback(void *arg, struct sv address, const struct bounce *bounce);
+enum store_result store_histories(struct store *store, store_bounce_callback *callback, void *arg,
 	struct err *err) NIXIE_MUST_CHECK;
 /* Every suppressed address, oldest first; the callback returns false to stop. */
 enum store_result store_suppressed(struct store *store, store_entry_callback *callback, void *arg,

@@ -228,13 +228,30 @@ static enum store_result memory_position(struct store *store, struct arena *aren
 	return STORE_ABSENT;
 }
 
-static enum store_result memory_counts(struct store *store, store_count_callback *callback, void *arg, struct err *err)
+static enum store_result memory_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
+	struct err *err)
 {
 	struct map_slot *slot;
 
 	(void)err;
-	for (size_t i = 0; (slot = map_next(&memory_of(store)->counts, &i));)
-		callback(arg, sv_head(slot->key, 8), sv_skip(slot->key, 9), ((struct stored_count *)slot->value)->value);
+	for (size_t i = 0; (slot = map_next(&memory_of(store)->counts, &i));) {
+		struct sv name = slot->key, of = sv_cut(&name, '|'), day = sv_cut(&of, ':');
+		if (sv_eq(of, dimension))
+			callback(arg, day, name, ((struct stored_count *)slot->value)->value);
+	}
+	return STORE_OK;
+}
+
+/* Not kept: a dry run shows them as it goes (--parse). */
+static enum store_result memory_unclassified(struct store *store, store_unclassified_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
+static enum store_result memory_histories(struct store *store, store_bounce_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)callback, (void)arg, (void)err;
 	return STORE_OK;
 }
 
@@ -305,7 +322,7 @@ static void memory_free(struct store *store)
 
 static const struct store_ops memory_ops = {
 	.free = memory_free, .load = memory_load, .commit = memory_commit, .position = memory_position,
-	.counts = memory_counts, .suppressed = memory_suppressed, .entry = memory_entry,
+	.counts = memory_counts, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
 	.journal_entry = memory_journal_entry,
 };
 

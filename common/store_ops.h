@@ -10,7 +10,11 @@ struct store_ops {
 	enum store_result (*commit)(struct store *store, struct transaction *t, struct err *err);
 	enum store_result (*position)(struct store *store, struct arena *arena, struct sv source,
 		struct position *position_r, struct err *err);
-	enum store_result (*counts)(struct store *store, store_count_callback *callback, void *arg, struct err *err);
+	enum store_result (*counts)(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
+		struct err *err);
+	enum store_result (*unclassified)(struct store *store, store_unclassified_callback *callback, void *arg,
+		struct err *err);
+	enum store_result (*histories)(struct store *store, store_bounce_callback *callback, void *arg, struct err *err);
 	enum store_result (*suppressed)(struct store *store, store_entry_callback *callback, void *arg, struct err *err);
 	enum store_result (*entry)(struct store *store, struct arena *arena, struct sv address,
 		struct entry *entry_r, struct err *err);

@@ -20,12 +20,14 @@ local argc = {
   zadd = 2,     -- score member
   zrem = 1,     -- member
   zput = 'put', -- expireat n (score member)*: replaces the whole sorted set
+  top = 'top',  -- max expireat n (member delta)*: adds to scores; a member beyond max is counted as "*"
+  first = 'top', -- max expireat n (field value)*: sets fields that are not there yet, up to max of them
   log = 'log',  -- maxlen expireat ms n (field value)*: appends to a stream at that time or later
   token = 1,    -- n: writes the id that the n-th `log` of this call got into field "token"
 }
 local kind = {
   at = 'hash', rev = 'hash', put = 'hash', set = 'hash', sum = 'hash', unset = 'hash', token = 'hash',
-  zadd = 'zset', zrem = 'zset', zput = 'zset', log = 'stream',
+  zadd = 'zset', zrem = 'zset', zput = 'zset', top = 'zset', first = 'hash', log = 'stream',
 }
 
 -- ---- read the list, checking types on the way
@@ -37,6 +39,7 @@ while i <= #ARGV do
     return redis.error_reply('ERR nixie: operation ' .. tostring(name) .. ' is unknown')
   end
   if n == 'put' then n = 2 + 2 * tonumber(ARGV[i + 3]) end
+  if n == 'top' then n = 3 + 2 * tonumber(ARGV[i + 4]) end
   if n == 'log' then n = 4 + 2 * tonumber(ARGV[i + 5]) end
   local want = kind[name]
   if want and seen[key] == nil then
@@ -97,6 +100,32 @@ function write.zput(key, a)
   redis.call('DEL', key)
   redis.call('ZADD', key, unpack(pairs_from(a + 2, tonumber(ARGV[a + 1]))))
   expire(key, ARGV[a])
+end
+function write.top(key, a)
+  local max, size = tonumber(ARGV[a]), redis.call('ZCARD', key)
+  for j = 0, tonumber(ARGV[a + 2]) - 1 do
+    local member, delta = ARGV[a + 3 + 2 * j], tonumber(ARGV[a + 4 + 2 * j])
+    local score = redis.call('ZSCORE', key, member)
+    if not score and size >= max then
+      member = '*'
+      score = redis.call('ZSCORE', key, member)
+    elseif not score then
+      size = size + 1
+    end
+    redis.call('ZADD', key, (tonumber(score) or 0) + delta, member)
+  end
+  expire(key, ARGV[a + 1])
+end
+function write.first(key, a)
+  local max, size = tonumber(ARGV[a]), redis.call('HLEN', key)
+  for j = 0, tonumber(ARGV[a + 2]) - 1 do
+    local field = ARGV[a + 3 + 2 * j]
+    if size < max and redis.call('HEXISTS', key, field) == 0 then
+      redis.call('HSET', key, field, ARGV[a + 4 + 2 * j])
+      size = size + 1
+    end
+  end
+  if size > 0 then expire(key, ARGV[a + 1]) end
 end
 function write.log(key, a)
   local ms, seq = tonumber(ARGV[a + 2]), 0
