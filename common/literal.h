@@ -10,7 +10,7 @@
 #include "sv.h"
 
 #define LITERAL_SET_MAX 96
-#define LITERAL_BYTES_MAX 32
+#define LITERAL_BYTES_MAX 12
 /* A shorter word says too little. */
 #define LITERAL_BYTES_MIN 3
 /* More sets of one pattern leave out hardly any more texts. */

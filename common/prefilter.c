@@ -291,15 +291,15 @@ static size_t frequency(const struct choice *c)
 	return sum * LITERAL_SET_MAX + c->n;
 }
 
-/* The words of the rarest set make a pattern worth looking at. */
+/* The words of the rarest set make a pattern worth looking at; the next rarest is asked next. */
 static void order_sets(struct prefilter *f, struct pattern_needs *p, uint32_t number)
 {
 	for (size_t i = 1; i < p->n; i++) {
-		if (frequency(&p->sets[i]) < frequency(&p->sets[0])) {
-			struct choice first = p->sets[0];
-			p->sets[0] = p->sets[i];
-			p->sets[i] = first;
-		}
+		struct choice moved = p->sets[i];
+		size_t place = i;
+		for (; place > 0 && frequency(&moved) < frequency(&p->sets[place - 1]); place--)
+			p->sets[place] = p->sets[place - 1];
+		p->sets[place] = moved;
 	}
 	if (p->n == 0)
 		f->always[number / 64] |= UINT64_C(1) << (number % 64);

@@ -170,6 +170,27 @@ static void join_lines(struct sv text, struct reply *r)
 	r->words = sv_make(r->store, out);
 }
 
+/* A server that quotes another's answer, "... undeliverable address: host N said: 552 5.2.2
+ * full": what the innermost says counts. The words stay whole: they tell whom it is about. */
+static void take_quoted(struct reply *r)
+{
+	static const struct sv said = { "said: ", 6 };
+	struct sv rest = r->words;
+	size_t at;
+
+	while (r->code && (at = sv_find_sv(rest, said)) < rest.n) {
+		struct enhanced e = { 0 };
+		int code;
+		rest = sv_skip(rest, at + said.n);
+		struct sv quoted = rest;
+		if (!code_at(quoted, &code))
+			continue;
+		quoted = sv_trim(sv_skip(quoted, 4));
+		r->code = code;
+		r->enhanced = enhanced_at(quoted, &e) ? e : (struct enhanced){ 0 };
+	}
+}
+
 /* A status inside the words: "#5.1.1", "(#5.1.0)", "[5.7.1]", "(5.1.1)" or standing free at the front */
 static void find_enhanced(struct reply *r)
 {
@@ -203,6 +224,7 @@ void reply_parse(struct sv text, struct enhanced dsn, struct reply *r)
 	join_lines(text, r);
 	if (r->code)
 		r->remote = true;
+	take_quoted(r);
 	if (r->enhanced.class_ == 0)
 		find_enhanced(r);
 	/* x.0.0 is what Postfix writes when the server gave none: it says nothing */

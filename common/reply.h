@@ -3,7 +3,8 @@
  * Takes the whole text, as "host mx.example[192.0.2.1] said: 550 5.1.1 ... (in
  * reply to RCPT TO command)", or the bare reply, or a message of the MTA itself.
  * A reply of several lines, which Postfix joins with blanks, is put together
- * again: `code` and `enhanced` are the last line's, `words` has no inner codes.
+ * again: `code` and `enhanced` are the last line's, `words` has no inner codes. Of a
+ * reply that quotes another ("host N said: 550 ...") they are the innermost one's.
  *
  * RFC 5321 section 4.2, RFC 3463, RFC 2034. Pure. */
 #ifndef NIXIE_REPLY_H

@@ -338,7 +338,7 @@ void ruleset_classify(struct ruleset *set, const struct failure_text *failure, s
 	char room[MEMO_KEY_MAX];
 
 	take_text(set, failure->reply->words);
-	struct sv key = set->plain ? sv_make(room, 0) : key_of(set, failure, room);
+	struct sv key = set->plain || set->no_memo ? sv_make(room, 0) : key_of(set, failure, room);
 	const struct remembered *before = key.n ? memo_get(set->memo, key) : NULL;
 	if (before) {
 		*v = before->verdict;
@@ -397,6 +397,11 @@ struct sv ruleset_provider(const struct ruleset *set, struct sv host)
 void ruleset_set_plain(struct ruleset *set, bool plain)
 {
 	set->plain = plain;
+}
+
+void ruleset_set_memo(struct ruleset *set, bool memo)
+{
+	set->no_memo = !memo;
 }
 
 size_t ruleset_count(const struct ruleset *set)

@@ -109,6 +109,8 @@ bool ruleset_condition_holds(struct ruleset *ruleset, const struct rule *rule, s
 
 /* One rule after the other, without the prefilter: the oracle of the tests. */
 void ruleset_set_plain(struct ruleset *ruleset, bool plain);
+/* Verdicts are remembered (memo.h), unless what a text costs at first sight is to be measured. */
+void ruleset_set_memo(struct ruleset *ruleset, bool memo);
 
 /* Rules in the order in which they are asked, also those that are disabled. */
 size_t ruleset_count(const struct ruleset *ruleset);

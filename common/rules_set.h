@@ -80,7 +80,7 @@ struct ruleset {
 	struct prefilter *prefilter;
 	uint64_t *possible, *always_possible, *tried; /* a bit per word */
 	uint64_t *candidates, *always; /* a bit per rule */
-	bool plain;     /* no prefilter: for tests */
+	bool plain, no_memo; /* for tests and measuring */
 	bool gave_up;   /* a pattern did, on this text */
 	size_t text_n;
 	char text[REPLY_TEXT_MAX]; /* that is being classified, addresses hidden */

@@ -309,12 +309,14 @@ enum store_result redis_histories(struct store *store, store_bounce_callback *ca
 	char cursor[32] = "0";
 
 	do {
+		char next[sizeof cursor];
 		arena_reset(&arena);
 		struct sv prefix = schema_key(&arena, &s->schema, KEY_HISTORY, SV(""));
 		r.cursor = sv_of(cursor);
 		if (result == STORE_OK)
 			result = read_some_histories(s, &r, arena_printf(&arena, "%.*s*", SV_ARG(prefix)), prefix.n);
-		(void)snprintf(cursor, sizeof cursor, "%.*s", SV_ARG(r.cursor));
+		(void)snprintf(next, sizeof next, "%.*s", SV_ARG(r.cursor));
+		memcpy(cursor, next, sizeof cursor);
 	} while (result == STORE_OK && strcmp(cursor, "0") != 0);
 	arena_free(&arena);
 	return result;

@@ -63,13 +63,15 @@ static bool same(const struct verdict *a, const struct verdict *b)
 static void ask(struct ruleset *set, const struct failure_text *f, bool plain, struct answers *answers_r)
 {
 	uint64_t limit_hits = ruleset_limit_hits(set);
-	struct verdict first;
+	struct verdict first, again;
 
 	ruleset_set_plain(set, plain);
 	answers_r->n = ruleset_classify_all(set, f, answers_r->v, VERDICTS_MAX);
 	answers_r->gave_up = ruleset_limit_hits(set) > limit_hits;
 	ruleset_classify(set, f, &first);
+	ruleset_classify(set, f, &again); /* may be remembered */
 	ruleset_set_plain(set, false);
+	MUST(same(&first, &again));
 	for (size_t i = 0; i < answers_r->n; i++)
 		check_verdict(f, &answers_r->v[i]);
 	if (answers_r->n)
