@@ -25,11 +25,19 @@ static const char help[] =
 	"  reset ADDR...        free a suppressed address  [--force for complaint and do-not-mail]\n"
 	"  remove ADDR...       forget an address and its history  [--force]\n"
 	"Rules\n"
-	"  classify             replies on standard input to CLASS CATEGORY RULE CODE ENHANCED  [--rules DIR]\n"
-	"  explain TEXT         what a reply or a log line means, and by which rule  [--rules DIR]\n"
+	"  explain TEXT | ADDR  what a reply or a log line means and why; or the last failure of an address\n"
+	"  classify             replies on standard input to CLASS CATEGORY RULE CODE ENHANCED\n"
+	"  rules list           all rules  [--category C] [--class C]\n"
+	"  rules show ID...     everything of a rule\n"
+	"  rules test           do the rules win their examples?  [--strict]\n"
+	"  rules lint           rules that cannot work, or not as they should\n"
+	"  replay [FILE...]     what other rules would make of old logs, or of the history in Redis  [--against DIR]\n"
+	"  rules stats          final failures by rule  [--limit N]\n"
+	"  rules unknown        replies that no rule knows  [--as-rules] [--limit N]\n"
+	"  All but the last two take --rules DIR, also several times: these in place of the configured and the shipped rules.\n"
 	"\n"
 	"Every verb that prints takes --json: one object a line.\n"
-	"Exit status: 0 done or found, 1 not found, 2 usage, 3 Redis, 4 configuration.\n"
+	"Exit status: 0 done or found, 1 not found or not as it should be, 2 usage, 3 Redis, 4 configuration.\n"
 	"\n"
 	"  nixie check user@example.com\n"
 	"  nixie suppress --reason \"asked by phone\" user@example.com\n"
@@ -51,6 +59,9 @@ static const struct verb {
 	{ "remove", verb_remove, true },
 	{ "classify", verb_classify, false },
 	{ "explain", verb_explain, false },
+	{ "replay", verb_replay, false },
+	{ "rules", verb_rules, false },
+	{ "replay", verb_replay, false },
 };
 
 static const struct option long_options[] = { CLI_LONG_OPTIONS, { "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
@@ -92,7 +103,7 @@ static int run_verb(const struct cli *cli, const struct verb *verb, bool json, i
 		return EXIT_CONFIG;
 	}
 	if (verb->needs_store)
-		ctl->store = store_redis(&ctl->config);
+		verb_open_store(ctl);
 	optind = 0; /* glibc: begin anew with the verb's own options */
 	code = verb->run(ctl, argc, argv);
 	/* a reader that went away (| head) has what it wanted */

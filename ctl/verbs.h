@@ -7,7 +7,7 @@
 
 struct ctl {
 	struct config config;
-	struct store *store; /* only verbs that need Redis have one */
+	struct store *store; /* only verbs that need Redis have one; see verb_open_store() */
 	bool json;
 };
 
@@ -21,6 +21,45 @@ int verb_reset(struct ctl *ctl, int argc, char **argv);
 int verb_remove(struct ctl *ctl, int argc, char **argv);
 int verb_classify(struct ctl *ctl, int argc, char **argv);
 int verb_explain(struct ctl *ctl, int argc, char **argv);
+int verb_replay(struct ctl *ctl, int argc, char **argv);
+
+/* nixie rules SUBVERB: argv[0] is the subverb. */
+int verb_rules(struct ctl *ctl, int argc, char **argv);
+int rules_list(struct ctl *ctl, int argc, char **argv);
+int rules_show(struct ctl *ctl, int argc, char **argv);
+int rules_test(struct ctl *ctl, int argc, char **argv);
+int rules_lint(struct ctl *ctl, int argc, char **argv);
+int rules_stats(struct ctl *ctl, int argc, char **argv);
+int rules_unknown(struct ctl *ctl, int argc, char **argv);
+
+/* An option of a verb's own: with an argument, or a switch. */
+struct verb_option {
+	const char *name; /* NULL ends the list */
+	const char **value;
+	bool *given;
+};
+
+#define VERB_OPTIONS_MAX 16
+
+/* Takes the options of a verb: --json, --help and its own. optind is then at the arguments.
+ * False: *code_r is the exit code (help, or wrong usage). */
+bool verb_options(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
+	int *code_r) NIXIE_MUST_CHECK;
+
+/* What --rules of the verbs about rules gave, the first has the most weight. */
+struct rule_directories {
+	size_t n;
+	const char *v[CONFIG_LIST_MAX];
+};
+
+/* verb_options(), --rules DIR among them (own may be NULL), and the rules of those
+ * directories, or else of the configuration. directories_r may be NULL. NULL: *code_r is
+ * the exit code, after a message. */
+struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
+	struct rule_directories *directories_r, int *code_r);
+
+/* For verbs that need Redis only at times; once. */
+void verb_open_store(struct ctl *ctl);
 
 /* The address as its key; false, and a message, when it is none. */
 bool verb_address(const struct ctl *ctl, const char *text, struct address *address_r) NIXIE_MUST_CHECK;

@@ -165,6 +165,14 @@ def check_programs():
             check(documents(page('nixie'), option), 'nixie %s: --%s is not in nixie.1' % (verb, option))
 
 
+def check_subverbs():
+    """nixie rules SUBVERB: the same for these"""
+    for name in found(re.findall(r'\{ "([a-z-]+)", rules_\w+, (?:true|false)', read('ctl/rules.c')), 'subverbs of rules'):
+        check(re.search(r'\bCm rules %s\b' % name, page('nixie')), 'nixie.1 has no rules %s' % name)
+        for option in long_options(run(os.path.join(BIN, 'nixie'), 'rules', name, '--help')):
+            check(documents(page('nixie'), option), 'nixie rules %s: --%s is not in nixie.1' % (name, option))
+
+
 def check_exit_codes():
     """the numbers of enum exit_code are those of nixie.1"""
     names = found(re.search(r'enum exit_code \{ (.*?) \}', read('common/cli.h')), 'exit codes')
@@ -183,14 +191,18 @@ def check_categories():
 
 
 def check_rule_members():
-    m = found(re.search(r'a rule has no .*?; it has ([a-z, -]+)"', read('common/rules.c')), 'members of rules')
-    for name in m[1].split(', ') if m else ():
+    m = found(re.search(r'a rule has no .*?; it has (.*?)", name\)', read('common/rules_load.c'), re.S), 'members of rules')
+    told = re.sub(r'"\s*"', '', m[1]) if m else ''
+    plain_, _, others = told.partition(', these with not- before them, ')
+    names = plain_.split(', ') + others.split(', ')
+    # an id and a category cannot be negated
+    for name in found(names[:2] + [n + x for x in names[2:] for n in ('', 'not-') if not n or x in plain_.split(', ')], 'members'):
         check(re.search(r'^\.It Va (.* , )?%s\b' % name, page('nixie-rules'), re.M), 'nixie-rules.5 has no %s' % name)
 
 
 def check_keys():
     source, manual = read('common/schema.c'), page('nixie-redis')
-    shapes = found(re.findall(r'\[KEY_\w+\] = "([a-z:]+)"', source), 'keys')
+    shapes = found(re.findall(r'\[KEY_\w+\] = "([a-z:-]+)"', source), 'keys')
     for shape in shapes:
         check(re.search(r'^\.It Ql nixie:\{0\}:%s( |$)' % shape, manual, re.M), 'nixie-redis.7 has no key %s' % shape)
     check('.It Ql nixie:meta\n' in manual, 'nixie-redis.7 has no nixie:meta')
@@ -239,7 +251,7 @@ def check_pages():
 
 
 def main():
-    for step in (check_options, check_words_and_ranges, check_programs, check_exit_codes, check_categories,
+    for step in (check_options, check_words_and_ranges, check_programs, check_subverbs, check_exit_codes, check_categories,
                  check_rule_members, check_keys, check_limits, check_pages):
         step()
     for what in failures:

@@ -1,12 +1,13 @@
 """nixie, the operator's command: every verb, its output, its exit status."""
 import json
+import os
 import re
 import subprocess
 
 from harness import maillog
 from harness.case import SharedCase
 from harness.maillog import delivered, full, hard
-from harness.nixie import NOT_FOUND, OK, USAGE, binary, run
+from harness.nixie import NO_REDIS, NOT_FOUND, OK, USAGE, binary, run
 
 
 class Verbs(SharedCase):
@@ -85,6 +86,38 @@ class Verbs(SharedCase):
     def test_control_characters_do_not_reach_the_terminal(self):
         done = self.site.ctl('check', 'a\x1b[31m\n@example.com')
         self.assertNotIn('\x1b', done.stdout + done.stderr)
+
+    # -- explain of an address ---------------------------------------------------
+
+    def rules_of(self, category):
+        """A directory whose only rule judges REPLY so."""
+        directory = os.path.join(self.site.directory, 'rules-' + category)
+        os.makedirs(directory, exist_ok=True)
+        with open(os.path.join(directory, '10-own.conf'), 'w') as f:
+            f.write('rules = ( { id = "own.%s"; category = "%s"; text = "user unknown"; } );' % (category, category))
+        return directory
+
+    def test_explain_address(self):
+        row, = self.json('explain', '--json', 'Gone@Example.COM')
+        self.assertEqual((row['address'], row['category'], row['class']), ('gone@example.com', 'recipient.unknown', 'hard'))
+        self.assertEqual((row['code'], row['enhanced'], row['relay'], row['phase']), (550, '5.1.1', 'mx.example.com', 'rcpt'))
+        self.assertEqual((row['stored']['status'], row['stored']['category'], row['stored']['same']), ('hard', 'recipient.unknown', True))
+        self.assertEqual(row['stored']['rule'], row['rule'])
+        self.assertIn('as the rules say now', self.ctl('explain', '<gone@example.com>'))
+
+    def test_explain_address_by_other_rules(self):
+        row, = self.json('explain', '--json', '--rules', self.rules_of('policy'), 'gone@example.com')
+        self.assertEqual((row['category'], row['rule']), ('policy', 'own.policy'))
+        self.assertEqual((row['stored']['category'], row['stored']['same']), ('recipient.unknown', False))
+        self.assertIn('the rules say otherwise now', self.ctl('explain', '--rules', self.rules_of('policy'), 'gone@example.com'))
+        self.assertIn('by another rule', self.ctl('explain', '--rules', self.rules_of('recipient.unknown'), 'gone@example.com'))
+
+    def test_explain_unknown_address(self):
+        self.assertEqual(self.ctl('explain', 'nobody@example.com', status=NOT_FOUND), '')
+
+    def test_explain_address_without_a_reply(self):
+        self.ctl('suppress', 'by-phone@example.com')
+        self.assertEqual(self.ctl('explain', 'by-phone@example.com', status=NOT_FOUND), '')
 
     # -- changing --------------------------------------------------------------
 
@@ -241,6 +274,17 @@ class Offline(SharedCase):
         row = json.loads(self.site.ctl_ok('explain', '--json', '550 flux capacitor'))
         self.assertEqual((row['category'], row['class']), ('other', 'soft'))
 
+    def test_explain_address(self):
+        done = self.site.ctl('explain', 'gone@example.com')
+        self.assertEqual(done.returncode, NO_REDIS, done.stdout + done.stderr)
+        self.assertEqual(done.stdout, '')
+        self.assertIn('Redis', done.stderr)
+
+    def test_explain_goes_on_behind_an_address(self):
+        done = self.site.ctl('explain', '--json', 'gone@example.com', '550 5.1.1 no such user')
+        self.assertEqual(done.returncode, NO_REDIS)
+        self.assertEqual(json.loads(done.stdout)['category'], 'recipient.unknown')
+
     def test_classify(self):
         replies = ('550 5.1.1 <u@example.com>: User unknown\n'
                    '552 5.2.2 mailbox full\tmx.example.com\n'
@@ -275,7 +319,7 @@ class CommandLine(SharedCase):
                     self.assertTrue(done.stdout.strip())
         text = run('nixie', '--help').stdout
         for verb in ('check', 'explain', 'classify', 'list', 'suppress', 'allow', 'reset',
-                     'remove', 'stats'):
+                     'remove', 'stats', 'rules test', 'rules lint', 'replay'):
             self.assertIn(verb, text)
 
     def test_usage_errors(self):

@@ -1,0 +1,296 @@
+/* rules stats, rules unknown: what the rules did, from the counters in Redis. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "arena.h"
+#include "buf.h"
+#include "json.h"
+#include "log.h"
+#include "map.h"
+#include "reply.h"
+#include "store.h"
+#include "term.h"
+#include "verbs.h"
+
+#define BAR_WIDTH 16
+
+/* False: *code_r is the exit code. as_rules_r may be NULL: no such option. */
+static bool take_options(struct ctl *ctl, int argc, char **argv, const char *usage, uint64_t *limit_r, bool *as_rules_r, int *code_r)
+{
+	const char *limit = NULL;
+	const struct verb_option own[] = { { "limit", &limit, NULL }, { as_rules_r ? "as-rules" : NULL, NULL, as_rules_r }, { NULL, NULL, NULL } };
+
+	if (!verb_options(ctl, argc, argv, usage, own, code_r))
+		return false;
+	*code_r = EXIT_USAGE;
+	if (limit && !sv_u64(sv_of(limit), 1000000, limit_r)) {
+		log_error("--limit %s: write a number", limit);
+		return false;
+	}
+	if (optind < argc) {
+		log_error("%s: there is no argument here", argv[optind]);
+		return false;
+	}
+	*code_r = EXIT_OK;
+	return true;
+}
+
+/* ---- stats ---- */
+
+struct hits {
+	struct sv rule;
+	int64_t by_class[CLASS_COMPLAINT + 1], all;
+	char last_day[9];
+};
+
+struct all_hits {
+	struct arena arena;
+	struct map map;
+	size_t n;
+	int64_t most;
+};
+
+static void add_hits(void *arg, struct sv day, struct sv name, int64_t value)
+{
+	struct all_hits *all = arg;
+	struct sv rule = sv_cut(&name, '|');
+	enum class class_;
+
+	if (!class_by_name(name, &class_))
+		return;
+	struct hits *h = map_get(&all->map, rule);
+	if (!h) {
+		h = arena_alloc(&all->arena, sizeof *h);
+		h->rule = arena_dup(&all->arena, rule);
+		map_put(&all->map, h->rule, h);
+		all->n++;
+	}
+	h->by_class[class_] += value;
+	h->all += value;
+	all->most = h->all > all->most ? h->all : all->most;
+	if (day.n == 8 && memcmp(day.p, h->last_day, 8) > 0)
+		memcpy(h->last_day, day.p, 8);
+}
+
+static int by_hits(const void *a, const void *b)
+{
+	const struct hits *x = *(struct hits *const *)a, *y = *(struct hits *const *)b;
+
+	return x->all != y->all ? (x->all < y->all ? 1 : -1) :
+		memcmp(x->rule.p, y->rule.p, x->rule.n < y->rule.n ? x->rule.n : y->rule.n);
+}
+
+static void print_hits(const struct ctl *ctl, const struct ruleset *rules, const struct hits *h, int64_t most)
+{
+	const struct rule *rule = ruleset_find(rules, h->rule);
+	bool none = sv_eq(h->rule, SV("-"));
+	char last[16];
+
+	(void)snprintf(last, sizeof last, "%.4s-%.2s-%.2s", h->last_day, h->last_day + 4, h->last_day + 6);
+	if (ctl->json) {
+		struct json json = JSON_ON(stdout);
+		json_object(&json, NULL);
+		json_text(&json, "rule", h->rule);
+		json_number(&json, "hard", h->by_class[CLASS_HARD]);
+		json_number(&json, "soft", h->by_class[CLASS_SOFT]);
+		json_number(&json, "none", h->by_class[CLASS_NONE]);
+		json_text(&json, "last", sv_of(last));
+		if (rule)
+			json_text(&json, "category", sv_of(category_name(rule->category)));
+		json_end_object(&json);
+		json_end_line(&json);
+		return;
+	}
+	(void)printf("%9lld %9lld  %s  ", (long long)h->by_class[CLASS_HARD], (long long)(h->by_class[CLASS_SOFT] + h->by_class[CLASS_NONE]), last);
+	term_bar(stdout, (uint64_t)h->all, (uint64_t)most, BAR_WIDTH);
+	(void)printf(" %-20s ", none ? "other" : rule ? category_name(rule->category) : "(gone)");
+	term_clean(stdout, none ? SV("no rule: nixie rules unknown") : h->rule);
+	(void)putchar('\n');
+}
+
+int rules_stats(struct ctl *ctl, int argc, char **argv)
+{
+	struct all_hits all = { .n = 0 };
+	struct err err;
+	uint64_t limit = UINT64_MAX;
+	int code;
+
+	if (!take_options(ctl, argc, argv, "rules stats [--limit N] [--json]", &limit, NULL, &code))
+		return code;
+	struct ruleset *rules = cli_load_rules(&ctl->config, &err);
+	if (!rules) {
+		log_fatal("%s", err.text);
+		return EXIT_CONFIG;
+	}
+	code = store_counts(ctl->store, SV("rule"), add_hits, &all, &err) == STORE_OK ? EXIT_OK : verb_store_failed(&err);
+	if (code == EXIT_OK && !ctl->json)
+		(void)printf("%s     hard      soft  last%*srule%s\n", term_colour(stdout, COLOUR_BOLD), 43, "", term_colour(stdout, COLOUR_PLAIN));
+	if (code == EXIT_OK) {
+		struct hits **v = xalloc((all.n + 1) * sizeof *v);
+		struct map_slot *slot;
+		size_t n = 0, unused = 0;
+		for (size_t i = 0; (slot = map_next(&all.map, &i));)
+			v[n++] = slot->value;
+		qsort(v, n, sizeof *v, by_hits);
+		for (size_t i = 0; i < n && i < limit; i++)
+			print_hits(ctl, rules, v[i], all.most);
+		for (size_t i = 0; i < ruleset_count(rules); i++)
+			unused += map_get(&all.map, sv_of(ruleset_rule(rules, i)->id)) == NULL;
+		if (!ctl->json)
+			(void)printf("final failures by rule; %zu of %zu rules had none\n", unused, ruleset_count(rules));
+		free(v);
+	}
+	map_free(&all.map);
+	arena_free(&all.arena);
+	ruleset_free(rules);
+	return code;
+}
+
+/* ---- unknown ---- */
+
+struct text {
+	struct sv text, example;
+	int64_t n;
+	char last_month[7];
+};
+
+struct texts {
+	struct arena arena;
+	struct map map;
+	size_t n;
+};
+
+static void add_text(void *arg, const struct unclassified *u)
+{
+	struct texts *all = arg;
+	struct text *t = map_get(&all->map, u->text);
+
+	if (!t) {
+		t = arena_alloc(&all->arena, sizeof *t);
+		t->text = arena_dup(&all->arena, u->text);
+		map_put(&all->map, t->text, t);
+		all->n++;
+	}
+	if (u->example.n)
+		t->example = arena_dup(&all->arena, u->example);
+	t->n += u->delta;
+	memcpy(t->last_month, u->month.p, u->month.n < 6 ? u->month.n : 6);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct text *x = *(struct text *const *)a, *y = *(struct text *const *)b;
+
+	return x->n != y->n ? (x->n < y->n ? 1 : -1) :
+		memcmp(x->text.p, y->text.p, x->text.n < y->text.n ? x->text.n : y->text.n);
+}
+
+/* The words of a normalised text as a regular expression in a libconfig string. */
+static void add_pattern(struct buf *b, struct sv words)
+{
+	while (words.n) {
+		char c = words.p[0];
+		size_t end = sv_find(words, '}');
+		if (c == '{' && end < words.n && end < 8) {
+			buf_add(b, SV("[^ ]{1,80}"));
+			words = sv_skip(words, end + 1);
+			continue;
+		}
+		if (strchr(".^$*+?()[{|", c))
+			buf_addf(b, c == '^' ? "\\\\^" : "[%c]", c);
+		else if (c == '"' || c == '\\')
+			buf_add(b, SV("."));
+		else
+			buf_add_char(b, sv_lower(c));
+		words = sv_skip(words, 1);
+	}
+}
+
+static void print_as_rule(const struct text *t, size_t number)
+{
+	static char room[4 * STATE_TEXT_MAX + 2048];
+	struct buf b = BUF_ON(room);
+	struct reply reply;
+
+	reply_parse(t->example, (struct enhanced){ 0 }, &reply);
+	buf_addf(&b, "%s  { id = \"ours.%zu\"; category = \"other\"; # %lld x: which category is it? nixie-rules(5) lists them\n", number > 1 ? ",\n" : "", number, (long long)t->n);
+	if (reply.code)
+		buf_addf(&b, "    code = \"%d\";\n", reply.code);
+	struct sv words = t->text;
+	int skip = (reply.code != 0) + (reply.enhanced.class_ != 0);
+	while (skip-- > 0)
+		(void)sv_cut(&words, ' ');
+	buf_add(&b, SV("    text = \""));
+	add_pattern(&b, words);
+	buf_add(&b, SV("\";\n    match = ( "));
+	buf_add_json(&b, t->example);
+	buf_add(&b, SV(" ); }\n"));
+	(void)fwrite(b.p, 1, b.n, stdout);
+}
+
+static void print_text(const struct ctl *ctl, const struct text *t)
+{
+	char month[8];
+
+	(void)snprintf(month, sizeof month, "%.4s-%.2s", t->last_month, t->last_month + 4);
+	if (ctl->json) {
+		struct json json = JSON_ON(stdout);
+		json_object(&json, NULL);
+		json_number(&json, "count", t->n);
+		json_text(&json, "last", sv_of(month));
+		json_text(&json, "text", t->text);
+		json_text(&json, "example", t->example);
+		json_end_object(&json);
+		json_end_line(&json);
+		return;
+	}
+	(void)printf("%9lld  %s  ", (long long)t->n, month);
+	term_clean(stdout, t->text);
+	(void)printf("\n                    %s", term_colour(stdout, COLOUR_DIM));
+	term_clean(stdout, t->example);
+	(void)printf("%s\n", term_colour(stdout, COLOUR_PLAIN));
+}
+
+static void print_texts(const struct ctl *ctl, struct texts *all, uint64_t limit, bool as_rules)
+{
+	struct text **v = xalloc((all->n + 1) * sizeof *v);
+	struct map_slot *slot;
+	size_t n = 0;
+
+	for (size_t i = 0; (slot = map_next(&all->map, &i));)
+		v[n++] = slot->value;
+	qsort(v, n, sizeof *v, by_number);
+	if (as_rules)
+		(void)puts("# choose the category of each, look the pattern over, then: nixie rules test, nixie rules lint, nixie replay\nrules = (");
+	for (size_t i = 0; i < n && i < limit; i++) {
+		if (as_rules)
+			print_as_rule(v[i], i + 1);
+		else
+			print_text(ctl, v[i]);
+	}
+	if (as_rules)
+		(void)puts(");");
+	if (!ctl->json && !as_rules)
+		(void)printf("%zu kinds of replies that no rule knows%s\n", n, n ? "; --as-rules makes rules of them" : "");
+	free(v);
+}
+
+int rules_unknown(struct ctl *ctl, int argc, char **argv)
+{
+	struct texts all = { .n = 0 };
+	struct err err;
+	uint64_t limit = 20;
+	bool as_rules = false;
+	int code;
+
+	if (!take_options(ctl, argc, argv, "rules unknown [--limit N] [--as-rules | --json]", &limit, &as_rules, &code))
+		return code;
+	if (store_unclassified(ctl->store, add_text, &all, &err) == STORE_OK)
+		print_texts(ctl, &all, limit, as_rules);
+	else
+		code = verb_store_failed(&err);
+	map_free(&all.map);
+	arena_free(&all.arena);
+	return code;
+}
