@@ -33,6 +33,7 @@ asan='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-fra
 run_make programs CFLAGS="-g -Werror" || exit 1
 stage layers tests/layers.sh
 stage documentation run_make docs
+stage "accuracy of the shipped rules" python3 tests/corpus/accuracy.py --nixie build/bin/nixie --check tests/corpus/accuracy.md
 stage "unit tests (AddressSanitizer, UndefinedBehaviorSanitizer)" run_make unit SANITIZE="$asan" OPTIMIZE=-O1 BUILD=build-asan CFLAGS="-g -Werror"
 stage "fuzz targets over their seeds" run_make fuzz-seeds
 stage "end to end" run_make e2e
