@@ -112,9 +112,11 @@ static bool add_words(struct loader *l, struct word_list *list, struct sv regex,
 {
 	struct ruleset *set = l->set;
 	struct sv branches[LITERAL_BRANCHES_MAX];
-	size_t n = literal_branches(regex, branches);
+	size_t n = literal_branches(regex, branches), name = sv_find_sv(regex, SV("${"));
 	struct err why;
 
+	if (name < regex.n && (name == 0 || regex.p[name - 1] != '\\')) /* as an expression it would never match */
+		return node_err(node, err, "%s: \"${...}\" is a member by itself: write it alone in its quotes", member);
 	for (size_t i = 0; i < n; i++) {
 		struct literal_sets needs;
 		struct pattern *pattern = pattern_compile(branches[i], &why);

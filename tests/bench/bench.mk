@@ -11,7 +11,7 @@ BUILD ?= build
 BENCH_BUILD := $(BUILD)/bench
 BENCH_CFLAGS := -std=c17 -D_GNU_SOURCE -O2 $(WARNINGS)
 
-BENCH_TOOLS := genlog policy-load policy-echo ingest-pipeline resp-proxy latency measure
+BENCH_TOOLS := genlog policy-load policy-echo ingest-pipeline resp-proxy latency measure classify
 BENCH_COMMON := endpoint sample
 BENCH_HEADERS := $(wildcard $(BENCH_SOURCES)/*.h)
 
@@ -28,6 +28,13 @@ $(BENCH_BUILD)/genlog: BENCH_LIBS = -lm
 
 $(BENCH_BUILD)/genlog: $(patsubst $(BENCH_SOURCES)/%.c,$(BENCH_BUILD)/%.o,$(wildcard $(BENCH_SOURCES)/genlog*.c))
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BENCH_LIBS)
+
+# measures the engine in process: the one tool that is linked with it. -iquote: <err.h> is the system's
+$(BENCH_BUILD)/classify.o: $(BENCH_SOURCES)/classify.c $(wildcard common/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(BENCH_CFLAGS) -iquote common $(PKG_CFLAGS) -c -o $@ $<
+$(BENCH_BUILD)/classify: $(BENCH_BUILD)/classify.o $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 .PHONY: bench bench-tools
 bench-tools: $(BENCH_TOOLS:%=$(BENCH_BUILD)/%)

@@ -21,9 +21,12 @@ import time
 sys.dont_write_bytecode = True
 
 from lab import Failure, Lab, Redis, cpu_seconds, key_values, peak_rss_kib, steal_ticks  # noqa: E402
+from rulesets import Rulesets  # noqa: E402
 from table import Row, Table, middle_column, middle_ratio_column, ratio_column, value_column  # noqa: E402
 
 REPLIES = 40000
+RULES = (100, 300, 1000)
+RULE_REPLIES = 1500  # of the generated log, beside the examples of the shipped rules
 CONNECTIONS = {1: 15000, 10: 60000, 100: 100000, 500: 100000}  # requests of a measurement
 GONE_PERCENT = 10
 CACHED_KEYS = 10000
@@ -99,6 +102,11 @@ def bench_reading(bench):
 # ---- classifying replies ----
 
 def bench_classify(bench):
+    return [*classify_command(bench), *classify_engine(bench)]
+
+
+def classify_command(bench):
+    """The command, as a process that reads texts and writes lines."""
     lab = bench.lab
     path, answers = lab.path("replies"), lab.path("classified")
     bench.generate(path, "-n", str(REPLIES), "-f", "replies")
@@ -131,6 +139,47 @@ def check_classified(bench, answers):
         bench.note(f"nixie classify answered {len(categories)} of {REPLIES} replies")
     elif categories.count("other") > 0:
         bench.note(f"{100 * categories.count('other') / REPLIES:.1f} % of the replies are of category other")
+
+
+def classify_engine(bench):
+    """The engine alone, by the number of rules, see classify.c."""
+    lab = bench.lab
+    shipped = os.path.join(os.path.dirname(lab.programs), "share/nixie/rules.d")
+    rulesets, texts = Rulesets(shipped), lab.path("texts")
+    bench.generate(texts, "-n", str(RULE_REPLIES), "-f", "replies")
+    parse, one = Row("reply_parse alone"), Row("pcre2_match of one pattern")
+    rows = {count: Row(f"{count:,} rules") for count in RULES}
+
+    def measure(count):
+        with open(texts, "rb") as file:
+            result = key_values(lab.output_of([lab.tool("classify"), "-e", shipped, lab.path(f"rules-{count}")], file))
+        us = result["fast_us"]
+        rows[count].add(us=us, engine_us=us, again_us=result["again_us"], plain_us=result["plain_us"],
+                        to_plain=us / result["plain_us"], to_one=us / result["pcre2_us"],
+                        load_ms=result["load_ms"], rss_mib=result["peak_rss_kib"] / 1024)
+        parse.add(us=result["parse_us"])
+        one.add(us=result["pcre2_us"])
+        check_engine(bench, count, result)
+
+    for count in RULES:
+        rulesets.write(lab.path(f"rules-{count}"), count)
+    bench.in_rounds("classifying", {row.label: lambda count=count: measure(count) for count, row in rows.items()})
+    title = (f"Classifying {RULE_REPLIES:,} replies and the examples of {rulesets.count} shipped rules, "
+             "CPU microseconds a text")
+    return [Table(title, [parse, one, *rows.values()], [
+        value_column("a new text", "us"), middle_column("seen before", "again_us"),
+        middle_column("one by one", "plain_us"), value_column("new / one by one", "to_plain"),
+        value_column("new / pcre2_match", "to_one"),
+        ratio_column(f"/ {RULES[0]} rules", "engine_us", rows[RULES[0]]),
+        middle_column("reading rules, ms", "load_ms"), middle_column("peak MiB", "rss_mib")])]
+
+
+def check_engine(bench, count, result):
+    if result["rules"] != count:
+        bench.note(f"classify: {result['rules']:.0f} rules instead of {count}")
+    if result["differences"] or result["limit_hits"]:
+        bench.note(f"classify, {count} rules: {result['differences']:.0f} texts are judged otherwise one by one, "
+                   f"{result['limit_hits']:.0f} patterns gave up")
 
 
 # ---- policy requests ----

@@ -162,9 +162,9 @@ class Lab:
         cost["cpu_s"] = cost["user_s"] + cost["system_s"]
         return cost
 
-    def output_of(self, command):
+    def output_of(self, command, stdin=subprocess.DEVNULL):
         """Standard output of a command, as text."""
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(command, stdin=stdin, capture_output=True, text=True)
         if done.returncode != 0:
             raise Failure(f"{' '.join(command)}: status {done.returncode}\n{done.stderr[-2000:]}")
         return done.stdout

@@ -45,6 +45,15 @@ static void words_without_members(void **state)
 	ruleset_free(set);
 }
 
+static void a_dollar_that_is_meant(void **state)
+{
+	struct ruleset *set = parse("rules = ( { id = 'a'; category = 'policy'; text = 'error \\\\${[a-z]+}'; } );");
+
+	(void)state;
+	WANT_STRING(id_of(judge(set, "550 error ${code} of a template")), "a");
+	ruleset_free(set);
+}
+
 /* Many rules, one list: each by its other conditions. */
 static void one_list_of_many_rules(void **state)
 {
@@ -245,6 +254,9 @@ static void errors(void **state)
 		{ "no words of the name", "rules = (\n{ id = 'a'; category = 'policy';\ntext = [ 'x',\n'${missing}' ]; } );", "t.conf:4: there are no words of the name \"missing\"" },
 		{ "no words of the name, in not-text", "rules = (\n{ id = 'a'; category = 'policy'; text = 'x';\nnot-text = '${missing}'; } );", "t.conf:3: there are no words of the name \"missing\"" },
 		{ "words of no name", "rules = ( { id = 'a'; category = 'policy'; text = '${}'; } );", "there are no words of the name \"\"" },
+		{ "words inside an expression", "rules = (\n{ id = 'a'; category = 'policy';\ntext = [ 'x',\n'${us}|relay' ]; } ); words = ( { name = 'us'; text = 'y'; } );",
+			"t.conf:4: text: \"${...}\" is a member by itself" },
+		{ "words at the end of an expression", "rules = (\n{ id = 'a'; category = 'policy'; text = 'x';\nnot-text = 'no ${us}'; } );", "t.conf:3: not-text: \"${...}\" is a" },
 		{ "words that name words", "words = (\n{ name = 'a'; text = 'x'; },\n{ name = 'b'; text = [ 'y', '${a}' ]; } );", "t.conf:3: text: a list cannot name another: ${a}" },
 		{ "bad pattern in words", "words = (\n{ name = 'a'; text = [ 'x', 'a(b' ]; } );", "t.conf:2: text: " },
 		{ "words without a name", "words = (\n{ text = 'x'; } );", "t.conf:2: words: each member is a group { name" },
@@ -611,6 +623,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(named_words),
 		cmocka_unit_test(words_without_members),
+		cmocka_unit_test(a_dollar_that_is_meant),
 		cmocka_unit_test(one_list_of_many_rules),
 		cmocka_unit_test(providers),
 		cmocka_unit_test(block_lists),
