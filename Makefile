@@ -47,6 +47,7 @@ $(BUILD)/obj/%.o: %.c Makefile $(BUILD)/flags
 	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/common/store_redis_write.o: common/lua/apply.lua
+$(BUILD)/obj/common/store_redis.o: common/lua/parole.lua
 
 $(LIB): $(COMMON)
 	@rm -f $@

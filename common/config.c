@@ -87,6 +87,8 @@ const struct config_option config_options[] = {
 	  "how long a soft failure that no conversion watches stays on record" },
 	{ "conversions", OPTION_CONVERSIONS, AT(conversions), NULL, 0, 0, NULL, true, NULL,
 	  "when repeated soft failures become held or hard" },
+	{ "terms", OPTION_TERMS, AT(conversions.terms), NULL, 0, 0, NULL, true, NULL,
+	  "how long hard failures of a category suppress; for ever where there is none" },
 	{ "log.to", OPTION_ENUM, AT(log_to), "auto", 0, 0, log_words, false, NULL,
 	  "auto: syslog (facility mail), but standard error with -f" },
 	{ "policyd.listen", OPTION_STRINGS, AT(policyd_listen), "unix:/var/spool/postfix/nixie/policy", 0, 0, NULL, false, check_endpoint,
@@ -275,6 +277,7 @@ static bool set_text(const struct config_option *o, struct sv text, struct confi
 			return err_set(err, "%s is \"%.*s\"; write a size such as \"32MiB\"", o->name, SV_ARG(sv_head(text, 40)));
 		return set_ranged(o, bytes, " bytes", to, err);
 	case OPTION_CONVERSIONS:
+	case OPTION_TERMS:
 		break;
 	}
 	return err_set(err, "%s can only be set in the file", o->name);
@@ -285,13 +288,21 @@ static bool set_text(const struct config_option *o, struct sv text, struct confi
 static const struct conversion shipped_conversions[] = {
 	{ .match = "dns.no-mx", .count = 4, .window = { .months = 12 }, .to = STATUS_HARD },
 	{ .match = "mailbox.full", .count = 2, .min_span = { .ms = 72 * HOUR_MS }, .reset_on_delivery = true,
-	  .to = STATUS_HELD, .term = { .ms = 15 * 24 * HOUR_MS } },
+	  .to = STATUS_HELD, .term = { .ms = 15 * 24 * HOUR_MS }, .factor = 2, .max_term = { .ms = 180 * 24 * HOUR_MS } },
 };
 
 static bool node_span(const struct node *node, struct span *span_r, struct err *err)
 {
 	if (node_type(node) != NODE_STRING || !config_parse_span(sv_of(node_string(node)), span_r))
 		return node_err(node, err, "%s: write a time such as \"3 days\" or \"12 months\"", node_name(node));
+	return true;
+}
+
+static bool node_factor(const struct node *node, unsigned *factor_r, struct err *err)
+{
+	if (node_type(node) != NODE_NUMBER || node_number(node) < 1 || node_number(node) > TERM_FACTOR_MAX)
+		return node_err(node, err, "factor: write a number from 1 to %d", TERM_FACTOR_MAX);
+	*factor_r = (unsigned)node_number(node);
 	return true;
 }
 
@@ -306,6 +317,10 @@ static bool conversion_member(const struct node *node, struct conversion *c, str
 		return node_span(node, &c->min_span, err);
 	if (strcmp(name, "term") == 0)
 		return node_span(node, &c->term, err);
+	if (strcmp(name, "max-term") == 0)
+		return node_span(node, &c->max_term, err);
+	if (strcmp(name, "factor") == 0)
+		return node_factor(node, &c->factor, err);
 	if (strcmp(name, "match") == 0) {
 		if (*text == '\0' || strlen(text) >= sizeof c->match)
 			return node_err(node, err, "match: write a category such as \"mailbox.full\", or a rule id");
@@ -327,7 +342,7 @@ static bool conversion_member(const struct node *node, struct conversion *c, str
 			return node_err(node, err, "to: write \"held\" or \"hard\"");
 		c->to = strcmp(text, "held") == 0 ? STATUS_HELD : STATUS_HARD;
 	} else {
-		return node_err(node, err, "a conversion has no \"%s\"; it has match, count, window, span, per, reset-on-delivery, to, term", name);
+		return node_err(node, err, "a conversion has no \"%s\"; it has match, count, window, span, per, reset-on-delivery, to, term, factor, max-term", name);
 	}
 	return true;
 }
@@ -355,6 +370,50 @@ static bool set_conversions(const struct node *node, struct conversions *to, str
 			return node_err(item, err, "a conversion needs count or span, or every single failure would convert; e.g. count = 4; window = \"12 months\";");
 		c.count = c.count ? c.count : 1;
 		to->v[to->n++] = c;
+	}
+	return true;
+}
+
+/* ---- terms ---- */
+
+static bool term_member(const struct node *node, struct category_term *t, enum category *category_r, struct err *err)
+{
+	const char *name = node_name(node);
+
+	if (strcmp(name, "term") == 0)
+		return node_span(node, &t->term, err);
+	if (strcmp(name, "max-term") == 0)
+		return node_span(node, &t->max_term, err);
+	if (strcmp(name, "factor") == 0)
+		return node_factor(node, &t->factor, err);
+	if (strcmp(name, "category") != 0)
+		return node_err(node, err, "a term has no \"%s\"; it has category, term, factor, max-term", name);
+	if (node_type(node) != NODE_STRING || !category_by_name(sv_of(node_string(node)), category_r))
+		return node_err(node, err, "category: write one that is hard, such as \"recipient.disabled\"; nixie-rules(5) lists them");
+	if (category_class(*category_r) != CLASS_HARD)
+		return node_err(node, err, "category: %s is not hard; what soft failures lead to is a matter of conversions", node_string(node));
+	return true;
+}
+
+static bool set_terms(const struct node *node, struct category_term to[CATEGORY_COUNT], struct err *err)
+{
+	if (node_type(node) != NODE_LIST)
+		return node_err(node, err, "terms: write a list ( { category = ...; term = ...; }, ... )");
+	memset(to, 0, CATEGORY_COUNT * sizeof *to);
+	for (size_t i = 0; i < node_count(node); i++) {
+		const struct node *item = node_at(node, i);
+		struct category_term t = { .factor = 1 };
+		enum category category = CATEGORY_COUNT;
+		if (node_type(item) != NODE_GROUP)
+			return node_err(item, err, "terms: each member is a group { category = ...; term = ...; }");
+		for (size_t j = 0; j < node_count(item); j++)
+			if (!term_member(node_at(item, j), &t, &category, err))
+				return false;
+		if (category == CATEGORY_COUNT || (t.term.ms == 0 && t.term.months == 0))
+			return node_err(item, err, "a term needs category and term, e.g. { category = \"recipient.disabled\"; term = \"180 days\"; }");
+		if (to[category].factor)
+			return node_err(item, err, "%s has a term already", category_name(category));
+		to[category] = t;
 	}
 	return true;
 }
@@ -404,6 +463,8 @@ static bool set_node(const struct config_option *o, const struct node *node, str
 
 	if (o->type == OPTION_CONVERSIONS)
 		return set_conversions(node, &config->conversions, err);
+	if (o->type == OPTION_TERMS)
+		return set_terms(node, config->conversions.terms, err);
 	if (o->type == OPTION_STRINGS && node_type(node) == NODE_LIST) {
 		struct strings *to = (struct strings *)((char *)config + o->offset);
 		to->n = 0;
@@ -545,7 +606,9 @@ static size_t option_size(const struct config_option *o)
 	case OPTION_SPAN:
 		return sizeof(struct span);
 	case OPTION_CONVERSIONS:
-		return sizeof(struct conversions);
+		return offsetof(struct conversions, terms);
+	case OPTION_TERMS:
+		return sizeof(((struct conversions *)NULL)->terms);
 	case OPTION_NUMBER:
 	case OPTION_MODE:
 	case OPTION_MS:

@@ -63,7 +63,7 @@ struct config {
 };
 
 enum option_type { OPTION_STRING, OPTION_STRINGS, OPTION_NUMBER, OPTION_MODE, OPTION_BOOL, OPTION_ENUM,
-	OPTION_MS, OPTION_SPAN, OPTION_BYTES, OPTION_CONVERSIONS };
+	OPTION_MS, OPTION_SPAN, OPTION_BYTES, OPTION_CONVERSIONS, OPTION_TERMS };
 
 /* One row of the table; tests compare it with the sample and the man page. */
 struct config_option {

@@ -112,6 +112,28 @@ static bool completes(const struct conversion *c, const struct window *w, size_t
 	return false;
 }
 
+int64_t convert_term_end_s(struct span term, unsigned factor, struct span max_term, int64_t number, int64_t from_s)
+{
+	int64_t longest_s = span_is_zero(max_term) ? INT64_MAX : after_s(from_s, max_term);
+
+	if (span_is_zero(term))
+		return 0;
+	for (; number > 0 && factor > 1; number--) {
+		/* a century is for ever enough, and nothing runs over */
+		if (after_s(from_s, term) >= longest_s || term.months > 1200 || term.ms > INT64_C(1200) * 31 * 86400000)
+			break;
+		term.months *= (int32_t)factor;
+		term.ms *= factor;
+	}
+	int64_t end_s = after_s(from_s, term);
+	return end_s < longest_s ? end_s : longest_s;
+}
+
+static int64_t end_of_term_s(const struct conversion *c, int64_t number, int64_t from_s)
+{
+	return convert_term_end_s(c->term, c->factor, c->max_term, number, from_s);
+}
+
 /* The occurrence that began the newest term: the first that completes the conversion,
  * or the first to do so after a term was over. NULL when there is none. */
 static const struct occurrence *newest_term(const struct conversion *c, const struct window *w, int64_t *terms_r)
@@ -122,7 +144,7 @@ static const struct occurrence *newest_term(const struct conversion *c, const st
 	for (size_t j = 0; j < w->n; j++) {
 		if (!applies(c, w->v[j].category, w->v[j].rule))
 			continue;
-		if (began && (span_is_zero(c->term) || w->v[j].last_s < after_s(began->last_s, c->term)))
+		if (began && (span_is_zero(c->term) || w->v[j].last_s < end_of_term_s(c, *terms_r - 1, began->last_s)))
 			continue;
 		if (completes(c, w, j)) {
 			began = &w->v[j];
@@ -132,11 +154,18 @@ static const struct occurrence *newest_term(const struct conversion *c, const st
 	return began;
 }
 
+static void end_parole(struct entry *e)
+{
+	e->parole_s = 0;
+	e->parole_by = sv_make("", 0);
+}
+
 static void set_status(struct entry *e, enum status status, int64_t since_s, int64_t until_s)
 {
 	e->status = status;
 	e->since_s = since_s;
 	e->until_s = until_s;
+	end_parole(e);
 	e->origin = ORIGIN_LOG;
 }
 
@@ -163,6 +192,9 @@ static void record(struct entry *e, const struct failure *f)
 		e->last_s = f->occurrence.last_s;
 	if (newest)
 		tell_of(e, f);
+	/* the message that was out on parole, or a later one: another may be let through, unless a new term begins */
+	if (f->occurrence.last_s >= e->parole_s)
+		end_parole(e);
 }
 
 /* Suppressed, and its term not over at that time. */
@@ -186,16 +218,27 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 		bool same = e->status == c->to && e->origin == ORIGIN_LOG;
 		if (!same && (binds(e, STATUS_HARD, began->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, began->last_s))))
 			return CONVERT_RECORDED;
-		e->term = terms - 1; /* the first one is no repetition */
-		if (same && (began->last_s == e->since_s || (c->to == STATUS_HARD && binds(e, STATUS_HARD, began->last_s) && began->last_s > e->since_s)))
+		if (same && c->to == STATUS_HARD && binds(e, STATUS_HARD, began->last_s) && began->last_s > e->since_s)
 			return CONVERT_RECORDED;
-		bool late = same && began->last_s < e->since_s; /* an older failure came late: the term began earlier */
-		if (!late)
+		/* the window may have forgotten the first terms; the entry has not */
+		int64_t remembered = same ? e->term + (began->last_s > e->since_s) : 0;
+		e->term = terms - 1 > remembered ? terms - 1 : remembered;
+		bool known = same && began->last_s <= e->since_s; /* perhaps an older failure came late: the term began earlier */
+		if (!known)
 			tell_of(e, f);
-		set_status(e, c->to, began->last_s, span_is_zero(c->term) ? 0 : after_s(began->last_s, c->term));
-		return late ? CONVERT_RECORDED : CONVERT_CONVERTED;
+		if (!known || began->last_s < e->since_s)
+			set_status(e, c->to, began->last_s, 0);
+		e->until_s = end_of_term_s(c, e->term, began->last_s);
+		return known ? CONVERT_RECORDED : CONVERT_CONVERTED;
 	}
 	return CONVERT_RECORDED;
+}
+
+static int64_t hard_until_s(const struct entry *e, const struct failure *f, const struct conversions *conversions)
+{
+	const struct category_term *t = &conversions->terms[f->occurrence.category];
+
+	return convert_term_end_s(t->term, t->factor, t->max_term, e->term, f->occurrence.last_s);
 }
 
 enum convert_result convert_failure(struct entry *e, struct window *w, const struct failure *f,
@@ -216,12 +259,14 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 		if (binds(e, STATUS_HARD, f->occurrence.last_s)) {
 			if (e->origin == ORIGIN_LOG && f->occurrence.last_s < e->since_s) { /* came late, was first */
 				tell_of(e, f);
-				e->since_s = f->occurrence.last_s;
+				set_status(e, STATUS_HARD, f->occurrence.last_s, hard_until_s(e, f, conversions));
 			}
 			return CONVERT_RECORDED;
 		}
+		bool again = before == STATUS_HARD && e->origin == ORIGIN_LOG;
+		e->term = again ? e->term + 1 : 0;
 		tell_of(e, f);
-		set_status(e, STATUS_HARD, f->occurrence.last_s, 0);
+		set_status(e, STATUS_HARD, f->occurrence.last_s, hard_until_s(e, f, conversions));
 		return CONVERT_CHANGED;
 	}
 	if (apply_conversions(e, w, f, conversions) == CONVERT_CONVERTED)
@@ -254,9 +299,10 @@ enum convert_result convert_delivery(struct entry *e, struct window *w, int64_t 
 	if (out != w->n)
 		result = CONVERT_RECORDED;
 	w->n = out;
-	/* An address held by failures that takes mail again is proof enough; hard needs a
-	 * reset, and what a person decided stays. */
-	bool lifts = e->status == STATUS_SOFT || (e->status == STATUS_HELD && e->origin == ORIGIN_LOG);
+	/* An address held by failures that takes mail again is proof enough; hard needs the
+	 * end of its term, or a reset, and what a person decided stays. */
+	bool lifts = e->status == STATUS_SOFT || (e->status == STATUS_HELD && e->origin == ORIGIN_LOG) ||
+		(e->status == STATUS_HARD && e->origin == ORIGIN_LOG && e->until_s && time_s >= e->until_s); /* the message on parole */
 	if (lifts && time_s > e->last_s) {
 		int64_t revision = e->revision;
 		*e = (struct entry){ .revision = revision };

@@ -13,6 +13,7 @@ enum conversion_per { PER_MESSAGE, PER_DAY };
 
 #define CONVERSION_MATCH_MAX 64
 #define CONVERSIONS_MAX 16
+#define TERM_FACTOR_MAX 100
 
 /* Repeated soft failures become `to`: at least `count` of them, the oldest less
  * than `window` before the newest, and/or lasting at least `min_span` from the
@@ -26,13 +27,25 @@ struct conversion {
 	bool reset_on_delivery;
 	enum status to; /* STATUS_HELD or STATUS_HARD */
 	struct span term; /* of STATUS_HELD; 0 for hard: for ever */
+	unsigned factor;  /* each further term is so many times as long; 0: as 1 */
+	struct span max_term; /* 0: none */
 	unsigned line;    /* of the configuration; 0: shipped */
+};
+
+/* How long a hard failure of a category suppresses; term 0: for ever. */
+struct category_term {
+	struct span term, max_term;
+	unsigned factor;
 };
 
 struct conversions {
 	size_t n;
 	struct conversion v[CONVERSIONS_MAX];
+	struct category_term terms[CATEGORY_COUNT];
 };
+
+/* The end of the term that begins at from_s; number: how many there were before. 0: never. */
+int64_t convert_term_end_s(struct span term, unsigned factor, struct span max_term, int64_t number, int64_t from_s);
 
 /* A final failure, with what an entry keeps of it. */
 struct failure {

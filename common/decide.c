@@ -9,7 +9,9 @@ void decide(const struct entry *entry, int64_t now_s, struct decision *d)
 {
 	char since[11], until[24] = "", token[SCHEMA_TOKEN_MAX], told[SCHEMA_TOKEN_MAX + 8] = "";
 
-	if (!entry || !entry_suppressed(entry, now_s)) {
+	bool parole = entry && entry_awaits_parole(entry, now_s);
+
+	if (!entry || (!parole && !entry_suppressed(entry, now_s))) {
 		d->action = ACTION_DUNNO;
 		(void)snprintf(d->reply, sizeof d->reply, "DUNNO");
 		return;
@@ -26,7 +28,7 @@ void decide(const struct entry *entry, int64_t now_s, struct decision *d)
 	/* a person's decision has no category of a server to tell */
 	const char *reason = entry->status == STATUS_MANUAL ? "do-not-mail" : category_name(entry->reason);
 	const char *status = entry->status == STATUS_MANUAL ? "5.7.1" : category_refusal_status(entry->reason);
-	d->action = ACTION_REJECT;
+	d->action = parole ? ACTION_PAROLE : ACTION_REJECT;
 	(void)snprintf(d->reply, sizeof d->reply, "550 %s " DECIDE_MARK ": %s since %s%s%s", status, reason, since, until, told);
 }
 

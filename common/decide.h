@@ -10,7 +10,12 @@
 
 #define DECIDE_REPLY_MAX 500
 
-enum action { ACTION_DUNNO, ACTION_REJECT, ACTION_DEFER };
+enum action {
+	ACTION_DUNNO,
+	ACTION_REJECT,
+	ACTION_DEFER,
+	ACTION_PAROLE, /* one message may pass: store_parole() tells which; the others are refused with `reply` */
+};
 
 struct decision {
 	enum action action;

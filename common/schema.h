@@ -44,7 +44,7 @@ struct sv schema_key(struct arena *arena, const struct schema *schema, enum sche
 struct sv schema_meta_key(struct arena *arena, const char *prefix);
 
 /* Field and value, field and value ... of an entry; at most SCHEMA_ENTRY_FIELDS pairs. */
-#define SCHEMA_ENTRY_FIELDS 20
+#define SCHEMA_ENTRY_FIELDS 24
 size_t schema_entry_fields(struct arena *arena, const struct entry *entry, struct sv fields_r[2 * SCHEMA_ENTRY_FIELDS]);
 
 /* Sets one field of an entry from what Redis holds; what is unknown or damaged is

@@ -35,6 +35,22 @@ bool origin_by_name(struct sv name, enum origin *origin_r)
 	return false;
 }
 
+static bool term_is_over(const struct entry *entry, int64_t now_s)
+{
+	return entry->until_s != 0 && now_s >= entry->until_s;
+}
+
+static bool has_parole(const struct entry *entry)
+{
+	return (entry->status == STATUS_HARD || entry->status == STATUS_HELD) && entry->origin != ORIGIN_MANUAL;
+}
+
+bool entry_awaits_parole(const struct entry *entry, int64_t now_s)
+{
+	return has_parole(entry) && term_is_over(entry, now_s) &&
+		(entry->parole_s == 0 || now_s >= entry->parole_s + STATE_PAROLE_S);
+}
+
 bool entry_suppressed(const struct entry *entry, int64_t now_s)
 {
 	switch (entry->status) {
@@ -42,7 +58,8 @@ bool entry_suppressed(const struct entry *entry, int64_t now_s)
 	case STATUS_HELD:
 	case STATUS_COMPLAINT:
 	case STATUS_MANUAL:
-		return entry->until_s == 0 || now_s < entry->until_s;
+		/* after a term: while one message is out on parole the others wait for its fate */
+		return !term_is_over(entry, now_s) || (has_parole(entry) && entry->parole_s && now_s < entry->parole_s + STATE_PAROLE_S);
 	case STATUS_NONE:
 	case STATUS_SOFT:
 	case STATUS_ALLOW:

@@ -25,9 +25,10 @@ struct entry {
 	int64_t first_s, last_s;  /* first and last failed attempt on record */
 	int64_t since_s, until_s; /* of the present status; until: end of the term */
 	int64_t count;            /* occurrences on record */
-	int64_t term;             /* how many terms it has had */
+	int64_t term;             /* how many terms it has had before this one */
+	int64_t parole_s;         /* when a message was let through after the term; 0: none yet */
 	int64_t revision;         /* another one with every write; 0: not stored */
-	struct sv rule, text, remote, by, batch, token;
+	struct sv rule, text, remote, by, batch, token, parole_by;
 };
 
 /* One message that failed for good for one recipient. */
@@ -52,8 +53,15 @@ bool status_by_name(struct sv name, enum status *status_r) NIXIE_MUST_CHECK;
 const char *origin_name(enum origin origin);
 bool origin_by_name(struct sv name, enum origin *origin_r) NIXIE_MUST_CHECK;
 
-/* Would mail be refused at this moment? A held address is free after its term. */
+/* A message that was let through on parole and never heard of again: after so long another may try. */
+#define STATE_PAROLE_S (INT64_C(2) * 86400)
+
+/* Would mail be refused at this moment? */
 bool entry_suppressed(const struct entry *entry, int64_t now_s);
+
+/* The term of what failures made is over, and no message is under way that shows whether the
+ * address takes mail again: one may be let through. What a person set ends without. */
+bool entry_awaits_parole(const struct entry *entry, int64_t now_s);
 
 /* complaint and manual: only a forced reset takes them away. */
 bool status_protected(enum status status);

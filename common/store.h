@@ -175,6 +175,13 @@ typedef void store_lookup_callback(void *arg, enum store_result result, const st
 /* Asks for one address. The callback runs exactly once, perhaps before this returns;
  * the entry's strings are valid during it. Late answers are STORE_UNREACHABLE. */
 void store_lookup(struct store *store, struct sv address, store_lookup_callback *callback, void *arg);
+
+/* May this message pass, after the term of the entry? Of all that ask, exactly one may; `who`
+ * is the message, which may ask again. Not granted when the store does not answer. */
+typedef void store_parole_callback(void *arg, bool granted);
+void store_parole(struct store *store, struct sv address, const struct entry *entry, int64_t now_s, struct sv who,
+	store_parole_callback *callback, void *arg);
+
 int store_fd(const struct store *store);
 short store_events(const struct store *store);
 int store_timeout_ms(const struct store *store);

@@ -330,6 +330,40 @@ void store_lookup(struct store *store, struct sv address, store_lookup_callback 
 	command(s, 2, argv, on_lookup, l);
 }
 
+/* The script, as it lies in the tree; small, and seldom asked: sent whole each time. */
+__asm__(".pushsection .rodata\n"
+	"nixie_parole_lua:\n"
+	".incbin \"common/lua/parole.lua\"\n"
+	".byte 0\n"
+	".popsection\n");
+extern const char nixie_parole_lua[];
+
+struct parole {
+	store_parole_callback *callback;
+	void *arg;
+};
+
+static void on_parole(void *arg_, const struct value *reply)
+{
+	struct parole *p = arg_;
+
+	p->callback(p->arg, reply && value_type(reply) == VALUE_NUMBER && value_number(reply) == 1);
+	free(p);
+}
+
+void store_parole(struct store *store, struct sv address, const struct entry *entry, int64_t now_s, struct sv who,
+	store_parole_callback *callback, void *arg_)
+{
+	struct redis_store *s = redis_of(store);
+	struct parole *p = xalloc(sizeof *p);
+
+	*p = (struct parole){ callback, arg_ };
+	struct sv argv[] = { SV("EVAL"), sv_of(nixie_parole_lua), SV("1"), key_of(s, KEY_ADDRESS, address),
+		schema_number(&s->scratch, entry->until_s), schema_number(&s->scratch, now_s),
+		schema_number(&s->scratch, STATE_PAROLE_S), who, schema_number(&s->scratch, store_new_revision()) };
+	command(s, sizeof argv / sizeof *argv, argv, on_parole, p);
+}
+
 int store_fd(const struct store *store)
 {
 	return redis_fd(redis_of(store)->redis);

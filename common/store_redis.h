@@ -50,6 +50,9 @@ bool wait_ready(struct redis_store *s, struct outcome *o);
 void command(struct redis_store *s, size_t argc, const struct sv *argv, redis_callback *callback, void *arg);
 struct sv key_of(struct redis_store *s, enum schema_key key, struct sv name);
 
+/* Differs from all others. */
+int64_t store_new_revision(void);
+
 /* An argument for a callback, in the transaction's arena. */
 void *load_one(struct load *load, void *item);
 /* The reply to HGETALL of an address: into the account that is the item. */

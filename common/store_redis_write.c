@@ -63,7 +63,7 @@ static void field(struct script *x, struct sv name, struct sv value)
 	arg(x, value);
 }
 
-static int64_t new_revision(void)
+int64_t store_new_revision(void)
 {
 	uint64_t r = 0;
 
@@ -170,7 +170,7 @@ static void write_entry(struct redis_store *s, struct script *x, struct transact
 		return;
 	}
 	struct sv v[2 * SCHEMA_ENTRY_FIELDS];
-	a->entry.revision = new_revision();
+	a->entry.revision = store_new_revision();
 	if (a->transitions)
 		a->entry.token = sv_make("", 0); /* the script writes the new one */
 	size_t n = schema_entry_fields(x->arena, &a->entry, v);

@@ -43,7 +43,7 @@ static void entry_json(struct buf *b, const struct entry *e)
 
 	for (size_t i = 0; i < n; i++) {
 		struct sv name = fields[2 * i], value = fields[2 * i + 1];
-		static const struct sv times[] = { { "first", 5 }, { "last", 4 }, { "since", 5 }, { "until", 5 } };
+		static const struct sv times[] = { { "first", 5 }, { "last", 4 }, { "since", 5 }, { "until", 5 }, { "parole", 6 } };
 		static const struct sv numbers[] = { { "code", 4 }, { "count", 5 }, { "term", 4 } };
 		char text[SCHEMA_TOKEN_MAX > CLOCK_TEXT_MAX ? SCHEMA_TOKEN_MAX : CLOCK_TEXT_MAX];
 		uint64_t v = 0;
@@ -87,7 +87,9 @@ static void print_json(struct sv address, const struct entry *e)
 		buf_add(&b, SV(",\"status\":\"none\""));
 	decide(e, clock_now_s(), &d);
 	buf_add(&b, SV(",\"action\":"));
-	buf_add_json(&b, sv_of(d.reply));
+	buf_add_json(&b, sv_of(d.action == ACTION_PAROLE ? "DUNNO" : d.reply));
+	if (d.action == ACTION_PAROLE)
+		buf_add(&b, SV(",\"awaits-parole\":true"));
 	buf_add(&b, SV("}\n"));
 	(void)fwrite(b.p, 1, b.n, stdout);
 }
@@ -129,6 +131,7 @@ static void print_human(struct sv address, const struct entry *e)
 	(void)putchar('\n');
 	print_time("since", e->since_s);
 	print_time("until", e->until_s);
+	print_time("parole", e->parole_s);
 	print_time("first", e->first_s);
 	print_time("last", e->last_s);
 	if (e->count)
@@ -143,7 +146,10 @@ static void print_human(struct sv address, const struct entry *e)
 	print_field("by", e->by);
 	schema_token_encode(e->token, token);
 	print_field("token", sv_of(token));
-	print_field("policyd", sv_of(d.reply));
+	if (d.action == ACTION_PAROLE)
+		(void)puts("  policyd   DUNNO to one message, the next that comes: its term is over");
+	else
+		print_field("policyd", sv_of(d.reply));
 }
 
 int verb_check(struct ctl *ctl, int argc, char **argv)

@@ -23,7 +23,7 @@
 #define ACCEPT_PAUSE_MS 1000
 
 struct counts {
-	uint64_t requests, rejected, would_reject, store_failures, malformed, connections;
+	uint64_t requests, rejected, would_reject, parole, store_failures, malformed, connections;
 };
 
 struct server {
@@ -52,6 +52,8 @@ static char about_signals, about_store, about_listener;
 struct question {
 	struct server *server;
 	struct conn *conn;
+	struct decision refusal; /* for those to whom parole is not granted */
+	struct address address;
 };
 
 /* ---- connections ---- */
@@ -113,44 +115,95 @@ static void log_refusal(const struct conn *c, const struct entry *e, const char 
 		c->recipient, c->sender, c->client_name, c->client_address, status_name(e->status), category_name(e->reason), since, token, c->instance);
 }
 
-static void answer_from_store(struct server *s, struct conn *c, enum store_result result, const struct entry *entry)
+static void answer_without_store(struct server *s, struct conn *c, enum store_result result)
 {
 	struct decision d;
 
-	if (result != STORE_OK && result != STORE_ABSENT) {
-		s->counts.store_failures++;
-		if (log_limited(&s->store_limit, "no answer from the store"))
-			log_warning("recipient=<%s>: %s; answering %s", c->recipient,
-				result == STORE_REFUSED ? "Redis refuses the question (wrong type of key?)" : "Redis gave no answer in time",
-				s->config->on_store_failure == FAILURE_DEFER ? "DEFER_IF_PERMIT" : "DUNNO");
-		if (s->config->on_store_failure == FAILURE_DEFER)
-			decide_defer(&d);
-		else
-			decide(NULL, 0, &d);
+	s->counts.store_failures++;
+	if (log_limited(&s->store_limit, "no answer from the store"))
+		log_warning("recipient=<%s>: %s; answering %s", c->recipient,
+			result == STORE_REFUSED ? "Redis refuses the question (wrong type of key?)" : "Redis gave no answer in time",
+			s->config->on_store_failure == FAILURE_DEFER ? "DEFER_IF_PERMIT" : "DUNNO");
+	if (s->config->on_store_failure == FAILURE_DEFER)
+		decide_defer(&d);
+	else
+		decide(NULL, 0, &d);
+	conn_answer(c, d.reply);
+}
+
+static void refuse(struct server *s, struct conn *c, const struct entry *entry, const struct decision *d)
+{
+	bool shadow = s->config->policyd_shadow;
+
+	s->counts.rejected += !shadow;
+	s->counts.would_reject += shadow;
+	log_refusal(c, entry, shadow ? "would-reject" : "reject");
+	conn_answer(c, shadow ? "DUNNO" : d->reply);
+}
+
+/* The client that asked; NULL when it went away meanwhile. Frees the question. */
+static struct conn *asked_by(struct question *q)
+{
+	struct conn *c = q->conn;
+
+	q->server->n_waiting--;
+	c->waiting = false;
+	free(q);
+	return c->fd < 0 ? NULL : c;
+}
+
+static void on_parole(void *arg, bool granted)
+{
+	struct question *q = arg;
+	struct server *s = q->server;
+	struct decision refusal = q->refusal;
+	struct conn *c = asked_by(q);
+
+	if (!c)
+		return;
+	if (granted) {
+		s->counts.parole++;
+		log_info("action=parole recipient=<%s> sender=<%s> client=%s[%s] instance=%s: its term is over, this message shows whether it takes mail",
+			c->recipient, c->sender, c->client_name, c->client_address, c->instance);
+		conn_answer(c, "DUNNO");
 	} else {
-		decide(result == STORE_OK ? entry : NULL, clock_now_s(), &d);
+		s->counts.rejected++;
+		log_info("action=reject recipient=<%s> sender=<%s> client=%s[%s] instance=%s: another message is out on parole",
+			c->recipient, c->sender, c->client_name, c->client_address, c->instance);
+		conn_answer(c, refusal.reply);
 	}
-	if (d.action == ACTION_REJECT) {
-		bool shadow = s->config->policyd_shadow;
-		s->counts.rejected += !shadow;
-		s->counts.would_reject += shadow;
-		log_refusal(c, entry, shadow ? "would-reject" : "reject");
-	}
-	conn_answer(c, s->config->policyd_shadow && d.action == ACTION_REJECT ? "DUNNO" : d.reply);
+	work(s, c);
+}
+
+/* Is this the message that was let through already? It may be asked about twice. */
+static bool is_on_parole(const struct conn *c, const struct entry *entry)
+{
+	return entry->parole_s && entry->parole_by.n && sv_eq(entry->parole_by, sv_of(c->instance));
 }
 
 static void on_lookup(void *arg, enum store_result result, const struct entry *entry)
 {
 	struct question *q = arg;
 	struct server *s = q->server;
+	int64_t now_s = clock_now_s();
 	struct conn *c = q->conn;
+	struct decision d;
 
-	free(q);
-	c->waiting = false;
-	s->n_waiting--;
-	if (c->fd < 0)
+	decide(result == STORE_OK ? entry : NULL, now_s, &d);
+	if (d.action == ACTION_PAROLE && !s->config->policyd_shadow && c->fd >= 0) {
+		q->refusal = d;
+		store_parole(s->store, address_key(&q->address), entry, now_s, sv_of(c->instance), on_parole, q);
 		return;
-	answer_from_store(s, c, result, entry);
+	}
+	c = asked_by(q);
+	if (!c)
+		return;
+	if (result != STORE_OK && result != STORE_ABSENT)
+		answer_without_store(s, c, result);
+	else if (d.action == ACTION_REJECT && !is_on_parole(c, entry))
+		refuse(s, c, entry, &d);
+	else
+		conn_answer(c, "DUNNO");
 	work(s, c);
 }
 
@@ -168,10 +221,10 @@ static void ask(struct server *s, struct conn *c, const struct request *r)
 		return;
 	}
 	struct question *q = xalloc(sizeof *q);
-	*q = (struct question){ s, c };
+	*q = (struct question){ .server = s, .conn = c, .address = address };
 	c->waiting = true;
 	s->n_waiting++;
-	store_lookup(s->store, address_key(&address), on_lookup, q);
+	store_lookup(s->store, address_key(&q->address), on_lookup, q);
 }
 
 static void refuse_to_understand(struct server *s, struct conn *c, const char *problem)
@@ -442,9 +495,9 @@ static void finish(struct server *s)
 		close(s->signals);
 	if (s->epoll >= 0)
 		close(s->epoll);
-	log_info("stopped: connections=%llu requests=%llu rejected=%llu would-reject=%llu store-failures=%llu malformed=%llu",
+	log_info("stopped: connections=%llu requests=%llu rejected=%llu would-reject=%llu parole=%llu store-failures=%llu malformed=%llu",
 		(unsigned long long)s->counts.connections, (unsigned long long)s->counts.requests,
-		(unsigned long long)s->counts.rejected, (unsigned long long)s->counts.would_reject,
+		(unsigned long long)s->counts.rejected, (unsigned long long)s->counts.would_reject, (unsigned long long)s->counts.parole,
 		(unsigned long long)s->counts.store_failures, (unsigned long long)s->counts.malformed);
 }
 

@@ -61,7 +61,7 @@ def found(rows, what):
 
 def options():
     """name, type, default, reloadable, from the table in config.c"""
-    row = re.compile(r'\{ "([a-z.-]+)", OPTION_(\w+), AT\(\w+\), ("((?:[^"\\]|\\.)*)"|NULL), '
+    row = re.compile(r'\{ "([a-z.-]+)", OPTION_(\w+), AT\([\w.]+\), ("((?:[^"\\]|\\.)*)"|NULL), '
                      r'[^\n]*?, (true|false), (?:NULL|check_\w+),\n', re.M)
     return found([(m[1], m[2], m[4], m[5] == 'true') for m in row.finditer(read('common/config.c'))],
                  'options')
@@ -106,7 +106,7 @@ def check_options():
             check(value == default, 'conf/nixie.conf: %s is %s, the default is "%s"' % (name, sample[name], default))
         if name in manual:
             told = told_default(manual[name])
-            check(kind == 'CONVERSIONS' or told == (default or 'empty'),
+            check(kind in ("CONVERSIONS", "TERMS") or told == (default or 'empty'),
                   'nixie.conf.5: %s: default is %r, it says %r' % (name, default, told))
             check('Reload: %s.' % ('yes' if reload_ else 'no') in manual[name],
                   'nixie.conf.5: %s: Reload: is wrong or missing' % name)

@@ -53,7 +53,8 @@ static void a_value_of_each_type(void **state)
 	      "address: { local-part = \"keep-case\"; subaddress-delimiter = \"+\"; };\n"
 	      "policyd: { shadow = true; socket-mode = \"0600\"; listen = [ \"inet:127.0.0.1:10040\", \"unix:/x\" ]; on-store-failure = \"defer\"; };\n"
 	      "logtail: { link-memory = \"1 GiB\"; batch = 1; files = ( \"/var/log/a\", \"/var/log/b\" ); };\n"
-	      "conversions = ( { match = \"challenge\"; count = 7; window = \"30 days\"; per = \"day\"; to = \"held\"; term = \"1 month\"; } );\n");
+	      "conversions = ( { match = \"challenge\"; count = 7; window = \"30 days\"; per = \"day\"; to = \"held\"; term = \"1 month\"; } );\n"
+	      "terms = ( { category = \"recipient.disabled\"; term = \"6 months\"; factor = 3; max-term = \"24 months\"; } );\n");
 	WANT_STRING(config.redis_address, "inet:[::1]:6379");
 	WANT_INT(config.redis_database, 15);
 	WANT_INT(config.redis_timeout_ms, 120000);
@@ -70,6 +71,8 @@ static void a_value_of_each_type(void **state)
 	WANT_INT(config.logtail_link_memory, INT64_C(1) << 30);
 	WANT_INT(config.logtail_files.n, 2);
 	WANT_INT(config.conversions.n, 1);
+	WANT(config.conversions.terms[CATEGORY_RECIPIENT_DISABLED].term.months == 6 && config.conversions.terms[CATEGORY_RECIPIENT_DISABLED].factor == 3);
+	WANT(config.conversions.terms[CATEGORY_RECIPIENT_DISABLED].max_term.months == 24 && config.conversions.terms[CATEGORY_RECIPIENT_UNKNOWN].term.months == 0);
 	WANT(config.conversions.v[0].per == PER_DAY && config.conversions.v[0].count == 7 && config.conversions.v[0].term.months == 1);
 }
 
@@ -126,6 +129,15 @@ static void errors(void **state)
 		{ "count above what is kept", "conversions = ( { match = \"x\"; to = \"hard\"; count = 33; } );", "count: write a number from 1 to 32" },
 		{ "per", "conversions = ( { match = \"x\"; to = \"hard\"; per = \"week\"; } );", "per: write" },
 		{ "reset with quotes", "conversions = ( { match = \"x\"; to = \"hard\"; reset-on-delivery = \"true\"; } );", "without quotes" },
+		{ "factor 0", "conversions = ( { match = \"x\"; to = \"hard\"; count = 2; factor = 0; } );", "factor: write a number from 1 to 100" },
+		{ "terms as a group", "terms = { };", "write a list" },
+		{ "a term without category", "terms = (\n { term = \"1 day\"; } );", "t.conf:2: a term needs category and term" },
+		{ "a term without term", "terms = ( { category = \"recipient.unknown\"; } );", "a term needs category and term" },
+		{ "a term of a soft category", "terms = ( { category = \"mailbox.full\"; term = \"1 day\"; } );", "mailbox.full is not hard" },
+		{ "a term of no category", "terms = ( { category = \"x\"; term = \"1 day\"; } );", "write one that is hard" },
+		{ "a term's factor", "terms = ( { category = \"recipient.unknown\"; term = \"1 day\"; factor = 101; } );", "factor: write" },
+		{ "two terms", "terms = ( { category = \"recipient.unknown\"; term = \"1 day\"; }, { category = \"recipient.unknown\"; term = \"2 days\"; } );", "has a term already" },
+		{ "no such member of a term", "terms = ( { match = \"x\"; } );", "a term has no \"match\"" },
 		{ "no such member", "conversions = ( { match = \"x\"; to = \"hard\"; days = 3; } );", "a conversion has no \"days\"" },
 	};
 
@@ -292,7 +304,7 @@ static void every_row_of_the_table(void **state)
 		const struct config_option *o = &config_options[i];
 		test_row = o->name;
 		WANT(o->help && strlen(o->help) > 5);
-		WANT(o->type == OPTION_CONVERSIONS || o->default_);
+		WANT(o->type == OPTION_CONVERSIONS || o->type == OPTION_TERMS || o->default_);
 		WANT((o->type == OPTION_ENUM) == (o->words != NULL));
 		for (size_t j = 0; j < i; j++)
 			WANT(strcmp(config_options[j].name, o->name) != 0);

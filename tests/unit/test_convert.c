@@ -2,10 +2,10 @@
 
 #include "convert.h"
 
-static const struct conversions shipped = { 2, {
+static const struct conversions shipped = { .n = 2, .v = {
 	{ .match = "dns.no-mx", .count = 4, .window = { .months = 12 }, .to = STATUS_HARD },
 	{ .match = "mailbox.full", .count = 2, .min_span = { .ms = 3 * 86400000 }, .reset_on_delivery = true,
-	  .to = STATUS_HELD, .term = { .ms = 15 * INT64_C(86400000) } },
+	  .to = STATUS_HELD, .term = { .ms = 15 * INT64_C(86400000) }, .factor = 2, .max_term = { .ms = 180 * INT64_C(86400000) } },
 } };
 
 /* An address under test; `messages` gives every occurrence a message of its own. */
@@ -91,7 +91,7 @@ static void four_within_twelve_months(void **state)
 /* The limit is the conversion's own, also where a longer one keeps occurrences longer. */
 static void a_longer_window_beside_it(void **state)
 {
-	static const struct conversions two = { 2, {
+	static const struct conversions two = { .n = 2, .v = {
 		{ .match = "dns.no-mx", .count = 2, .window = { .months = 12 }, .to = STATUS_HARD },
 		{ .match = "test.rule", .count = 5, .window = { .months = 36 }, .to = STATUS_HARD },
 	} };
@@ -238,7 +238,87 @@ static void held_again_has_the_next_term(void **state)
 	WANT_INT(s->entry.term, 1);
 	/* a new term begins when the mailbox was found full again, not in the past */
 	WANT_INT(s->entry.since_s, at("2025-01-21"));
-	WANT_INT(s->entry.until_s, at("2025-02-05"));
+	WANT_INT(s->entry.until_s, at("2025-02-20")); /* twice as long */
+	WANT_INT(fails(s, CATEGORY_MAILBOX_FULL, "2025-02-20", "2025-02-20"), CONVERT_CONVERTED);
+	WANT_INT(s->entry.until_s, at("2025-04-21")); /* 60 days */
+}
+
+/* Terms that were forgotten by the window still count: the next is no shorter one. */
+static void terms_grow_to_a_maximum(void **state)
+{
+	static const int want_days[] = { 15, 30, 60, 120, 180, 180, 180, 180, 180, 180 };
+	struct subject *s = new_subject(&shipped);
+	int64_t now_s = at("2020-01-05");
+
+	(void)state;
+	fails(s, CATEGORY_MAILBOX_FULL, "2020-01-01", "2020-01-01");
+	for (size_t i = 0; i < COUNT(want_days); i++) {
+		char *message = s->messages[COUNT(s->messages) - 1 - i];
+		(void)snprintf(message, sizeof s->messages[0], "h/p/G%zu", i);
+		WANT_INT(fail_of_message(s, message, CATEGORY_MAILBOX_FULL, CLASS_SOFT, now_s, now_s), CONVERT_CONVERTED);
+		WANT_INT(s->entry.term, (int64_t)i);
+		WANT_INT((s->entry.until_s - now_s) / 86400, want_days[i]);
+		now_s = s->entry.until_s;
+	}
+}
+
+static void ends_of_terms(void **state)
+{
+	static const struct { const char *name; struct span term; unsigned factor; struct span max; int64_t number; const char *want; } table[] = {
+		{ "for ever", { 0 }, 2, { 0 }, 3, NULL },
+		{ "the first", { .ms = 86400000 }, 3, { 0 }, 0, "2025-01-02" },
+		{ "the third", { .ms = 86400000 }, 3, { 0 }, 2, "2025-01-10" },
+		{ "no factor", { .ms = 86400000 }, 0, { 0 }, 9, "2025-01-02" },
+		{ "months", { .months = 1 }, 2, { .months = 12 }, 1, "2025-03-01" },
+		{ "months at the maximum", { .months = 1 }, 2, { .months = 12 }, 5, "2026-01-01" },
+		{ "a maximum below the term", { .ms = 10 * INT64_C(86400000) }, 2, { .ms = 5 * INT64_C(86400000) }, 0, "2025-01-06" },
+	};
+
+	(void)state;
+	EACH(row, table)
+		WANT_INT(convert_term_end_s(row->term, row->factor, row->max, row->number, at("2025-01-01")), row->want ? at(row->want) : 0);
+	/* nothing runs over */
+	WANT(convert_term_end_s((struct span){ .ms = INT64_C(36500) * 86400000 }, 100, (struct span){ 0 }, 1000000, at("2025-01-01")) > at("2100-01-01"));
+	WANT(convert_term_end_s((struct span){ .months = 1200 }, 100, (struct span){ 0 }, 1000000, at("2025-01-01")) > at("2100-01-01"));
+}
+
+/* A hard category with a term: suppressed, then one message, then free or suppressed for longer. */
+static void hard_for_a_term(void **state)
+{
+	static const struct conversions terms = { .terms = { [CATEGORY_RECIPIENT_DISABLED] = { { .ms = 30 * INT64_C(86400000) }, { .ms = 90 * INT64_C(86400000) }, 2 } } };
+	struct subject *s = new_subject(&terms);
+
+	(void)state;
+	WANT_INT(fails(s, CATEGORY_RECIPIENT_DISABLED, "2025-01-01", "2025-01-01"), CONVERT_CHANGED);
+	WANT_INT(s->entry.until_s, at("2025-01-31"));
+	/* what was in the queue already changes nothing */
+	WANT_INT(fails(s, CATEGORY_RECIPIENT_DISABLED, "2025-01-30", "2025-01-30"), CONVERT_RECORDED);
+	WANT_INT(delivered(s, "2025-01-30T12:00:00Z"), CONVERT_SAME);
+	WANT_INT(s->entry.until_s, at("2025-01-31"));
+	/* on parole, and dead */
+	s->entry.parole_s = at("2025-02-01");
+	s->entry.parole_by = SV("4f2.1");
+	WANT_INT(fails(s, CATEGORY_RECIPIENT_DISABLED, "2025-02-01T00:00:01Z", "2025-02-01T00:00:01Z"), CONVERT_CHANGED);
+	WANT_INT(s->entry.term, 1);
+	WANT_INT(s->entry.until_s, at("2025-04-02T00:00:01Z"));
+	WANT(s->entry.parole_s == 0 && s->entry.parole_by.n == 0);
+	/* on parole, and our fault: the next message may try */
+	s->entry.parole_s = at("2025-04-03");
+	WANT_INT(fails(s, CATEGORY_BLOCKED_REPUTATION, "2025-04-03T01:00:00Z", "2025-04-03T01:00:00Z"), CONVERT_RECORDED);
+	WANT_INT(s->entry.status, STATUS_HARD);
+	WANT_INT(s->entry.parole_s, 0);
+	/* a failure from before the parole says nothing about it */
+	s->entry.parole_s = at("2025-04-04");
+	WANT_INT(fails(s, CATEGORY_NETWORK, "2025-04-01", "2025-04-01"), CONVERT_RECORDED);
+	WANT_INT(s->entry.parole_s, at("2025-04-04"));
+	/* on parole, and alive */
+	WANT_INT(delivered(s, "2025-04-04T00:00:05Z"), CONVERT_CHANGED);
+	WANT_INT(s->entry.status, STATUS_NONE);
+	/* another category has no term */
+	WANT_INT(fails(s, CATEGORY_RECIPIENT_UNKNOWN, "2025-06-01", "2025-06-01"), CONVERT_CHANGED);
+	WANT_INT(s->entry.until_s, 0);
+	WANT_INT(delivered(s, "2035-06-01"), CONVERT_SAME);
+	WANT_INT(s->entry.status, STATUS_HARD);
 }
 
 static void held_takes_mail_again(void **state)
@@ -458,7 +538,7 @@ static void any_order_gives_the_same(void **state)
 
 static void the_window_keeps_the_newest(void **state)
 {
-	struct subject *s = new_subject(&(const struct conversions){ 1, { { .match = "network", .count = WINDOW_MAX, .to = STATUS_HARD } } });
+	struct subject *s = new_subject(&(const struct conversions){ .n = 1, .v = { { .match = "network", .count = WINDOW_MAX, .to = STATUS_HARD } } });
 	char message[16];
 
 	(void)state;
@@ -484,7 +564,7 @@ static void the_window_keeps_the_newest(void **state)
 
 static void retention(void **state)
 {
-	static const struct conversions two = { 3, {
+	static const struct conversions two = { .n = 3, .v = {
 		{ .match = "challenge", .count = 7, .window = { .ms = 30 * INT64_C(86400000) }, .to = STATUS_HARD },
 		{ .match = "my.rule", .count = 2, .window = { .months = 24 }, .to = STATUS_HARD },
 		{ .match = "mailbox.full", .count = 2, .to = STATUS_HARD },
@@ -504,7 +584,7 @@ static void retention(void **state)
 
 static void by_rule_and_by_day(void **state)
 {
-	static const struct conversions day = { 1, { { .match = "test.rule", .count = 3, .window = { .ms = 30 * INT64_C(86400000) },
+	static const struct conversions day = { .n = 1, .v = { { .match = "test.rule", .count = 3, .window = { .ms = 30 * INT64_C(86400000) },
 		.per = PER_DAY, .to = STATUS_HELD, .term = { .months = 1 } } } };
 	struct subject *s = new_subject(&day);
 
@@ -532,6 +612,9 @@ int main(void)
 		cmocka_unit_test(a_delivery_in_between_resets),
 		cmocka_unit_test(a_delivery_that_is_older_resets_nothing),
 		cmocka_unit_test(held_again_has_the_next_term),
+		cmocka_unit_test(terms_grow_to_a_maximum),
+		cmocka_unit_test(ends_of_terms),
+		cmocka_unit_test(hard_for_a_term),
 		cmocka_unit_test(held_takes_mail_again),
 		cmocka_unit_test(hard_at_once),
 		cmocka_unit_test(a_hard_entry_keeps_its_reason),

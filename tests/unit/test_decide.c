@@ -20,7 +20,11 @@ static void decisions(void **state)
 		  "550 5.2.2 Recipient suppressed by nixie: mailbox.full since 2026-11-21 until 2026-12-06" },
 		{ "held, the last second", { .status = STATUS_HELD, .reason = CATEGORY_MAILBOX_FULL, .since_s = 1795252321, .until_s = 1796548321 },
 		  "2026-12-06T09:12:00Z", "550 5.2.2 Recipient suppressed by nixie: mailbox.full since 2026-11-21 until 2026-12-06" },
-		{ "held, the term is over", { .status = STATUS_HELD, .reason = CATEGORY_MAILBOX_FULL, .since_s = 1795252321, .until_s = 1796548321 },
+		{ "a person's hold, the term is over", { .status = STATUS_HELD, .origin = ORIGIN_MANUAL, .since_s = 1795252321, .until_s = 1796548321 },
+		  "2026-12-06T09:12:01Z", "DUNNO" },
+		{ "another message is out on parole", { .status = STATUS_HELD, .reason = CATEGORY_MAILBOX_FULL, .since_s = 1795252321, .until_s = 1796548321,
+		  .parole_s = 1796548400 }, "2026-12-08T09:13:19Z", "550 5.2.2 Recipient suppressed by nixie: mailbox.full since 2026-11-21 until 2026-12-06" },
+		{ "a complaint's term ends without parole", { .status = STATUS_COMPLAINT, .reason = CATEGORY_COMPLAINT, .since_s = 1795252321, .until_s = 1796548321 },
 		  "2026-12-06T09:12:01Z", "DUNNO" },
 		{ "complaint", { .status = STATUS_COMPLAINT, .reason = CATEGORY_COMPLAINT, .since_s = 1795252321 }, "2036-01-01",
 		  "550 5.7.1 Recipient suppressed by nixie: complaint since 2026-11-21" },
@@ -37,6 +41,27 @@ static void decisions(void **state)
 		decide(&row->entry, at(row->now), &d);
 		WANT_STRING(d.reply, row->want);
 		WANT_INT(d.action, strcmp(row->want, "DUNNO") == 0 ? ACTION_DUNNO : ACTION_REJECT);
+	}
+}
+
+/* When failures' term is over: one message, and the refusal for the others. */
+static void parole(void **state)
+{
+	static const struct { const char *name; struct entry entry; const char *now; enum action want; } table[] = {
+		{ "the last second of the term", { .status = STATUS_HELD, .until_s = 1796548321 }, "2026-12-06T09:12:00Z", ACTION_REJECT },
+		{ "the term is over", { .status = STATUS_HELD, .until_s = 1796548321 }, "2026-12-06T09:12:01Z", ACTION_PAROLE },
+		{ "hard has terms too", { .status = STATUS_HARD, .until_s = 1796548321 }, "2027-12-06", ACTION_PAROLE },
+		{ "hard for ever", { .status = STATUS_HARD }, "2036-12-06", ACTION_REJECT },
+		{ "one is out", { .status = STATUS_HARD, .until_s = 1796548321, .parole_s = 1796548321 }, "2026-12-08T09:12:00Z", ACTION_REJECT },
+		{ "and was never heard of", { .status = STATUS_HARD, .until_s = 1796548321, .parole_s = 1796548321 }, "2026-12-08T09:12:01Z", ACTION_PAROLE },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct decision d;
+		decide(&row->entry, at(row->now), &d);
+		WANT_INT(d.action, row->want);
+		WANT(strncmp(d.reply, "550 5.", 6) == 0);
 	}
 }
 
@@ -142,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decisions),
+		cmocka_unit_test(parole),
 		cmocka_unit_test(nothing_known),
 		cmocka_unit_test(no_answer),
 		cmocka_unit_test(every_refusal_is_a_line),

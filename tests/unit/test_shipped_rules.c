@@ -341,9 +341,13 @@ static void want_same_value(const struct config_option *o, const struct config *
 			WANT(a->window.months == b->window.months && a->window.ms == b->window.ms);
 			WANT(a->min_span.months == b->min_span.months && a->min_span.ms == b->min_span.ms);
 			WANT(a->term.months == b->term.months && a->term.ms == b->term.ms);
+			WANT(a->max_term.months == b->max_term.months && a->max_term.ms == b->max_term.ms && a->factor == b->factor);
 		}
 		break;
 	}
+	case OPTION_TERMS:
+		WANT(memcmp(g, w, CATEGORY_COUNT * sizeof(struct category_term)) == 0);
+		break;
 	case OPTION_NUMBER:
 	case OPTION_MODE:
 	case OPTION_MS:
