@@ -245,6 +245,9 @@ void literal_required(struct sv regex, struct literal_sets *sets_r)
 	alternation(&p, 0, sets_r);
 	if (p.failed || p.rest.n)
 		sets_r->n = 0;
+	/* the most telling is in front */
+	while (sets_r->n > 1 && shortest(&sets_r->v[sets_r->n - 1]) == LITERAL_BYTES_MIN)
+		sets_r->n--;
 }
 
 size_t literal_branches(struct sv regex, struct sv branches_r[LITERAL_BRANCHES_MAX])

@@ -11,8 +11,8 @@
 
 #define LITERAL_SET_MAX 96
 #define LITERAL_BYTES_MAX 12
-/* A shorter word says too little. */
-#define LITERAL_BYTES_MIN 3
+/* A shorter word says too little; one of these bytes is used where there is no longer one. */
+#define LITERAL_BYTES_MIN 2
 /* More sets of one pattern leave out hardly any more texts. */
 #define LITERAL_SETS_MAX 3
 /* Branches of one pattern that are told apart. */
