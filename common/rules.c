@@ -387,9 +387,9 @@ struct sv ruleset_provider(const struct ruleset *set, struct sv host)
 	for (size_t i = 0; i < host.n; i++)
 		lower[i] = sv_lower(host.p[i]);
 	for (struct sv rest = sv_make(lower, host.n); rest.n; (void)sv_cut(&rest, '.')) {
-		const struct sv *name = map_get(&set->providers, rest);
-		if (name)
-			return *name;
+		const struct provider_suffix *suffix = map_get(&set->providers, rest);
+		if (suffix)
+			return suffix->provider;
 	}
 	return sv_make("", 0);
 }

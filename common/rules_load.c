@@ -20,12 +20,20 @@ struct reference {
 	struct word_list **list; /* where it goes; NULL: it only has to be there */
 };
 
+/* A list of words, or a block list, and where it was read. */
+struct named {
+	struct word_list *list;
+	size_t directory;
+	const char *file;
+	unsigned line;
+};
+
 struct loader {
 	struct ruleset *set;
 	const char *file; /* that is being read, in the set's arena */
 	size_t directory;
 	struct arena arena;
-	struct map words, blocklist_names, provider_names;
+	struct map words, blocklists, provider_names; /* of a name: struct named; of a provider's: anything */
 	struct reference *word_names, *used_providers, *disabled;
 };
 
@@ -378,6 +386,9 @@ static bool replace(struct loader *l, const struct node *node, struct compiled *
 	if (earlier->directory == l->directory)
 		return node_err(node, err, "id \"%s\" is taken by the rule at %s:%u; choose another",
 			earlier->rule.id, earlier->rule.file, earlier->rule.line);
+	if (earlier->rule.replaced_file && earlier->replaced_directory == l->directory)
+		return node_err(node, err, "id \"%s\" is taken by the rule at %s:%u; choose another",
+			earlier->rule.id, earlier->rule.replaced_file, earlier->rule.replaced_line);
 	if (earlier->rule.replaced_file) /* by a directory in between: its place is where it has to be */
 		return true;
 	for (size_t i = 0; i < set->n; i++)
@@ -385,6 +396,7 @@ static bool replace(struct loader *l, const struct node *node, struct compiled *
 			memmove(&set->rules[i], &set->rules[i + 1], (--set->n - i) * sizeof(struct compiled *));
 	earlier->rule.replaced_file = l->file;
 	earlier->rule.replaced_line = node_line(node);
+	earlier->replaced_directory = l->directory;
 	append(set, earlier);
 	return true;
 }
@@ -440,7 +452,6 @@ static bool read_named(const struct node *node, const char *what, const char *me
 	return read_texts(list, texts_r, err);
 }
 
-/* The list of a name, made unless an earlier file has it: then NULL. */
 static bool read_list(struct loader *l, const struct node *node, const struct texts *texts, struct word_list **list_r, struct err *err)
 {
 	struct word_list *list = *list_r = new_list(l);
@@ -454,22 +465,35 @@ static bool read_list(struct loader *l, const struct node *node, const struct te
 	return true;
 }
 
+/* Is the name free? In an earlier directory it is the operator's own, and this one is passed over. */
+static bool take_name(struct loader *l, struct map *map, const struct node *node, struct sv name, struct named **named_r, struct err *err)
+{
+	const struct named *other = map_get(map, name);
+
+	*named_r = NULL;
+	if (other && other->directory == l->directory)
+		return node_err(node, err, "the name \"%.*s\" is taken at %s:%u; choose another", SV_ARG(name), other->file, other->line);
+	if (other)
+		return true;
+	*named_r = arena_alloc(&l->arena, sizeof **named_r);
+	**named_r = (struct named){ .directory = l->directory, .file = l->file, .line = node_line(node) };
+	map_put(map, arena_dup(&l->arena, name), *named_r);
+	return true;
+}
+
 static bool read_words(struct loader *l, const struct node *node, struct err *err)
 {
 	struct texts texts;
 	struct sv name;
-	struct word_list *list;
+	struct named *named;
 
 	if (!read_named(node, "words", "text", &name, &texts, err))
 		return false;
 	if (!is_name(name))
 		return node_err(node, err, "words: name: write at most %d small letters, digits, dots and hyphens", RULE_ID_MAX);
-	if (map_get(&l->words, name))
-		return true; /* the operator's own */
-	if (!read_list(l, node, &texts, &list, err))
+	if (!take_name(l, &l->words, node, name, &named, err))
 		return false;
-	map_put(&l->words, arena_dup(&l->arena, name), list);
-	return true;
+	return !named || read_list(l, node, &texts, &named->list, err);
 }
 
 static bool read_provider(struct loader *l, const struct node *node, struct err *err)
@@ -489,8 +513,14 @@ static bool read_provider(struct loader *l, const struct node *node, struct err 
 		char *suffix = arena_alloc(arena, texts.v[i].n + 1);
 		for (size_t j = 0; j < texts.v[i].n; j++)
 			suffix[j] = sv_lower(texts.v[i].p[j]);
-		if (!map_get(&l->set->providers, sv_make(suffix, texts.v[i].n)))
-			map_put(&l->set->providers, sv_make(suffix, texts.v[i].n), kept);
+		const struct provider_suffix *other = map_get(&l->set->providers, sv_make(suffix, texts.v[i].n));
+		if (other && other->directory == l->directory)
+			return node_err(item_of(node_get(node, "relay"), i), err, "relay: %s is %.*s's already", suffix, SV_ARG(other->provider));
+		if (other)
+			continue;
+		struct provider_suffix *mine = arena_alloc(arena, sizeof *mine);
+		*mine = (struct provider_suffix){ *kept, l->directory };
+		map_put(&l->set->providers, sv_make(suffix, texts.v[i].n), mine);
 	}
 	return true;
 }
@@ -500,24 +530,21 @@ static bool read_blocklist(struct loader *l, const struct node *node, struct err
 	struct ruleset *set = l->set;
 	struct texts texts;
 	struct sv name;
-	struct named_blocklist b = { .words = NULL };
+	struct named *named;
 
 	if (!read_named(node, "blocklists", "text", &name, &texts, err))
 		return false;
-	if (map_get(&l->blocklist_names, name))
-		return true;
 	const struct node *url = node_get(node, "url");
 	if (url && node_type(url) != NODE_STRING)
 		return node_err(url, err, "url: write a string");
-	b.blocklist = (struct blocklist){ keep(l, name.p), url ? keep(l, node_string(url)) : NULL };
-	if (!read_list(l, node, &texts, &b.words, err))
+	if (!take_name(l, &l->blocklists, node, name, &named, err))
 		return false;
-	struct named_blocklist *all = arena_alloc(&set->arena, (set->n_blocklists + 1) * sizeof *all);
-	if (set->n_blocklists)
-		memcpy(all, set->blocklists, set->n_blocklists * sizeof *all);
-	all[set->n_blocklists++] = b;
-	set->blocklists = all;
-	map_put(&l->blocklist_names, sv_of(b.blocklist.name), (void *)(uintptr_t)1);
+	if (!named)
+		return true;
+	if (!read_list(l, node, &texts, &named->list, err))
+		return false;
+	set->blocklists = grown(set->blocklists, set->n_blocklists, &set->blocklists_size, sizeof *set->blocklists);
+	set->blocklists[set->n_blocklists++] = (struct named_blocklist){ { keep(l, name.p), url ? keep(l, node_string(url)) : NULL }, named->list };
 	return true;
 }
 
@@ -610,8 +637,9 @@ static bool read_directory(struct loader *l, const char *directory, struct err *
 static bool resolve(struct loader *l, struct err *err)
 {
 	for (struct reference *r = l->word_names; r; r = r->next) {
-		*r->list = map_get(&l->words, r->name);
-		if (!*r->list)
+		const struct named *named = map_get(&l->words, r->name);
+		*r->list = named ? named->list : NULL;
+		if (!named)
 			return reference_err(r, err, "there are no words of the name", "write words = ( { name = \"...\"; text = [ ... ]; } ); in a rule file");
 	}
 	for (struct reference *r = l->used_providers; r; r = r->next)
@@ -624,92 +652,6 @@ static bool resolve(struct loader *l, struct err *err)
 		c->rule.disabled = true;
 	}
 	return true;
-}
-
-static bool needs_a_word(const struct ruleset *set, const struct test *t)
-{
-	for (size_t i = 0; i < t->n; i++)
-		for (size_t j = 0; j < t->lists[i]->n; j++)
-			if (bit(set->always_possible, t->lists[i]->first + j))
-				return false;
-	return true;
-}
-
-/* Which rules a word makes worth trying. */
-static void index_rule(struct ruleset *set, size_t rule)
-{
-	const struct compiled *c = set->rules[rule];
-	const struct test *text = NULL;
-
-	for (size_t i = 0; i < c->rule.n_conditions; i++)
-		if (c->tests[i].what == CONDITION_TEXT && !c->tests[i].negated)
-			text = &c->tests[i];
-	if (c->rule.disabled)
-		return;
-	if (!text || !needs_a_word(set, text)) {
-		set_bit(set->always, rule);
-		return;
-	}
-	for (size_t i = 0; i < text->n; i++) {
-		struct word_list *list = text->lists[i];
-		size_t *users = arena_alloc(&set->arena, (list->n_users + 1) * sizeof *users);
-		if (list->n_users)
-			memcpy(users, list->users, list->n_users * sizeof *users);
-		users[list->n_users++] = rule;
-		list->users = users;
-	}
-}
-
-static uint64_t *bits_for(struct ruleset *set, size_t n)
-{
-	return arena_alloc(&set->arena, (n / 64 + 1) * sizeof(uint64_t));
-}
-
-/* Negations and names of block lists are looked at only where the rest of a rule holds. */
-static void defer_words(struct ruleset *set)
-{
-	for (size_t i = 0; i < set->n; i++) {
-		const struct compiled *c = set->rules[i];
-		for (size_t j = 0; j < c->rule.n_conditions; j++)
-			for (size_t k = 0; k < c->tests[j].n && c->tests[j].what == CONDITION_TEXT && !c->tests[j].negated; k++)
-				c->tests[j].lists[k]->asked = true;
-	}
-	for (size_t i = 0; i < set->n_words; i++)
-		if (!set->words[i].list->asked)
-			prefilter_defer(set->prefilter, i);
-}
-
-/* What the rules say that they match is what texts are like. */
-static void build_prefilter(struct ruleset *set)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < set->n; i++)
-		n += set->rules[i]->rule.n_match;
-	struct sv *typical = xalloc((n + 1) * sizeof *typical);
-	n = 0;
-	for (size_t i = 0; i < set->n; i++)
-		for (size_t j = 0; j < set->rules[i]->rule.n_match; j++)
-			typical[n++] = set->rules[i]->rule.match[j].reply;
-	prefilter_build(set->prefilter, typical, n);
-	free(typical);
-}
-
-/* The tables that classifying needs. */
-static void index_set(struct ruleset *set)
-{
-	defer_words(set);
-	build_prefilter(set);
-	set->possible = bits_for(set, set->n_words);
-	set->tried = bits_for(set, set->n_words);
-	set->always_possible = bits_for(set, set->n_words);
-	for (size_t i = 0; i < set->n_words; i++)
-		if (prefilter_is_always(set->prefilter, i))
-			set_bit(set->always_possible, i);
-	set->candidates = bits_for(set, set->n);
-	set->always = bits_for(set, set->n);
-	for (size_t i = 0; i < set->n; i++)
-		index_rule(set, i);
 }
 
 static struct loader new_loader(void)
@@ -726,11 +668,11 @@ static struct ruleset *finish(struct loader *l, bool ok, struct err *err)
 {
 	ok = ok && resolve(l, err);
 	if (ok)
-		index_set(l->set);
+		ruleset_index(l->set);
 	else
 		ruleset_free(l->set);
 	map_free(&l->words);
-	map_free(&l->blocklist_names);
+	map_free(&l->blocklists);
 	map_free(&l->provider_names);
 	arena_free(&l->arena);
 	return ok ? l->set : NULL;
@@ -763,6 +705,7 @@ void ruleset_free(struct ruleset *set)
 	for (size_t i = 0; i < set->n_words; i++)
 		pattern_free(set->words[i].pattern);
 	free(set->words);
+	free(set->blocklists);
 	free(set->rules);
 	map_free(&set->ids);
 	map_free(&set->providers);

@@ -51,6 +51,12 @@ struct compiled {
 	struct rule rule;
 	struct rule_condition conditions[RULE_CONDITIONS_MAX];
 	struct test tests[RULE_CONDITIONS_MAX]; /* of the same number */
+	size_t directory, replaced_directory; /* its own; that of the rule whose place it took */
+};
+
+/* A suffix of host names and whose it is. */
+struct provider_suffix {
+	struct sv provider;
 	size_t directory;
 };
 
@@ -70,13 +76,13 @@ struct hidden {
 
 struct ruleset {
 	struct arena arena;
-	struct map ids, providers; /* of a suffix in small letters: a struct sv */
+	struct map ids, providers; /* of an id: struct compiled; of a suffix in small letters: struct provider_suffix */
 	struct compiled **rules;
 	size_t n, size;
 	struct rule_word *words;
 	size_t n_words, words_size;
 	struct named_blocklist *blocklists;
-	size_t n_blocklists;
+	size_t n_blocklists, blocklists_size;
 	struct prefilter *prefilter;
 	uint64_t *possible, *always_possible, *tried; /* a bit per word */
 	uint64_t *candidates, *always; /* a bit per rule */
@@ -93,6 +99,9 @@ struct ruleset {
 	uint64_t limit_hits;
 	struct log_limit limit_log;
 };
+
+/* rules_index.c: the tables that classifying needs. */
+void ruleset_index(struct ruleset *set);
 
 enum speaker { SAID_BY_SERVER = 1, SAID_BY_MTA = 2 };
 
