@@ -304,8 +304,7 @@ enum convert_result convert_delivery(struct entry *e, struct window *w, int64_t 
 	bool lifts = e->status == STATUS_SOFT || (e->status == STATUS_HELD && e->origin == ORIGIN_LOG) ||
 		(e->status == STATUS_HARD && e->origin == ORIGIN_LOG && e->until_s && time_s >= e->until_s); /* the message on parole */
 	if (lifts && time_s > e->last_s) {
-		int64_t revision = e->revision;
-		*e = (struct entry){ .revision = revision };
+		entry_clear(e);
 		return CONVERT_CHANGED;
 	}
 	return result;

@@ -9,7 +9,7 @@ static const char *const key_names[] = {
 	[KEY_ADDRESS] = "addr:", [KEY_WINDOW] = "win:", [KEY_HISTORY] = "hist:", [KEY_PENDING] = "pend:",
 	[KEY_POSITION] = "pos:", [KEY_DAY] = "day:", [KEY_DAYS] = "days", [KEY_JOURNAL] = "journal",
 	[KEY_SUPPRESSED] = "suppressed", [KEY_UNTIL] = "until", [KEY_UNCLASSIFIED] = "unclassified:",
-	[KEY_UNCLASSIFIED_TEXT] = "unclassified-text:",
+	[KEY_DOMAIN] = "domain:", [KEY_UNCLASSIFIED_TEXT] = "unclassified-text:",
 };
 
 struct sv schema_key(struct arena *arena, const struct schema *schema, enum schema_key key, struct sv name)
@@ -23,6 +23,13 @@ struct sv schema_key(struct arena *arena, const struct schema *schema, enum sche
 	buf_add(&b, shape);
 	buf_add(&b, name);
 	return buf_sv(&b);
+}
+
+struct sv schema_entry_key(struct arena *arena, const struct schema *schema, struct sv key)
+{
+	if (key.n && key.p[0] == '@')
+		return schema_key(arena, schema, KEY_DOMAIN, sv_skip(key, 1));
+	return schema_key(arena, schema, KEY_ADDRESS, key);
 }
 
 struct sv schema_meta_key(struct arena *arena, const char *prefix)
@@ -64,6 +71,7 @@ static const struct field {
 	{ { "parole-by", 9 }, FIELD_TEXT, offsetof(struct entry, parole_by) },
 	{ { "batch", 5 }, FIELD_TEXT, offsetof(struct entry, batch) },
 	{ { "token", 5 }, FIELD_TEXT, offsetof(struct entry, token) },
+	{ { "scopes", 6 }, FIELD_TEXT, offsetof(struct entry, scopes) },
 	{ { "revision", 8 }, FIELD_NUMBER, offsetof(struct entry, revision) },
 };
 

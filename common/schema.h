@@ -27,6 +27,7 @@ struct schema {
 
 enum schema_key {
 	KEY_ADDRESS,      /* addr:<address> */
+	KEY_DOMAIN,       /* domain:<domain> */
 	KEY_WINDOW,       /* win:<address> */
 	KEY_HISTORY,      /* hist:<address> */
 	KEY_PENDING,      /* pend:<message> */
@@ -41,6 +42,8 @@ enum schema_key {
 };
 
 struct sv schema_key(struct arena *arena, const struct schema *schema, enum schema_key key, struct sv name);
+/* The key of an entry: of an address, or of a whole domain, "@example.com". */
+struct sv schema_entry_key(struct arena *arena, const struct schema *schema, struct sv key);
 struct sv schema_meta_key(struct arena *arena, const char *prefix);
 
 /* Field and value, field and value ... of an entry; at most SCHEMA_ENTRY_FIELDS pairs. */

@@ -35,6 +35,16 @@ bool origin_by_name(struct sv name, enum origin *origin_r)
 	return false;
 }
 
+bool entry_is_empty(const struct entry *entry)
+{
+	return entry->status == STATUS_NONE && entry->scopes.n == 0;
+}
+
+void entry_clear(struct entry *entry)
+{
+	*entry = (struct entry){ .revision = entry->revision, .scopes = entry->scopes };
+}
+
 static bool term_is_over(const struct entry *entry, int64_t now_s)
 {
 	return entry->until_s != 0 && now_s >= entry->until_s;

@@ -29,6 +29,7 @@ struct entry {
 	int64_t parole_s;         /* when a message was let through after the term; 0: none yet */
 	int64_t revision;         /* another one with every write; 0: not stored */
 	struct sv rule, text, remote, by, batch, token, parole_by;
+	struct sv scopes; /* decisions for some senders only: scope.h */
 };
 
 /* One message that failed for good for one recipient. */
@@ -55,6 +56,12 @@ bool origin_by_name(struct sv name, enum origin *origin_r) NIXIE_MUST_CHECK;
 
 /* A message that was let through on parole and never heard of again: after so long another may try. */
 #define STATE_PAROLE_S (INT64_C(2) * 86400)
+
+/* Nothing is known: it is not stored. */
+bool entry_is_empty(const struct entry *entry);
+
+/* Forgets all but its revision, and what holds for some senders only. */
+void entry_clear(struct entry *entry);
 
 /* Would mail be refused at this moment? */
 bool entry_suppressed(const struct entry *entry, int64_t now_s);

@@ -33,7 +33,7 @@ struct transition {
 	int64_t number; /* of the transaction's, from 1 */
 	enum status from, to;
 	enum category reason;
-	struct sv rule, why;
+	struct sv rule, why, scope; /* scope: empty, or the one that it is about */
 	int64_t time_s;
 };
 
@@ -170,9 +170,9 @@ enum store_result store_journal_entry(struct store *store, const char *id, store
 
 /* ---- from an event loop (Redis only) ---- */
 
-typedef void store_lookup_callback(void *arg, enum store_result result, const struct entry *entry);
+typedef void store_lookup_callback(void *arg, enum store_result result, const struct entry *entry, const struct entry *domain);
 
-/* Asks for one address. The callback runs exactly once, perhaps before this returns;
+/* Asks for one address and its domain. The callback runs exactly once, perhaps before this returns;
  * the entry's strings are valid during it. Late answers are STORE_UNREACHABLE. */
 void store_lookup(struct store *store, struct sv address, store_lookup_callback *callback, void *arg);
 

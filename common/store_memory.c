@@ -171,7 +171,7 @@ static void commit_account(struct memory *m, const struct account *a)
 	if (!a->changed && !a->window_changed)
 		return;
 	struct stored_account *fresh = NULL;
-	if (a->entry.status != STATUS_NONE || a->window->n)
+	if (!entry_is_empty(&a->entry) || a->window->n)
 		fresh = pack(a);
 	struct stored_account *old = map_take(&m->accounts, a->key);
 	if (fresh)
@@ -290,7 +290,7 @@ static enum store_result memory_entry(struct store *store, struct arena *arena, 
 	const struct stored_account *s = map_get(&memory_of(store)->accounts, address);
 
 	(void)arena, (void)err;
-	if (!s || s->entry.status == STATUS_NONE)
+	if (!s || entry_is_empty(&s->entry))
 		return STORE_ABSENT;
 	*entry_r = s->entry;
 	return STORE_OK;

@@ -4,9 +4,13 @@
 
 #include "store_redis.h"
 
+/* The domain's answer comes first, and is kept until the address's is there. */
 struct lookup {
 	store_lookup_callback *callback;
 	void *arg;
+	struct entry domain;
+	char domain_token[SCHEMA_TOKEN_MAX * 2];
+	enum store_result result;
 };
 
 struct redis_store *redis_of(const struct store *store)
@@ -71,6 +75,11 @@ void command(struct redis_store *s, size_t argc, const struct sv *argv, redis_ca
 struct sv key_of(struct redis_store *s, enum schema_key key, struct sv name)
 {
 	return schema_key(&s->scratch, &s->schema, key, name);
+}
+
+struct sv entry_key_of(struct redis_store *s, struct sv key)
+{
+	return schema_entry_key(&s->scratch, &s->schema, key);
 }
 
 /* ---- greeting: is this a Redis of ours? ---- */
@@ -245,7 +254,7 @@ static void on_pending(void *arg, const struct value *reply)
 static void ask_account(struct load *load, struct account *a)
 {
 	struct redis_store *s = load->s;
-	struct sv entry[] = { SV("HGETALL"), key_of(s, KEY_ADDRESS, a->key) };
+	struct sv entry[] = { SV("HGETALL"), entry_key_of(s, a->key) };
 
 	a->loaded = true;
 	a->window = arena_alloc(load->t->arena, sizeof *a->window);
@@ -300,23 +309,40 @@ enum store_result redis_load(struct store *store, struct transaction *t, struct 
 
 /* ---- from an event loop ---- */
 
+static enum store_result take_entry(const struct value *reply, struct entry *entry_r)
+{
+	if (!reply)
+		return STORE_UNREACHABLE;
+	if (value_type(reply) != VALUE_LIST)
+		return STORE_REFUSED;
+	for (size_t i = 0; i + 1 < value_count(reply); i += 2)
+		schema_entry_set(entry_r, value_text(value_at(reply, i)), value_text(value_at(reply, i + 1)));
+	return value_count(reply) ? STORE_OK : STORE_ABSENT;
+}
+
+/* Of its strings only the token outlives the reply. */
+static void on_lookup_domain(void *arg_, const struct value *reply)
+{
+	struct lookup *l = arg_;
+	struct sv token;
+
+	l->result = take_entry(reply, &l->domain);
+	token = sv_head(l->domain.token, sizeof l->domain_token);
+	if (token.n)
+		memcpy(l->domain_token, token.p, token.n);
+	l->domain = (struct entry){ .status = l->domain.status, .reason = l->domain.reason, .origin = l->domain.origin,
+		.since_s = l->domain.since_s, .until_s = l->domain.until_s, .token = sv_make(l->domain_token, token.n) };
+}
+
 static void on_lookup(void *arg_, const struct value *reply)
 {
 	struct lookup *l = arg_;
 	struct entry entry = { 0 };
-	enum store_result result = STORE_OK;
+	enum store_result result = take_entry(reply, &entry);
 
-	if (!reply) {
-		result = STORE_UNREACHABLE;
-	} else if (value_type(reply) != VALUE_LIST) {
-		result = STORE_REFUSED;
-	} else if (value_count(reply) == 0) {
-		result = STORE_ABSENT;
-	} else {
-		for (size_t i = 0; i + 1 < value_count(reply); i += 2)
-			schema_entry_set(&entry, value_text(value_at(reply, i)), value_text(value_at(reply, i + 1)));
-	}
-	l->callback(l->arg, result, &entry);
+	if (l->result != STORE_OK && l->result != STORE_ABSENT)
+		result = l->result;
+	l->callback(l->arg, result, &entry, &l->domain);
 	free(l);
 }
 
@@ -324,9 +350,14 @@ void store_lookup(struct store *store, struct sv address, store_lookup_callback 
 {
 	struct redis_store *s = redis_of(store);
 	struct lookup *l = xalloc(sizeof *l);
+	size_t at = address.n;
 
+	while (at > 0 && address.p[at - 1] != '@')
+		at--;
 	*l = (struct lookup){ .callback = callback, .arg = arg_ };
-	struct sv argv[] = { SV("HGETALL"), key_of(s, KEY_ADDRESS, address) };
+	struct sv domain[] = { SV("HGETALL"), key_of(s, KEY_DOMAIN, sv_skip(address, at)) };
+	command(s, 2, domain, on_lookup_domain, l);
+	struct sv argv[] = { SV("HGETALL"), entry_key_of(s, address) };
 	command(s, 2, argv, on_lookup, l);
 }
 
@@ -358,7 +389,7 @@ void store_parole(struct store *store, struct sv address, const struct entry *en
 	struct parole *p = xalloc(sizeof *p);
 
 	*p = (struct parole){ callback, arg_ };
-	struct sv argv[] = { SV("EVAL"), sv_of(nixie_parole_lua), SV("1"), key_of(s, KEY_ADDRESS, address),
+	struct sv argv[] = { SV("EVAL"), sv_of(nixie_parole_lua), SV("1"), entry_key_of(s, address),
 		schema_number(&s->scratch, entry->until_s), schema_number(&s->scratch, now_s),
 		schema_number(&s->scratch, STATE_PAROLE_S), who, schema_number(&s->scratch, store_new_revision()) };
 	command(s, sizeof argv / sizeof *argv, argv, on_parole, p);

@@ -49,6 +49,7 @@ bool wait_ready(struct redis_store *s, struct outcome *o);
 
 void command(struct redis_store *s, size_t argc, const struct sv *argv, redis_callback *callback, void *arg);
 struct sv key_of(struct redis_store *s, enum schema_key key, struct sv name);
+struct sv entry_key_of(struct redis_store *s, struct sv key);
 
 /* Differs from all others. */
 int64_t store_new_revision(void);

@@ -335,7 +335,7 @@ enum store_result redis_suppressed(struct store *store, store_entry_callback *ca
 		transaction_begin(&t, &arena);
 		result = read_page(s, &r, KEY_SUPPRESSED, from);
 		for (size_t i = 0; result == STORE_OK && i < r.n_names; i++) {
-			struct sv argv[] = { SV("HGETALL"), key_of(s, KEY_ADDRESS, r.names[i]) };
+			struct sv argv[] = { SV("HGETALL"), entry_key_of(s, r.names[i]) };
 			command(s, 2, argv, on_entry, load_one(&r.load, transaction_account(&t, r.names[i])));
 		}
 		if (result == STORE_OK)
@@ -363,7 +363,7 @@ enum store_result redis_entry(struct store *store, struct arena *arena, struct s
 	enum store_result result = redis_load(store, &t, err);
 	*entry_r = a->entry;
 	transaction_free(&t);
-	return result == STORE_OK && entry_r->status == STATUS_NONE ? STORE_ABSENT : result;
+	return result == STORE_OK && entry_is_empty(entry_r) ? STORE_ABSENT : result;
 }
 
 static void on_journal(void *arg_, const struct value *reply)

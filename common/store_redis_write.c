@@ -51,6 +51,12 @@ static int64_t key(struct script *x, const struct schema *schema, enum schema_ke
 	return (int64_t)x->n_keys;
 }
 
+static int64_t entry_key(struct script *x, const struct schema *schema, struct sv key)
+{
+	push(x->arena, &x->keys, &x->n_keys, &x->size_keys, schema_entry_key(x->arena, schema, key));
+	return (int64_t)x->n_keys;
+}
+
 static void op(struct script *x, const char *name, int64_t key_index)
 {
 	arg(x, sv_of(name));
@@ -100,7 +106,9 @@ static void write_transitions(struct redis_store *s, struct script *x, struct tr
 		arg(x, SV(SCHEMA_JOURNAL_MAX));
 		number(x, 0);
 		number(x, stream_ms(step->time_s));
-		number(x, 9);
+		number(x, step->scope.n ? 10 : 9);
+		if (step->scope.n)
+			field(x, SV("scope"), step->scope);
 		field(x, SV("address"), step->address);
 		field(x, SV("from"), sv_of(status_name(step->from)));
 		field(x, SV("to"), sv_of(status_name(step->to)));
@@ -163,9 +171,9 @@ static void write_index(struct redis_store *s, struct script *x, const struct ac
 
 static void write_entry(struct redis_store *s, struct script *x, struct transaction *t, struct account *a)
 {
-	int64_t k = key(x, &s->schema, KEY_ADDRESS, a->key);
+	int64_t k = entry_key(x, &s->schema, a->key);
 
-	if (a->entry.status == STATUS_NONE) {
+	if (entry_is_empty(&a->entry)) {
 		op(x, "del", k);
 		return;
 	}
@@ -176,7 +184,7 @@ static void write_entry(struct redis_store *s, struct script *x, struct transact
 	size_t n = schema_entry_fields(x->arena, &a->entry, v);
 	op(x, "put", k);
 	/* what suppresses or protects stays until somebody takes it away */
-	number(x, a->entry.status == STATUS_SOFT ?
+	number(x, a->entry.status == STATUS_SOFT && !a->entry.scopes.n ?
 		expire_at(a->window && a->window->n ? t->window_expiry : t->soft_expiry) : 0);
 	number(x, (int64_t)n);
 	for (size_t i = 0; i < 2 * n; i++)
@@ -360,7 +368,7 @@ static void build_script(struct redis_store *s, struct script *x, struct transac
 		const struct account *a = slot->value;
 		if (!a->changed && !a->window_changed)
 			continue;
-		op(x, "rev", key(x, &s->schema, KEY_ADDRESS, a->key));
+		op(x, "rev", entry_key(x, &s->schema, a->key));
 		number(x, a->revision);
 	}
 	write_transitions(s, x, t); /* first: tokens name them by number */

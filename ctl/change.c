@@ -9,6 +9,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "log.h"
+#include "scope.h"
 #include "store.h"
 #include "verbs.h"
 
@@ -19,10 +20,13 @@ struct change {
 	const char *verb;
 	enum status to; /* STATUS_NONE: the entry goes */
 	bool forget;    /* with its history */
-	bool force;
+	bool force, may_scope;
 	const char *reason;
 	struct span term;
 	struct sv by;
+	bool scoped; /* for some senders only: */
+	struct scope scope;
+	const char *scope_text;
 };
 
 static struct sv who(void)
@@ -56,13 +60,17 @@ static int permitted(const struct change *change, const struct account *a)
 {
 	enum status is = a->entry.status;
 
-	if (change->to == STATUS_NONE && is == STATUS_NONE && a->window->n == 0) {
+	if (change->to == STATUS_NONE && (change->forget ? entry_is_empty(&a->entry) : is == STATUS_NONE) && a->window->n == 0) {
 		log_error("%.*s: nothing is known of it", SV_ARG(a->key));
 		return EXIT_NOT_FOUND;
 	}
 	if (change->to == STATUS_NONE && is == STATUS_ALLOW && !change->forget) {
 		log_error("%.*s is allowed, not suppressed; use nixie remove", SV_ARG(a->key));
 		return EXIT_NOT_FOUND;
+	}
+	if (change->forget && a->entry.scopes.n && !change->force) {
+		log_error("%.*s is protected for some senders; nixie check shows them; --force does it all the same", SV_ARG(a->key));
+		return EXIT_USAGE;
 	}
 	if (status_protected(is) && change->to != STATUS_MANUAL && !change->force) {
 		log_error("%.*s is protected (%s): somebody asked not to get this mail; --force does it all the same",
@@ -72,13 +80,58 @@ static int permitted(const struct change *change, const struct account *a)
 	return EXIT_OK;
 }
 
+static bool find_scope(const struct entry *e, const struct scope *wanted, struct scope *scope_r)
+{
+	struct sv rest = e->scopes;
+
+	while (scopes_next(&rest, scope_r))
+		if (scope_r->kind == wanted->kind && strcmp(scope_r->value, wanted->value) == 0)
+			return true;
+	*scope_r = *wanted;
+	scope_r->status = STATUS_NONE;
+	return false;
+}
+
+/* The same for one scope of an entry; *before_r is its status until now. */
+static int change_scope(struct transaction *t, const struct change *change, struct account *a, enum status *before_r)
+{
+	int64_t now_s = clock_now_s();
+	struct scope s;
+
+	if (!find_scope(&a->entry, &change->scope, &s) && change->to == STATUS_NONE) {
+		log_error("%.*s: nothing is set for %s", SV_ARG(a->key), change->scope_text);
+		return EXIT_NOT_FOUND;
+	}
+	*before_r = s.status;
+	if (change->to == STATUS_NONE && !change->force) {
+		log_error("%.*s is protected (%s, %s): somebody asked not to get this mail; --force does it all the same",
+			SV_ARG(a->key), status_name(s.status), change->scope_text);
+		return EXIT_USAGE;
+	}
+	s.status = change->to;
+	s.since_s = now_s;
+	s.until_s = change->term.ms || change->term.months ? clock_after_us(now_s * CLOCK_SECOND_US, change->term) / CLOCK_SECOND_US : 0;
+	if (!scopes_put(t->arena, a->entry.scopes, &s, &a->entry.scopes)) {
+		log_error("%.*s: %d scopes are set already; suppress it for all instead", SV_ARG(a->key), SCOPES_MAX);
+		return EXIT_USAGE;
+	}
+	account_transition(t, a, *before_r, change->reason ? sv_of(change->reason) : sv_of(change->verb), now_s);
+	a->last_transition->to = change->to;
+	a->last_transition->scope = sv_of(change->scope_text);
+	return EXIT_OK;
+}
+
 static void make_entry(struct transaction *t, const struct change *change, struct account *a)
 {
 	int64_t now_s = clock_now_s();
 	enum status before = a->entry.status;
 
+	a->entry.parole_s = 0;
+	a->entry.parole_by = sv_make("", 0);
 	if (change->to == STATUS_NONE) {
-		a->entry = (struct entry){ .revision = a->entry.revision };
+		entry_clear(&a->entry);
+		if (change->forget)
+			a->entry.scopes = sv_make("", 0);
 		a->window->n = 0;
 		a->window_changed = true;
 		a->forget_history = change->forget;
@@ -116,11 +169,12 @@ static int change_one(struct ctl *ctl, const struct change *change, const char *
 		result = store_load(ctl->store, &t, &err);
 		if (result != STORE_OK)
 			break;
-		code = permitted(change, a);
+		enum status before = a->entry.status;
+		code = change->scoped ? change_scope(&t, change, a, &before) : permitted(change, a);
 		if (code != EXIT_OK)
 			break;
-		enum status before = a->entry.status;
-		make_entry(&t, change, a);
+		if (!change->scoped)
+			make_entry(&t, change, a);
 		result = store_commit(ctl->store, &t, &err);
 		if (result == STORE_OK)
 			say(ctl, address_key(&address), before, change->to);
@@ -130,7 +184,16 @@ static int change_one(struct ctl *ctl, const struct change *change, const char *
 	return result == STORE_OK ? code : verb_store_failed(&err);
 }
 
-enum { LONG_HARD = 256, LONG_MANUAL, LONG_FOR, LONG_REASON, LONG_FORCE, LONG_JSON };
+enum { LONG_HARD = 256, LONG_MANUAL, LONG_FOR, LONG_REASON, LONG_FORCE, LONG_JSON, LONG_SCOPE };
+
+static bool take_scope(struct change *change, const char *text)
+{
+	change->scoped = scope_parse(sv_of(text), &change->scope);
+	change->scope_text = text;
+	if (!change->scoped)
+		log_error("--scope %s: write sender:DOMAIN, login:NAME or context:NAME", text);
+	return change->scoped;
+}
 
 static int run(struct ctl *ctl, int argc, char **argv, struct change *change, const char *usage)
 {
@@ -138,6 +201,7 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 		{ "hard", no_argument, NULL, LONG_HARD }, { "manual", no_argument, NULL, LONG_MANUAL },
 		{ "for", required_argument, NULL, LONG_FOR }, { "reason", required_argument, NULL, LONG_REASON },
 		{ "force", no_argument, NULL, LONG_FORCE }, { "json", no_argument, NULL, LONG_JSON },
+		{ "scope", required_argument, NULL, LONG_SCOPE },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c, code = EXIT_OK;
@@ -152,6 +216,8 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 			change->force = true;
 		else if (c == LONG_JSON)
 			ctl->json = true;
+		else if (c == LONG_SCOPE && change->may_scope)
+			ok = take_scope(change, optarg);
 		else if (suppresses && !chosen && (c == LONG_HARD || c == LONG_MANUAL))
 			chosen = change->to = c == LONG_HARD ? STATUS_HARD : STATUS_MANUAL;
 		else if (c == LONG_FOR && suppresses && !chosen && config_parse_span(sv_of(optarg), &change->term) &&
@@ -163,6 +229,10 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 			(void)fprintf(c == 'h' ? stdout : stderr, "usage: nixie %s\n", usage);
 			return c == 'h' ? EXIT_OK : EXIT_USAGE;
 		}
+	}
+	if (change->scoped && change->to != STATUS_MANUAL && change->to != STATUS_NONE) {
+		log_error("--scope goes with do-not-mail only: failures are facts about the address, for all senders");
+		return EXIT_USAGE;
 	}
 	if (optind == argc) {
 		log_error("name an address: nixie %s user@example.com", change->verb);
@@ -185,29 +255,29 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 
 int verb_suppress(struct ctl *ctl, int argc, char **argv)
 {
-	struct change change = { .verb = "suppress", .to = STATUS_MANUAL };
+	struct change change = { .verb = "suppress", .to = STATUS_MANUAL, .may_scope = true };
 
 	return run(ctl, argc, argv, &change,
-		"suppress [--manual | --hard | --for \"15 days\"] [--reason TEXT] [--force] [--json] ADDR...");
+		"suppress [--manual | --hard | --for \"15 days\"] [--scope KIND:VALUE] [--reason TEXT] [--force] [--json] ADDR | @DOMAIN...");
 }
 
 int verb_allow(struct ctl *ctl, int argc, char **argv)
 {
 	struct change change = { .verb = "allow", .to = STATUS_ALLOW };
 
-	return run(ctl, argc, argv, &change, "allow [--reason TEXT] [--force] [--json] ADDR...");
+	return run(ctl, argc, argv, &change, "allow [--reason TEXT] [--force] [--json] ADDR | @DOMAIN...");
 }
 
 int verb_reset(struct ctl *ctl, int argc, char **argv)
 {
-	struct change change = { .verb = "reset", .to = STATUS_NONE };
+	struct change change = { .verb = "reset", .to = STATUS_NONE, .may_scope = true };
 
-	return run(ctl, argc, argv, &change, "reset [--reason TEXT] [--force] [--json] ADDR...");
+	return run(ctl, argc, argv, &change, "reset [--scope KIND:VALUE] [--reason TEXT] [--force] [--json] ADDR | @DOMAIN...");
 }
 
 int verb_remove(struct ctl *ctl, int argc, char **argv)
 {
 	struct change change = { .verb = "remove", .to = STATUS_NONE, .forget = true };
 
-	return run(ctl, argc, argv, &change, "remove [--reason TEXT] [--force] [--json] ADDR...");
+	return run(ctl, argc, argv, &change, "remove [--reason TEXT] [--force] [--json] ADDR | @DOMAIN...");
 }

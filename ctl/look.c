@@ -73,8 +73,24 @@ static void entry_json(struct buf *b, const struct entry *e)
 	arena_free(&arena);
 }
 
-static void print_json(struct sv address, const struct entry *e)
+/* What one check looks at. */
+struct checked {
+	struct sv address;
+	const struct entry *entry, *domain; /* NULL: nothing is known */
+	struct sender sender;
+};
+
+static void decide_for(const struct checked *c, struct decision *d)
 {
+	const struct known known = { c->entry, c->domain, c->sender };
+
+	decide(&known, clock_now_s(), d);
+}
+
+static void print_json(const struct checked *c)
+{
+	struct sv address = c->address;
+	const struct entry *e = c->entry;
 	static char room[16384];
 	struct buf b = BUF_ON(room);
 	struct decision d;
@@ -85,7 +101,11 @@ static void print_json(struct sv address, const struct entry *e)
 		entry_json(&b, e);
 	else
 		buf_add(&b, SV(",\"status\":\"none\""));
-	decide(e, clock_now_s(), &d);
+	if (c->domain)
+		buf_addf(&b, ",\"domain-status\":\"%s\"", status_name(c->domain->status));
+	decide_for(c, &d);
+	if (d.by != BY_NOTHING)
+		buf_addf(&b, ",\"decided-by\":\"%s\"", decided_by_name(d.by));
 	buf_add(&b, SV(",\"action\":"));
 	buf_add_json(&b, sv_of(d.action == ACTION_PAROLE ? "DUNNO" : d.reply));
 	if (d.action == ACTION_PAROLE)
@@ -112,15 +132,42 @@ static void print_time(const char *name, int64_t time_s)
 		print_field(name, sv_of(text));
 }
 
-static void print_human(struct sv address, const struct entry *e)
+static void print_scopes(struct sv scopes)
 {
+	struct scope s;
+
+	while (scopes_next(&scopes, &s)) {
+		char since[11], until[11] = "";
+		clock_format_date(s.since_s, since);
+		if (s.until_s)
+			clock_format_date(s.until_s, until);
+		(void)printf("  %-9s %s for %s ", "scope", s.status == STATUS_MANUAL ? "do-not-mail" : status_name(s.status), scope_kind_name(s.kind));
+		term_clean(stdout, sv_of(s.value));
+		(void)printf(" since %s%s%s\n", since, *until ? " until " : "", until);
+	}
+}
+
+static void print_domain(const struct entry *domain)
+{
+	char since[11];
+
+	clock_format_date(domain->since_s, since);
+	(void)printf("  %-9s the whole domain is %s since %s\n", "domain", status_name(domain->status), since);
+}
+
+static void print_human(const struct checked *c)
+{
+	struct sv address = c->address;
+	const struct entry *e = c->entry;
 	struct decision d;
 	char token[SCHEMA_TOKEN_MAX], codes[64], enhanced[ENHANCED_TEXT_MAX];
 
-	decide(e, clock_now_s(), &d);
+	decide_for(c, &d);
 	term_clean(stdout, address);
 	if (!e) {
 		(void)printf(": nothing is known; policyd answers %s\n", d.reply);
+		if (c->domain)
+			print_domain(c->domain);
 		return;
 	}
 	enum colour colour = d.action == ACTION_REJECT ? COLOUR_RED : e->status == STATUS_SOFT ? COLOUR_YELLOW : COLOUR_GREEN;
@@ -144,6 +191,9 @@ static void print_human(struct sv address, const struct entry *e)
 	print_field("rule", e->rule);
 	print_field("origin", sv_of(origin_name(e->origin)));
 	print_field("by", e->by);
+	print_scopes(e->scopes);
+	if (c->domain)
+		print_domain(c->domain);
 	schema_token_encode(e->token, token);
 	print_field("token", sv_of(token));
 	if (d.action == ACTION_PAROLE)
@@ -152,32 +202,60 @@ static void print_human(struct sv address, const struct entry *e)
 		print_field("policyd", sv_of(d.reply));
 }
 
+static enum store_result get_entry(struct ctl *ctl, struct arena *arena, struct sv key, struct entry *entry_r, const struct entry **known_r, struct err *err)
+{
+	enum store_result result = store_entry(ctl->store, arena, key, entry_r, err);
+
+	*known_r = result == STORE_OK ? entry_r : NULL;
+	return result == STORE_ABSENT ? STORE_OK : result;
+}
+
+/* EXIT_OK: something is known of it. */
+static int check_one(struct ctl *ctl, const char *text, const struct sender *sender)
+{
+	struct arena arena = { 0 };
+	struct address address;
+	struct entry entry, domain;
+	struct err err;
+	struct checked c = { .sender = *sender };
+	int code = EXIT_USAGE;
+
+	if (!verb_address(ctl, text, &address))
+		return code;
+	c.address = address_key(&address);
+	struct sv domain_key = arena_printf(&arena, "@%.*s", SV_ARG(address_domain(&address)));
+	enum store_result result = get_entry(ctl, &arena, c.address, &entry, &c.entry, &err);
+	if (result == STORE_OK && address.at > 0)
+		result = get_entry(ctl, &arena, domain_key, &domain, &c.domain, &err);
+	if (result == STORE_OK) {
+		(ctl->json ? print_json : print_human)(&c);
+		code = c.entry ? EXIT_OK : EXIT_NOT_FOUND;
+	} else {
+		code = verb_store_failed(&err);
+	}
+	arena_free(&arena);
+	return code;
+}
+
 int verb_check(struct ctl *ctl, int argc, char **argv)
 {
+	const char *sender = "", *login = "", *context = "";
+	const struct verb_option own[] = { { "sender", &sender, NULL }, { "login", &login, NULL }, { "context", &context, NULL },
+		{ NULL, NULL, NULL } };
 	int code = EXIT_OK;
 
-	if (!only_json(ctl, argc, argv, "check [--json] ADDR...", &code))
+	if (!verb_options(ctl, argc, argv, "check [--sender ADDR | DOMAIN] [--login NAME] [--context NAME] [--json] ADDR | @DOMAIN...", own, &code))
 		return code;
 	if (optind == argc) {
 		log_error("name an address: nixie check user@example.com");
 		return EXIT_USAGE;
 	}
+	const struct sender from = { sv_of(sender), sv_of(login), sv_of(context) };
 	for (int i = optind; i < argc; i++) {
-		struct arena arena = { 0 };
-		struct address address;
-		struct entry entry;
-		struct err err;
-		if (!verb_address(ctl, argv[i], &address))
-			return EXIT_USAGE;
-		enum store_result result = store_entry(ctl->store, &arena, address_key(&address), &entry, &err);
-		if (result != STORE_OK && result != STORE_ABSENT) {
-			arena_free(&arena);
-			return verb_store_failed(&err);
-		}
-		if (result == STORE_ABSENT)
-			code = EXIT_NOT_FOUND;
-		(ctl->json ? print_json : print_human)(address_key(&address), result == STORE_OK ? &entry : NULL);
-		arena_free(&arena);
+		int one = check_one(ctl, argv[i], &from);
+		if (one == EXIT_USAGE || one == EXIT_STORE)
+			return one;
+		code = one > code ? one : code;
 	}
 	return code;
 }
@@ -196,7 +274,7 @@ static bool list_entry(void *arg, struct sv address, const struct entry *entry)
 		return true;
 	l->n++;
 	if (l->json)
-		print_json(address, entry);
+		print_json(&(const struct checked){ .address = address, .entry = entry });
 	else
 		report_entry_line(stdout, address, entry);
 	return !ferror(stdout); /* a reader that went away ends it */

@@ -74,10 +74,30 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* "@example.com": canonical like that of an address. */
+static enum address_result parse_domain(const char *text, const struct address_options *options, struct address *address_r)
+{
+	char with_user[ADDRESS_KEY_MAX + 8];
+	enum address_result result;
+
+	if ((size_t)snprintf(with_user, sizeof with_user, "x%s", text) >= sizeof with_user)
+		return ADDRESS_TOO_LONG;
+	result = address_parse(sv_of(with_user), ADDRESS_EXTERNAL, options, address_r);
+	if (result == ADDRESS_OK && address_r->at != 1)
+		return ADDRESS_BAD;
+	if (result == ADDRESS_OK) {
+		memmove(address_r->key, address_r->key + 1, address_r->n); /* with the terminator */
+		address_r->n--;
+		address_r->at = 0;
+	}
+	return result;
+}
+
 bool verb_address(const struct ctl *ctl, const char *text, struct address *address_r)
 {
 	struct address_options options = config_address_options(&ctl->config);
-	enum address_result result = address_parse(sv_of(text), ADDRESS_EXTERNAL, &options, address_r);
+	enum address_result result = *text == '@' ? parse_domain(text, &options, address_r) :
+		address_parse(sv_of(text), ADDRESS_EXTERNAL, &options, address_r);
 
 	if (result != ADDRESS_OK)
 		log_error("%s: %s", text, address_problem(result));

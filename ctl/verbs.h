@@ -61,7 +61,7 @@ struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const ch
 /* For verbs that need Redis only at times; once. */
 void verb_open_store(struct ctl *ctl);
 
-/* The address as its key; false, and a message, when it is none. */
+/* The address, or the domain written as @example.com, as its key; false, and a message, when it is none. */
 bool verb_address(const struct ctl *ctl, const char *text, struct address *address_r) NIXIE_MUST_CHECK;
 
 /* The exit code for a store that does not do what it should, after a message. */

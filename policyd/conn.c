@@ -95,6 +95,8 @@ void conn_note(struct conn *c, const struct request *r)
 	note(c->recipient, sizeof c->recipient, r->recipient);
 	note(c->sender, sizeof c->sender, r->sender);
 	note(c->instance, sizeof c->instance, r->instance);
+	note(c->login, sizeof c->login, r->login);
+	note(c->context, sizeof c->context, r->context);
 	note(c->client_name, sizeof c->client_name, r->client_name);
 	note(c->client_address, sizeof c->client_address, r->client_address);
 }

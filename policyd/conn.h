@@ -22,7 +22,8 @@ struct conn {
 	size_t out_n, out_at;
 	char out[DECIDE_REPLY_MAX + 16];
 	/* of the question under way, for the log */
-	char recipient[CONN_NAME_MAX * 2], sender[CONN_NAME_MAX], client_name[CONN_NAME_MAX], client_address[64], instance[64];
+	char login[CONN_NAME_MAX * 2], context[CONN_NAME_MAX * 2]; /* for scopes, as the sender */
+	char recipient[CONN_NAME_MAX * 2], sender[CONN_NAME_MAX * 4], client_name[CONN_NAME_MAX], client_address[64], instance[64];
 };
 
 enum conn_io { CONN_IO_SOME, CONN_IO_NONE, CONN_IO_END };

@@ -105,14 +105,14 @@ static void set_events(struct server *s, struct conn *c)
 
 static void work(struct server *s, struct conn *c);
 
-static void log_refusal(const struct conn *c, const struct entry *e, const char *action)
+static void log_refusal(const struct conn *c, const struct decision *d, const char *action)
 {
-	char since[11], token[SCHEMA_TOKEN_MAX];
+	char since[11];
 
-	clock_format_date(e->since_s, since);
-	schema_token_encode(e->token, token);
-	log_info("action=%s recipient=<%s> sender=<%s> client=%s[%s] status=%s reason=%s since=%s token=%s instance=%s", action,
-		c->recipient, c->sender, c->client_name, c->client_address, status_name(e->status), category_name(e->reason), since, token, c->instance);
+	clock_format_date(d->since_s, since);
+	log_info("action=%s recipient=<%s> sender=<%s> client=%s[%s] status=%s reason=%s by=%s since=%s token=%s instance=%s", action,
+		c->recipient, c->sender, c->client_name, c->client_address, status_name(d->status), category_name(d->reason),
+		decided_by_name(d->by), since, d->token, c->instance);
 }
 
 static void answer_without_store(struct server *s, struct conn *c, enum store_result result)
@@ -127,17 +127,17 @@ static void answer_without_store(struct server *s, struct conn *c, enum store_re
 	if (s->config->on_store_failure == FAILURE_DEFER)
 		decide_defer(&d);
 	else
-		decide(NULL, 0, &d);
+		decide(&(const struct known){ .address = NULL }, 0, &d);
 	conn_answer(c, d.reply);
 }
 
-static void refuse(struct server *s, struct conn *c, const struct entry *entry, const struct decision *d)
+static void refuse(struct server *s, struct conn *c, const struct decision *d)
 {
 	bool shadow = s->config->policyd_shadow;
 
 	s->counts.rejected += !shadow;
 	s->counts.would_reject += shadow;
-	log_refusal(c, entry, shadow ? "would-reject" : "reject");
+	log_refusal(c, d, shadow ? "would-reject" : "reject");
 	conn_answer(c, shadow ? "DUNNO" : d->reply);
 }
 
@@ -178,10 +178,10 @@ static void on_parole(void *arg, bool granted)
 /* Is this the message that was let through already? It may be asked about twice. */
 static bool is_on_parole(const struct conn *c, const struct entry *entry)
 {
-	return entry->parole_s && entry->parole_by.n && sv_eq(entry->parole_by, sv_of(c->instance));
+	return entry->parole_s && (entry->status == STATUS_HELD || entry->status == STATUS_HARD) && entry->parole_by.n && sv_eq(entry->parole_by, sv_of(c->instance));
 }
 
-static void on_lookup(void *arg, enum store_result result, const struct entry *entry)
+static void on_lookup(void *arg, enum store_result result, const struct entry *entry, const struct entry *domain)
 {
 	struct question *q = arg;
 	struct server *s = q->server;
@@ -189,7 +189,9 @@ static void on_lookup(void *arg, enum store_result result, const struct entry *e
 	struct conn *c = q->conn;
 	struct decision d;
 
-	decide(result == STORE_OK ? entry : NULL, now_s, &d);
+	const struct known known = { result == STORE_OK ? entry : NULL, domain,
+		{ sv_of(c->sender), sv_of(c->login), sv_of(c->context) } };
+	decide(&known, now_s, &d);
 	if (d.action == ACTION_PAROLE && !s->config->policyd_shadow && c->fd >= 0) {
 		q->refusal = d;
 		store_parole(s->store, address_key(&q->address), entry, now_s, sv_of(c->instance), on_parole, q);
@@ -200,8 +202,8 @@ static void on_lookup(void *arg, enum store_result result, const struct entry *e
 		return;
 	if (result != STORE_OK && result != STORE_ABSENT)
 		answer_without_store(s, c, result);
-	else if (d.action == ACTION_REJECT && !is_on_parole(c, entry))
-		refuse(s, c, entry, &d);
+	else if (d.action == ACTION_REJECT && !(d.by == BY_ADDRESS && is_on_parole(c, entry)))
+		refuse(s, c, &d);
 	else
 		conn_answer(c, "DUNNO");
 	work(s, c);

@@ -38,7 +38,7 @@ static void decisions(void **state)
 	EACH(row, table) {
 		struct decision d;
 		memset(&d, 'x', sizeof d);
-		decide(&row->entry, at(row->now), &d);
+		decide(&(const struct known){ .address = &row->entry }, at(row->now), &d);
 		WANT_STRING(d.reply, row->want);
 		WANT_INT(d.action, strcmp(row->want, "DUNNO") == 0 ? ACTION_DUNNO : ACTION_REJECT);
 	}
@@ -59,10 +59,48 @@ static void parole(void **state)
 	(void)state;
 	EACH(row, table) {
 		struct decision d;
-		decide(&row->entry, at(row->now), &d);
+		decide(&(const struct known){ .address = &row->entry }, at(row->now), &d);
 		WANT_INT(d.action, row->want);
 		WANT(strncmp(d.reply, "550 5.", 6) == 0);
 	}
+}
+
+/* nixie(7), PRECEDENCE: every state of the address, with and without a scope that fits, for every state of the domain. */
+static void precedence(void **state)
+{
+	static const enum status statuses[] = { STATUS_NONE, STATUS_SOFT, STATUS_HELD, STATUS_HARD, STATUS_COMPLAINT, STATUS_MANUAL, STATUS_ALLOW };
+	/* by address (row), scope (none, fits) and domain (none, soft, held, hard, complaint, manual, allow):
+	 * . nothing, + allowed, A S D refused by address, scope, domain; small letters: allowed by address or domain */
+	static const char *const want[][2] = {
+		{ "..DDDDd", "SSSSSSS" }, /* none */
+		{ "..DDDDd", "SSSSSSS" }, /* soft */
+		{ "AAAADDd", "SSSSSSS" }, /* held */
+		{ "AAAADDd", "SSSSSSS" }, /* hard */
+		{ "AAAAAAA", "AAAAAAA" }, /* complaint */
+		{ "AAAAAAA", "AAAAAAA" }, /* manual */
+		{ "aaaaaaa", "SSSSSSS" }, /* allow: not against do-not-mail */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(statuses); i++) {
+		for (int scoped = 0; scoped < 2; scoped++) {
+			for (size_t j = 0; j < COUNT(statuses); j++) {
+				const struct entry address = { .status = statuses[i], .since_s = 1795252321,
+					.scopes = sv_of(scoped ? "login:other=manual,1,0 sender:shop.example=manual,1795252321,0" : "sender:else.example=manual,1,0") };
+				const struct entry domain = { .status = statuses[j], .since_s = 1795252321 };
+				const struct known known = { &address, &domain, { SV("News@Shop.Example"), SV("shop"), SV("") } };
+				struct decision d;
+				char got, row[64];
+				decide(&known, 1795252322, &d);
+				got = d.action == ACTION_REJECT ? " ASD"[d.by] : d.by == BY_ADDRESS ? 'a' : d.by == BY_DOMAIN ? 'd' : '.';
+				(void)snprintf(row, sizeof row, "%s, %s, domain %s", status_name(statuses[i]), scoped ? "scope" : "no scope", status_name(statuses[j]));
+				test_row = row;
+				WANT_INT(got, want[i][scoped][j]);
+				WANT(d.action != ACTION_REJECT || strncmp(d.reply, "550 5.", 6) == 0);
+			}
+		}
+	}
+	test_row = "";
 }
 
 static void nothing_known(void **state)
@@ -70,7 +108,7 @@ static void nothing_known(void **state)
 	struct decision d;
 
 	(void)state;
-	decide(NULL, 0, &d);
+	decide(&(const struct known){ .address = NULL }, 0, &d);
 	WANT_INT(d.action, ACTION_DUNNO);
 	WANT_STRING(d.reply, "DUNNO");
 }
@@ -98,7 +136,7 @@ static void every_refusal_is_a_line(void **state)
 				.by = sv_of(hostile), .rule = sv_of(hostile), .remote = sv_of(hostile) };
 			struct decision d;
 			test_row = category_name(e.reason);
-			decide(&e, at("2026-11-21"), &d);
+			decide(&(const struct known){ .address = &e }, at("2026-11-21"), &d);
 			WANT(strlen(d.reply) < DECIDE_REPLY_MAX);
 			WANT(strpbrk(d.reply, "\r\n") == NULL);
 			if (d.action == ACTION_DUNNO)
@@ -168,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decisions),
 		cmocka_unit_test(parole),
+		cmocka_unit_test(precedence),
 		cmocka_unit_test(nothing_known),
 		cmocka_unit_test(no_answer),
 		cmocka_unit_test(every_refusal_is_a_line),

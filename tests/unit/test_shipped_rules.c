@@ -279,7 +279,7 @@ static void our_refusals_are_known_again(void **state)
 			struct decision d;
 			struct verdict v;
 			char text[700];
-			decide(&e, 1795252322, &d);
+			decide(&(const struct known){ .address = &e }, 1795252322, &d);
 			(void)snprintf(text, sizeof text, "host mx.example.com[192.0.2.1] said: %.9s <u@example.com>: Recipient address rejected: %s (in reply to RCPT TO command)",
 				d.reply, d.reply + 10);
 			struct rule_example example = { sv_of(text), sv_of("mx.example.com"), 0 };
