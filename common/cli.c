@@ -45,6 +45,20 @@ void cli_option(struct cli *cli, int option, const char *argument)
 	}
 }
 
+const char *cli_command(void)
+{
+	static char path[4096];
+	static const char name[] = "nixie";
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof name);
+
+	while (n > 0 && path[n - 1] != '/')
+		n--;
+	if (n <= 0)
+		return name;
+	memcpy(path + n, name, sizeof name);
+	return access(path, X_OK) == 0 ? path : name;
+}
+
 const char *cli_shipped_rules(void)
 {
 	static char path[4096];

@@ -32,6 +32,10 @@ struct cli {
 /* Takes one option that getopt returned. Afterwards look at cli->exit. */
 void cli_option(struct cli *cli, int option, const char *argument);
 
+/* What to type for the command: its path where it lies beside this program, as in the build
+ * tree, else "nixie". Static storage. */
+const char *cli_command(void);
+
 /* Where the shipped rules are: beside the program, <prefix>/share/nixie/rules.d.
  * "" when the program's place cannot be found. Static storage. */
 const char *cli_shipped_rules(void);

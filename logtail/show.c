@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "buf.h"
+#include "cli.h"
 #include "clock.h"
 #include "log.h"
 #include "report.h"
@@ -36,8 +37,8 @@ static void tell_postfix(const struct show *s)
 	}
 	struct sv redis = sv_of(s->config->redis_address);
 	bool local = sv_take(&redis, SV("unix:"));
-	(void)fprintf(s->out, "\n%sAsk nixie%s: nixie -o redis.address=%s%s list\n", term_colour(s->out, COLOUR_BOLD),
-		term_colour(s->out, COLOUR_PLAIN), local ? "unix:" : "", local && realpath(redis.p, path) ? path : redis.p);
+	(void)fprintf(s->out, "\n%sAsk nixie%s: %s -o redis.address=%s%s list\n", term_colour(s->out, COLOUR_BOLD),
+		term_colour(s->out, COLOUR_PLAIN), cli_command(), local ? "unix:" : "", local && realpath(redis.p, path) ? path : redis.p);
 	(void)fprintf(s->out, "\n%sLive events%s (^C ends)\n", term_colour(s->out, COLOUR_BOLD), term_colour(s->out, COLOUR_PLAIN));
 }
 
