@@ -43,7 +43,7 @@ static bool check_endpoint(const char *name, const char *value, struct err *err)
 
 static bool check_prefix(const char *name, const char *value, struct err *err)
 {
-	if (*value && !strpbrk(value, "{} \t\r\n:"))
+	if (*value && !strpbrk(value, "{} \t\r\n:*?[]\\^"))
 		return true;
 	return err_set(err, "%s is \"%.40s\"; write letters and digits, without blanks, colons and braces", name, value);
 }
@@ -298,6 +298,23 @@ static bool node_span(const struct node *node, struct span *span_r, struct err *
 	return true;
 }
 
+/* Sure for every month: spans of different units overlap. */
+static bool span_surely_shorter(const struct span *a, const struct span *b)
+{
+	const int64_t day_ms = 24 * HOUR_MS;
+
+	if (!a->ms && !b->ms)
+		return a->months < b->months;
+	return a->ms + a->months * 31 * day_ms < b->ms + b->months * 28 * day_ms;
+}
+
+static bool check_max_term(const struct node *item, const struct span *term, const struct span *max_term, struct err *err)
+{
+	if (!node_get(item, "max-term") || !span_surely_shorter(max_term, term))
+		return true;
+	return node_err(node_get(item, "max-term"), err, "max-term is shorter than term; write one that is as long at least, or leave it out");
+}
+
 static bool node_factor(const struct node *node, unsigned *factor_r, struct err *err)
 {
 	if (node_type(node) != NODE_NUMBER || node_number(node) < 1 || node_number(node) > TERM_FACTOR_MAX)
@@ -368,6 +385,8 @@ static bool set_conversions(const struct node *node, struct conversions *to, str
 			return node_err(item, err, "to = \"held\" needs a term, e.g. term = \"15 days\"");
 		if (c.count == 0 && c.min_span.ms == 0 && c.min_span.months == 0)
 			return node_err(item, err, "a conversion needs count or span, or every single failure would convert; e.g. count = 4; window = \"12 months\";");
+		if (!check_max_term(item, &c.term, &c.max_term, err))
+			return false;
 		c.count = c.count ? c.count : 1;
 		to->v[to->n++] = c;
 	}
@@ -411,6 +430,8 @@ static bool set_terms(const struct node *node, struct category_term to[CATEGORY_
 				return false;
 		if (category == CATEGORY_COUNT || (t.term.ms == 0 && t.term.months == 0))
 			return node_err(item, err, "a term needs category and term, e.g. { category = \"recipient.disabled\"; term = \"180 days\"; }");
+		if (!check_max_term(item, &t.term, &t.max_term, err))
+			return false;
 		if (to[category].factor)
 			return node_err(item, err, "%s has a term already", category_name(category));
 		to[category] = t;

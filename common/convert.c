@@ -179,6 +179,20 @@ static void tell_of(struct entry *e, const struct failure *f)
 	e->remote = f->remote;
 }
 
+/* A message may have begun so long before its recipient was asked about. */
+#define PAROLE_SLACK_S 300
+
+/* "host/instance/queue-id/arrival"; INT64_MAX where it does not tell */
+static int64_t arrival_of(struct sv message)
+{
+	size_t n = message.n;
+	uint64_t arrival;
+
+	while (n > 0 && message.p[n - 1] != '/')
+		n--;
+	return n > 0 && sv_u64(sv_skip(message, n), INT64_MAX, &arrival) ? (int64_t)arrival : INT64_MAX;
+}
+
 /* Times and count; the words too while nothing is decided: of a soft entry the newest
  * failure tells, of a suppressed one that which suppressed it. */
 static void record(struct entry *e, const struct failure *f)
@@ -193,7 +207,7 @@ static void record(struct entry *e, const struct failure *f)
 	if (newest)
 		tell_of(e, f);
 	/* the message that was out on parole, or a later one: another may be let through, unless a new term begins */
-	if (f->occurrence.last_s >= e->parole_s)
+	if (arrival_of(f->occurrence.message) >= e->parole_s - PAROLE_SLACK_S && f->occurrence.last_s >= e->parole_s)
 		end_parole(e);
 }
 
@@ -234,11 +248,27 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 	return CONVERT_RECORDED;
 }
 
-static int64_t hard_until_s(const struct entry *e, const struct failure *f, const struct conversions *conversions)
+static int64_t hard_until_s(const struct conversions *conversions, enum category category, int64_t number, int64_t from_s)
 {
-	const struct category_term *t = &conversions->terms[f->occurrence.category];
+	const struct category_term *t = &conversions->terms[category];
 
-	return convert_term_end_s(t->term, t->factor, t->max_term, e->term, f->occurrence.last_s);
+	return convert_term_end_s(t->term, t->factor, t->max_term, number, from_s);
+}
+
+/* An older failure came late. Where its term reaches the present one they are one term, which
+ * began earlier; else the present one is the second. */
+static void take_late(struct entry *e, const struct failure *f, const struct conversions *conversions)
+{
+	int64_t end_s = hard_until_s(conversions, f->occurrence.category, 0, f->occurrence.last_s);
+
+	if (end_s != 0 && end_s <= e->since_s) {
+		e->term = 1;
+		e->until_s = hard_until_s(conversions, e->reason, 1, e->since_s);
+		return;
+	}
+	tell_of(e, f);
+	e->since_s = f->occurrence.last_s;
+	e->until_s = end_s;
 }
 
 enum convert_result convert_failure(struct entry *e, struct window *w, const struct failure *f,
@@ -257,16 +287,14 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 		return CONVERT_RECORDED;
 	if (f->class_ == CLASS_HARD) {
 		if (binds(e, STATUS_HARD, f->occurrence.last_s)) {
-			if (e->origin == ORIGIN_LOG && f->occurrence.last_s < e->since_s) { /* came late, was first */
-				tell_of(e, f);
-				set_status(e, STATUS_HARD, f->occurrence.last_s, hard_until_s(e, f, conversions));
-			}
+			if (e->origin == ORIGIN_LOG && f->occurrence.last_s < e->since_s && e->term == 0)
+				take_late(e, f, conversions);
 			return CONVERT_RECORDED;
 		}
 		bool again = before == STATUS_HARD && e->origin == ORIGIN_LOG;
 		e->term = again ? e->term + 1 : 0;
 		tell_of(e, f);
-		set_status(e, STATUS_HARD, f->occurrence.last_s, hard_until_s(e, f, conversions));
+		set_status(e, STATUS_HARD, f->occurrence.last_s, hard_until_s(conversions, f->occurrence.category, e->term, f->occurrence.last_s));
 		return CONVERT_CHANGED;
 	}
 	if (apply_conversions(e, w, f, conversions) == CONVERT_CONVERTED)
@@ -301,8 +329,8 @@ enum convert_result convert_delivery(struct entry *e, struct window *w, int64_t 
 	w->n = out;
 	/* An address held by failures that takes mail again is proof enough; hard needs the
 	 * end of its term, or a reset, and what a person decided stays. */
-	bool lifts = e->status == STATUS_SOFT || (e->status == STATUS_HELD && e->origin == ORIGIN_LOG) ||
-		(e->status == STATUS_HARD && e->origin == ORIGIN_LOG && e->until_s && time_s >= e->until_s); /* the message on parole */
+	bool lifts = e->status == STATUS_SOFT || (e->status == STATUS_HELD && entry_by_failures(e)) ||
+		(e->status == STATUS_HARD && entry_by_failures(e) && e->until_s && time_s >= e->until_s); /* the message on parole */
 	if (lifts && time_s > e->last_s) {
 		entry_clear(e);
 		return CONVERT_CHANGED;

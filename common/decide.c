@@ -14,16 +14,27 @@ const char *decided_by_name(enum decided_by by)
 	return names[by];
 }
 
-static void refuse(const struct entry *e, enum decided_by by, const char *of_whom, struct decision *d)
+/* Until when; a term that is over has an end that is past, and goes on until it is known what became of the one on parole. */
+static void tell_end(const struct entry *e, int64_t now_s, char text[48])
 {
-	char since[11], until[24] = "", told[SCHEMA_TOKEN_MAX + 8] = "";
+	char date[11];
+
+	*text = '\0';
+	if (!e->until_s)
+		return;
+	clock_format_date(e->until_s, date);
+	if (now_s < e->until_s)
+		(void)snprintf(text, 48, " until %s", date);
+	else
+		(void)snprintf(text, 48, ", awaiting the fate of another message");
+}
+
+static void refuse(const struct entry *e, enum decided_by by, const char *of_whom, int64_t now_s, struct decision *d)
+{
+	char since[11], until[48], told[SCHEMA_TOKEN_MAX + 8] = "";
 
 	clock_format_date(e->since_s, since);
-	if (e->until_s) {
-		char date[11];
-		clock_format_date(e->until_s, date);
-		(void)snprintf(until, sizeof until, " until %s", date);
-	}
+	tell_end(e, now_s, until);
 	schema_token_encode(e->token, d->token);
 	if (d->token[0])
 		(void)snprintf(told, sizeof told, ", token %s", d->token);
@@ -39,14 +50,14 @@ static void refuse(const struct entry *e, enum decided_by by, const char *of_who
 }
 
 /* A scope's own status, dates, and no token: that is the entry's last change. */
-static void refuse_scope(const struct scope *s, struct decision *d)
+static void refuse_scope(const struct scope *s, int64_t now_s, struct decision *d)
 {
 	const struct entry e = { .status = s->status, .reason = s->status == STATUS_COMPLAINT ? CATEGORY_COMPLAINT : CATEGORY_OTHER,
 		.since_s = s->since_s, .until_s = s->until_s };
 	char whom[32];
 
 	(void)snprintf(whom, sizeof whom, " for this %s", scope_kind_name(s->kind));
-	refuse(&e, BY_SCOPE, whom, d);
+	refuse(&e, BY_SCOPE, whom, now_s, d);
 }
 
 static bool binds(const struct entry *e, enum status status, int64_t now_s)
@@ -66,22 +77,22 @@ void decide(const struct known *known, int64_t now_s, struct decision *d)
 
 	*d = (struct decision){ .action = ACTION_DUNNO, .reply = "DUNNO" };
 	if (is_protected(address, now_s))
-		refuse(address, BY_ADDRESS, "", d);
+		refuse(address, BY_ADDRESS, "", now_s, d);
 	else if (scopes_suppress(address->scopes, &known->sender, now_s, &scope))
-		refuse_scope(&scope, d);
+		refuse_scope(&scope, now_s, d);
 	else if (address->status == STATUS_ALLOW)
 		d->by = BY_ADDRESS;
 	else if (is_protected(domain, now_s))
-		refuse(domain, BY_DOMAIN, " (the whole domain)", d);
+		refuse(domain, BY_DOMAIN, " (the whole domain)", now_s, d);
 	else if (domain->status == STATUS_ALLOW)
 		d->by = BY_DOMAIN;
 	else if (entry_awaits_parole(address, now_s)) {
-		refuse(address, BY_ADDRESS, "", d);
+		refuse(address, BY_ADDRESS, "", now_s, d);
 		d->action = ACTION_PAROLE;
 	} else if (entry_suppressed(address, now_s))
-		refuse(address, BY_ADDRESS, "", d);
+		refuse(address, BY_ADDRESS, "", now_s, d);
 	else if (entry_suppressed(domain, now_s))
-		refuse(domain, BY_DOMAIN, " (the whole domain)", d);
+		refuse(domain, BY_DOMAIN, " (the whole domain)", now_s, d);
 }
 
 void decide_defer(struct decision *d)

@@ -144,7 +144,7 @@ static void fail(struct ledger *ledger, const struct fact *f, struct sv address,
 	enum convert_result result = CONVERT_SAME;
 
 	if (a && failure->class_ != CLASS_NONE) {
-		enum status before = a->entry.status;
+		struct entry before = a->entry;
 		result = convert_failure(&a->entry, a->window, failure, &ledger->config->conversions);
 		if (result != CONVERT_SAME) {
 			a->changed = a->window_changed = true;
@@ -157,7 +157,7 @@ static void fail(struct ledger *ledger, const struct fact *f, struct sv address,
 			a->last_bounce = b;
 		}
 		if (result == CONVERT_CHANGED || result == CONVERT_CONVERTED)
-			account_transition(t, a, before, result == CONVERT_CONVERTED ? SV("conversion") : SV("failure"),
+			account_transition(t, a, &before, result == CONVERT_CONVERTED ? SV("conversion") : SV("failure"),
 				failure->occurrence.last_s);
 	}
 	if (!f->uncounted)
@@ -176,14 +176,14 @@ static void apply_delivered(struct ledger *ledger, const struct fact *f)
 	if (r)
 		drop_recipient(p, r);
 	if (a) {
-		enum status before = a->entry.status;
+		struct entry before = a->entry;
 		enum convert_result result = convert_delivery(&a->entry, a->window, f->time_s, &ledger->config->conversions);
 		if (result != CONVERT_SAME) {
 			a->window_changed = true;
-			a->changed = before != STATUS_NONE; /* a new revision: nobody brings the old window back */
+			a->changed = before.status != STATUS_NONE; /* a new revision: nobody brings the old window back */
 		}
 		if (result == CONVERT_CHANGED)
-			account_transition(t, a, before, SV("delivered"), f->time_s);
+			account_transition(t, a, &before, SV("delivered"), f->time_s);
 	}
 }
 

@@ -79,7 +79,8 @@ static bool take_quantifier(struct parser *p, unsigned *min)
 	} else if (r.p[0] == '{' && sv_find(r, '}') < r.n) {
 		struct sv inside = sv_skip(sv_head(r, sv_find(r, '}')), 1);
 		if (!sv_u64(sv_cut(&inside, ','), 65535, &n)) {
-			p->failed = sv_is_digit(r.p[1]); /* else a brace that is meant as such */
+			/* else a brace that is meant as such; {,3} and { 1,3 } are to newer PCRE2 what they look like */
+			p->failed = sv_is_digit(r.p[1]) || r.p[1] == ',' || r.p[1] == ' ';
 			return false;
 		}
 		*min = (unsigned)n;
@@ -130,6 +131,10 @@ static void bracket(struct parser *p, struct branch *b)
 			if (p->failed)
 				return;
 			i = end + 1; /* at the ']' of ":]" */
+		}
+		if (r.p[i] == '\\' && i + 1 < r.n && (r.p[i + 1] == 'Q' || r.p[i + 1] == 'E')) {
+			p->failed = true; /* quoting goes on behind the bracket */
+			return;
 		}
 		i += r.p[i] == '\\' ? 2 : 1;
 	}

@@ -11,15 +11,31 @@ bool host_under(struct sv host, struct sv suffix)
 
 /* ---- the words of the text at hand ---- */
 
-/* An address in <> whose letters are hidden: how long it is, from its <; 0: it is none. */
+/* RFC 5321 has 64 + 1 + 255; what is longer is no address. */
+#define ADDRESS_IN_BRACKETS_MAX 1024
+
+/* An address in <>, how long it is, from its <; 0: it is none. Blanks and > stand in it
+ * only between quotes, <"a b"@example.com>. */
 static size_t address_at(struct sv words)
 {
-	struct sv inside = sv_make(words.p + 1, sv_find(words, '>'));
+	bool quoted = false, at = false;
 
-	if (inside.n >= words.n)
-		return 0;
-	inside.n--;
-	return sv_find(inside, '@') < inside.n && sv_find(inside, ' ') == inside.n ? inside.n + 2 : 0;
+	for (size_t i = 1; i < words.n && i < ADDRESS_IN_BRACKETS_MAX; i++) {
+		char c = words.p[i];
+		if (c == '\\' && quoted)
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (quoted)
+			continue;
+		else if (c == '@')
+			at = true;
+		else if (c == '>')
+			return at ? i + 1 : 0;
+		else if (c == ' ' || c == '<')
+			return 0;
+	}
+	return 0;
 }
 
 /* The words, but for the addresses in <>: those are chosen by strangers, and
@@ -268,13 +284,17 @@ static struct sv as_said(const struct ruleset *set, struct sv hit, const struct 
 	return sv_make(words.p + from, to > from ? to - from : 0);
 }
 
-static const struct blocklist *blocklist_named(struct ruleset *set)
+static const struct blocklist *blocklist_named(struct ruleset *set, const struct rule *rule)
 {
 	struct sv hit;
 
-	for (size_t i = 0; i < set->n_blocklists; i++)
-		if (any_word_of(set, set->blocklists[i].words, &hit) == MATCH_YES)
+	for (size_t i = 0; i < set->n_blocklists; i++) {
+		enum match_result result = any_word_of(set, set->blocklists[i].words, &hit);
+		if (result == MATCH_YES)
 			return &set->blocklists[i].blocklist;
+		if (result == MATCH_LIMIT_HIT)
+			report_limit(set, rule);
+	}
 	return NULL;
 }
 
@@ -297,7 +317,7 @@ static size_t judge(struct ruleset *set, const struct failure_text *failure, str
 		if (set->gave_up && v->class_ == CLASS_HARD)
 			v->class_ = CLASS_SOFT;
 		if (category_fault(v->category) == FAULT_SENDER)
-			v->blocklist = blocklist_named(set);
+			v->blocklist = blocklist_named(set, &c->rule);
 	}
 	return n;
 }
@@ -419,6 +439,23 @@ const struct rule *ruleset_find(const struct ruleset *set, struct sv id)
 	const struct compiled *c = map_get(&set->ids, id);
 
 	return c ? &c->rule : NULL;
+}
+
+size_t ruleset_list_count(const struct ruleset *set)
+{
+	return set->n_lists;
+}
+
+const struct rule_list *ruleset_list(const struct ruleset *set, size_t i)
+{
+	return &set->lists[i]->told;
+}
+
+const struct rule_list *ruleset_words(const struct ruleset *set, struct sv name)
+{
+	const struct named_list *list = map_get(&set->words_by_name, name);
+
+	return list ? &list->told : NULL;
 }
 
 uint64_t ruleset_limit_hits(const struct ruleset *set)

@@ -67,6 +67,18 @@ struct rule {
 	const struct rule_example *match, *no_match;
 };
 
+/* Expressions under one name: words, or those that a block list is known by. */
+struct rule_list {
+	const char *kind; /* the name of its table: "words", "blocklists" */
+	const char *name, *file;
+	unsigned line;
+	const char *replaced_file; /* of the list of this name that it takes the place of; NULL: none */
+	unsigned replaced_line;
+	size_t n;
+	const struct sv *values; /* as they were written */
+	const unsigned *lines;
+};
+
 /* A DNS block list or a reputation service, as replies name it. */
 struct blocklist {
 	const char *name, *url; /* url: NULL when there is none */
@@ -117,6 +129,12 @@ size_t ruleset_count(const struct ruleset *ruleset);
 const struct rule *ruleset_rule(const struct ruleset *ruleset, size_t i);
 /* NULL: there is none of this id */
 const struct rule *ruleset_find(const struct ruleset *ruleset, struct sv id);
+
+/* The named lists, as they were read; those that an earlier directory replaced are not there. */
+size_t ruleset_list_count(const struct ruleset *ruleset);
+const struct rule_list *ruleset_list(const struct ruleset *ruleset, size_t i);
+/* The words of this name; NULL: there are none */
+const struct rule_list *ruleset_words(const struct ruleset *ruleset, struct sv name);
 
 /* Name of the provider whose mail exchanger the host is; empty when it is nobody's that is known. */
 struct sv ruleset_provider(const struct ruleset *ruleset, struct sv host);

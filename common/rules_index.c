@@ -29,11 +29,13 @@ static void index_rule(struct ruleset *set, size_t rule)
 	}
 	for (size_t i = 0; i < text->n; i++) {
 		struct word_list *list = text->lists[i];
-		size_t *users = arena_alloc(&set->arena, (list->n_users + 1) * sizeof *users);
-		if (list->n_users)
-			memcpy(users, list->users, list->n_users * sizeof *users);
-		users[list->n_users++] = rule;
-		list->users = users;
+		if ((list->n_users & (list->n_users - 1)) == 0) { /* full at each power of two */
+			size_t *users = arena_alloc(&set->arena, (list->n_users ? list->n_users * 2 : 1) * sizeof *users);
+			if (list->n_users)
+				memcpy(users, list->users, list->n_users * sizeof *users);
+			list->users = users;
+		}
+		list->users[list->n_users++] = rule;
 	}
 }
 

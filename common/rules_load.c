@@ -20,20 +20,12 @@ struct reference {
 	struct word_list **list; /* where it goes; NULL: it only has to be there */
 };
 
-/* A list of words, or a block list, and where it was read. */
-struct named {
-	struct word_list *list;
-	size_t directory;
-	const char *file;
-	unsigned line;
-};
-
 struct loader {
 	struct ruleset *set;
 	const char *file; /* that is being read, in the set's arena */
 	size_t directory;
 	struct arena arena;
-	struct map words, blocklists, provider_names; /* of a name: struct named; of a provider's: anything */
+	struct map blocklists, provider_names; /* of a name: struct named_list; of a provider's: anything */
 	struct reference *word_names, *used_providers, *disabled;
 };
 
@@ -452,32 +444,49 @@ static bool read_named(const struct node *node, const char *what, const char *me
 	return read_texts(list, texts_r, err);
 }
 
-static bool read_list(struct loader *l, const struct node *node, const struct texts *texts, struct word_list **list_r, struct err *err)
+static bool read_list(struct loader *l, const struct node *node, const struct texts *texts, struct named_list *list, struct err *err)
 {
-	struct word_list *list = *list_r = new_list(l);
+	const struct node *text = node_get(node, "text");
+	unsigned *lines = arena_alloc(&l->set->arena, texts->n * sizeof *lines + 1);
 
+	list->words = new_list(l);
 	for (size_t i = 0; i < texts->n; i++) {
+		const struct node *item = item_of(text, i);
+		lines[i] = node_line(item);
 		if (is_reference(texts->v[i]))
-			return node_err(node, err, "text: a list cannot name another: %.*s", SV_ARG(texts->v[i]));
-		if (!add_words(l, list, texts->v[i], "text", node, err))
+			return node_err(item, err, "text: a list cannot name another: %.*s", SV_ARG(texts->v[i]));
+		if (!add_words(l, list->words, texts->v[i], "text", item, err))
 			return false;
 	}
+	list->told.n = texts->n;
+	list->told.values = keep_texts(l, texts);
+	list->told.lines = lines;
 	return true;
 }
 
-/* Is the name free? In an earlier directory it is the operator's own, and this one is passed over. */
-static bool take_name(struct loader *l, struct map *map, const struct node *node, struct sv name, struct named **named_r, struct err *err)
+/* Is the name free? In an earlier directory it is the operator's own, and this one is passed over: *list_r is NULL. */
+static bool take_name(struct loader *l, struct map *map, const char *kind, const struct node *node, struct sv name,
+	struct named_list **list_r, struct err *err)
 {
-	const struct named *other = map_get(map, name);
+	struct ruleset *set = l->set;
+	struct named_list *other = map_get(map, name);
 
-	*named_r = NULL;
+	*list_r = NULL;
 	if (other && other->directory == l->directory)
-		return node_err(node, err, "the name \"%.*s\" is taken at %s:%u; choose another", SV_ARG(name), other->file, other->line);
+		return node_err(node, err, "the name \"%s\" is taken at %s:%u; choose another", other->told.name, other->told.file,
+			other->told.line);
+	if (other && !other->told.replaced_file) {
+		other->told.replaced_file = l->file;
+		other->told.replaced_line = node_line(node);
+	}
 	if (other)
 		return true;
-	*named_r = arena_alloc(&l->arena, sizeof **named_r);
-	**named_r = (struct named){ .directory = l->directory, .file = l->file, .line = node_line(node) };
-	map_put(map, arena_dup(&l->arena, name), *named_r);
+	struct named_list *list = *list_r = arena_alloc(&set->arena, sizeof *list);
+	*list = (struct named_list){ .directory = l->directory,
+		.told = { .kind = kind, .name = keep(l, name.p), .file = l->file, .line = node_line(node) } };
+	map_put(map, sv_of(list->told.name), list);
+	set->lists = grown(set->lists, set->n_lists, &set->lists_size, sizeof(struct named_list *));
+	set->lists[set->n_lists++] = list;
 	return true;
 }
 
@@ -485,15 +494,15 @@ static bool read_words(struct loader *l, const struct node *node, struct err *er
 {
 	struct texts texts;
 	struct sv name;
-	struct named *named;
+	struct named_list *list;
 
 	if (!read_named(node, "words", "text", &name, &texts, err))
 		return false;
 	if (!is_name(name))
 		return node_err(node, err, "words: name: write at most %d small letters, digits, dots and hyphens", RULE_ID_MAX);
-	if (!take_name(l, &l->words, node, name, &named, err))
+	if (!take_name(l, &l->set->words_by_name, "words", node, name, &list, err))
 		return false;
-	return !named || read_list(l, node, &texts, &named->list, err);
+	return !list || read_list(l, node, &texts, list, err);
 }
 
 static bool read_provider(struct loader *l, const struct node *node, struct err *err)
@@ -530,21 +539,21 @@ static bool read_blocklist(struct loader *l, const struct node *node, struct err
 	struct ruleset *set = l->set;
 	struct texts texts;
 	struct sv name;
-	struct named *named;
+	struct named_list *list;
 
 	if (!read_named(node, "blocklists", "text", &name, &texts, err))
 		return false;
 	const struct node *url = node_get(node, "url");
 	if (url && node_type(url) != NODE_STRING)
 		return node_err(url, err, "url: write a string");
-	if (!take_name(l, &l->blocklists, node, name, &named, err))
+	if (!take_name(l, &l->blocklists, "blocklists", node, name, &list, err))
 		return false;
-	if (!named)
+	if (!list)
 		return true;
-	if (!read_list(l, node, &texts, &named->list, err))
+	if (!read_list(l, node, &texts, list, err))
 		return false;
 	set->blocklists = grown(set->blocklists, set->n_blocklists, &set->blocklists_size, sizeof *set->blocklists);
-	set->blocklists[set->n_blocklists++] = (struct named_blocklist){ { keep(l, name.p), url ? keep(l, node_string(url)) : NULL }, named->list };
+	set->blocklists[set->n_blocklists++] = (struct named_blocklist){ { list->told.name, url ? keep(l, node_string(url)) : NULL }, list->words };
 	return true;
 }
 
@@ -637,9 +646,9 @@ static bool read_directory(struct loader *l, const char *directory, struct err *
 static bool resolve(struct loader *l, struct err *err)
 {
 	for (struct reference *r = l->word_names; r; r = r->next) {
-		const struct named *named = map_get(&l->words, r->name);
-		*r->list = named ? named->list : NULL;
-		if (!named)
+		const struct named_list *list = map_get(&l->set->words_by_name, r->name);
+		*r->list = list ? list->words : NULL;
+		if (!list)
 			return reference_err(r, err, "there are no words of the name", "write words = ( { name = \"...\"; text = [ ... ]; } ); in a rule file");
 	}
 	for (struct reference *r = l->used_providers; r; r = r->next)
@@ -671,7 +680,6 @@ static struct ruleset *finish(struct loader *l, bool ok, struct err *err)
 		ruleset_index(l->set);
 	else
 		ruleset_free(l->set);
-	map_free(&l->words);
 	map_free(&l->blocklists);
 	map_free(&l->provider_names);
 	arena_free(&l->arena);
@@ -706,8 +714,10 @@ void ruleset_free(struct ruleset *set)
 		pattern_free(set->words[i].pattern);
 	free(set->words);
 	free(set->blocklists);
+	free(set->lists);
 	free(set->rules);
 	map_free(&set->ids);
+	map_free(&set->words_by_name);
 	map_free(&set->providers);
 	prefilter_free(set->prefilter);
 	memo_free(set->memo);

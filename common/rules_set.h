@@ -65,6 +65,13 @@ struct named_blocklist {
 	struct word_list *words;
 };
 
+/* A named list as it was written, and ready to be asked. */
+struct named_list {
+	struct rule_list told;
+	struct word_list *words;
+	size_t directory;
+};
+
 /* An address that was hidden: where in the text it ends, and how much longer it was. */
 struct hidden {
 	size_t end;
@@ -77,6 +84,9 @@ struct hidden {
 struct ruleset {
 	struct arena arena;
 	struct map ids, providers; /* of an id: struct compiled; of a suffix in small letters: struct provider_suffix */
+	struct map words_by_name;  /* struct named_list */
+	struct named_list **lists; /* also those of block lists */
+	size_t n_lists, lists_size;
 	struct compiled **rules;
 	size_t n, size;
 	struct rule_word *words;

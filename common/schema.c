@@ -106,7 +106,15 @@ size_t schema_entry_fields(struct arena *arena, const struct entry *e, struct sv
 	return n / 2;
 }
 
+/* Times, and counts, which no mail server reaches either: what is greater is damaged. */
 static int64_t number_of(struct sv value)
+{
+	uint64_t v;
+
+	return sv_u64(value, INT64_MAX, &v) ? (int64_t)(v < STATE_TIME_MAX_S ? v : STATE_TIME_MAX_S) : 0;
+}
+
+static int64_t revision_of(struct sv value)
 {
 	uint64_t v;
 
@@ -136,7 +144,72 @@ void schema_entry_set(struct entry *e, struct sv field, struct sv value)
 		if (fields[i].type == FIELD_TEXT)
 			*(struct sv *)to = value;
 		else
-			*(int64_t *)to = number_of(value);
+			*(int64_t *)to = sv_eq(field, SV("revision")) ? revision_of(value) : number_of(value);
+	}
+}
+
+/* ---- packed ---- */
+
+static bool must_escape(char c)
+{
+	return (c >= 0 && c <= ' ') || c == '%' || c == 0x7f;
+}
+
+struct sv schema_pack_entry(struct arena *arena, const struct entry *e)
+{
+	struct sv v[2 * SCHEMA_ENTRY_FIELDS];
+	size_t n = 2 * schema_entry_fields(arena, e, v), room = 1;
+
+	if (entry_is_empty(e))
+		return sv_make("", 0);
+	for (size_t i = 0; i < n; i++)
+		room += 3 * v[i].n + 1;
+	struct buf b = { arena_alloc(arena, room), 0, room, false };
+	for (size_t i = 0; i < n; i += 2) {
+		if (sv_eq(v[i], SV("revision")) || sv_eq(v[i], SV("token")))
+			continue;
+		if (b.n)
+			buf_add_char(&b, ' ');
+		buf_add(&b, v[i]);
+		buf_add_char(&b, '=');
+		for (size_t j = 0; j < v[i + 1].n; j++) {
+			if (must_escape(v[i + 1].p[j]))
+				buf_addf(&b, "%%%02X", (unsigned char)v[i + 1].p[j]);
+			else
+				buf_add_char(&b, v[i + 1].p[j]);
+		}
+	}
+	return buf_sv(&b);
+}
+
+static int hex_digit(char c)
+{
+	c = sv_lower(c);
+	return sv_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
+}
+
+static struct sv unescape(struct arena *arena, struct sv s)
+{
+	char *to = arena_alloc(arena, s.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '%' && i + 2 < s.n) {
+			to[n++] = (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2]));
+			i += 2;
+		} else {
+			to[n++] = s.p[i];
+		}
+	}
+	return sv_make(to, n);
+}
+
+void schema_unpack_entry(struct arena *arena, struct sv packed, struct entry *e)
+{
+	*e = (struct entry){ 0 };
+	while (packed.n) {
+		struct sv value = sv_cut(&packed, ' '), name = sv_cut(&value, '=');
+		schema_entry_set(e, name, unescape(arena, value));
 	}
 }
 

@@ -54,6 +54,11 @@ size_t schema_entry_fields(struct arena *arena, const struct entry *entry, struc
  * ignored: a newer program may have written more. Strings stay borrowed. */
 void schema_entry_set(struct entry *entry, struct sv field, struct sv value);
 
+/* All fields but revision and token on one line, "status=soft reason=mailbox.full text=552%20full";
+ * blanks, controls and % are %XX. Empty when there is nothing to tell. Back: strings in the arena. */
+struct sv schema_pack_entry(struct arena *arena, const struct entry *entry);
+void schema_unpack_entry(struct arena *arena, struct sv packed, struct entry *entry_r);
+
 /* "<category>|<rule>|<message>|<first>" and back */
 struct sv schema_window_member(struct arena *arena, const struct occurrence *occurrence);
 bool schema_window_parse(struct sv member, int64_t last_s, struct occurrence *occurrence_r) NIXIE_MUST_CHECK;

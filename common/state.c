@@ -50,15 +50,25 @@ static bool term_is_over(const struct entry *entry, int64_t now_s)
 	return entry->until_s != 0 && now_s >= entry->until_s;
 }
 
+bool entry_by_failures(const struct entry *entry)
+{
+	return entry->origin == ORIGIN_LOG || entry->origin == ORIGIN_DSN;
+}
+
 static bool has_parole(const struct entry *entry)
 {
-	return (entry->status == STATUS_HARD || entry->status == STATUS_HELD) && entry->origin != ORIGIN_MANUAL;
+	return (entry->status == STATUS_HARD || entry->status == STATUS_HELD) && entry_by_failures(entry);
+}
+
+/* One message is out. A stamp from a clock that was ahead holds nobody up. */
+static bool is_out(const struct entry *entry, int64_t now_s)
+{
+	return entry->parole_s != 0 && entry->parole_s <= now_s + STATE_CLOCK_SLACK_S && now_s - entry->parole_s < STATE_PAROLE_S;
 }
 
 bool entry_awaits_parole(const struct entry *entry, int64_t now_s)
 {
-	return has_parole(entry) && term_is_over(entry, now_s) &&
-		(entry->parole_s == 0 || now_s >= entry->parole_s + STATE_PAROLE_S);
+	return has_parole(entry) && term_is_over(entry, now_s) && !is_out(entry, now_s);
 }
 
 bool entry_suppressed(const struct entry *entry, int64_t now_s)
@@ -69,7 +79,7 @@ bool entry_suppressed(const struct entry *entry, int64_t now_s)
 	case STATUS_COMPLAINT:
 	case STATUS_MANUAL:
 		/* after a term: while one message is out on parole the others wait for its fate */
-		return !term_is_over(entry, now_s) || (has_parole(entry) && entry->parole_s && now_s < entry->parole_s + STATE_PAROLE_S);
+		return !term_is_over(entry, now_s) || (has_parole(entry) && is_out(entry, now_s));
 	case STATUS_NONE:
 	case STATUS_SOFT:
 	case STATUS_ALLOW:

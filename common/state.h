@@ -56,12 +56,19 @@ bool origin_by_name(struct sv name, enum origin *origin_r) NIXIE_MUST_CHECK;
 
 /* A message that was let through on parole and never heard of again: after so long another may try. */
 #define STATE_PAROLE_S (INT64_C(2) * 86400)
+/* How far the clocks of two hosts may be apart. */
+#define STATE_CLOCK_SLACK_S 300
+/* The end of the year 9999: no time is later. */
+#define STATE_TIME_MAX_S INT64_C(253402300799)
 
 /* Nothing is known: it is not stored. */
 bool entry_is_empty(const struct entry *entry);
 
 /* Forgets all but its revision, and what holds for some senders only. */
 void entry_clear(struct entry *entry);
+
+/* Did failures make it, and not a person or a program? */
+bool entry_by_failures(const struct entry *entry);
 
 /* Would mail be refused at this moment? */
 bool entry_suppressed(const struct entry *entry, int64_t now_s);

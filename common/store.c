@@ -2,6 +2,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "schema.h"
 #include "store_ops.h"
 
 void transaction_begin(struct transaction *t, struct arena *arena)
@@ -87,12 +88,13 @@ void transaction_unclassified(struct transaction *t, int64_t time_s, struct sv t
 	u->delta++;
 }
 
-void account_transition(struct transaction *t, struct account *account, enum status from, struct sv why, int64_t time_s)
+void account_transition(struct transaction *t, struct account *account, const struct entry *before, struct sv why, int64_t time_s)
 {
 	struct transition *step = arena_alloc(t->arena, sizeof *step);
 
-	*step = (struct transition){ .from = from, .to = account->entry.status, .reason = account->entry.reason,
-		.rule = account->entry.rule, .why = arena_dup(t->arena, why), .time_s = time_s };
+	*step = (struct transition){ .from = before->status, .to = account->entry.status, .reason = account->entry.reason,
+		.rule = account->entry.rule, .remote = account->entry.remote, .why = arena_dup(t->arena, why), .time_s = time_s,
+		.before = schema_pack_entry(t->arena, before) };
 	if (account->last_transition)
 		account->last_transition->next = step;
 	else
@@ -161,4 +163,9 @@ enum store_result store_journal_entry(struct store *store, const char *id, store
 	void *arg, struct err *err)
 {
 	return store->ops->journal_entry(store, id, callback, arg, err);
+}
+
+enum store_result store_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->journal(store, callback, arg, err);
 }

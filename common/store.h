@@ -33,7 +33,8 @@ struct transition {
 	int64_t number; /* of the transaction's, from 1 */
 	enum status from, to;
 	enum category reason;
-	struct sv rule, why, scope; /* scope: empty, or the one that it is about */
+	struct sv rule, remote, why, scope; /* scope: empty, or the one that it is about */
+	struct sv before;           /* the entry as it was, packed (schema.h); empty: there was none */
 	int64_t time_s;
 };
 
@@ -48,7 +49,7 @@ struct account {
 	struct sv key;          /* of the address */
 	struct entry entry;     /* status none: not stored */
 	struct window *window;
-	int64_t revision;       /* as it was loaded */
+	struct sv revision;     /* as it was loaded, byte by byte: also a damaged one can be replaced */
 	bool needs_window;      /* ask for it in the first round trip */
 	bool loaded, changed, window_changed;
 	bool was_suppressed;    /* in the index when loaded */
@@ -120,7 +121,7 @@ void transaction_begin(struct transaction *t, struct arena *arena);
 void transaction_free(struct transaction *t);
 
 /* Marks the account changed and notes the step for the journal. */
-void account_transition(struct transaction *t, struct account *account, enum status from,
+void account_transition(struct transaction *t, struct account *account, const struct entry *before,
 	struct sv why, int64_t time_s);
 
 /* ---- stores ---- */
@@ -168,6 +169,32 @@ typedef void store_field_callback(void *arg, struct sv field, struct sv value);
 enum store_result store_journal_entry(struct store *store, const char *id, store_field_callback *callback,
 	void *arg, struct err *err) NIXIE_MUST_CHECK;
 
+/* A change of a status, as it was written. */
+struct journal_entry {
+	struct sv id, address, why, by, batch, rule, remote, scope, before;
+	enum status from, to;
+	enum category reason;
+	int64_t time_s; /* of the event */
+};
+
+/* The whole journal, in the order in which it was written. */
+typedef void store_journal_callback(void *arg, const struct journal_entry *entry);
+enum store_result store_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
+
+/* ---- what nixie doctor asks (Redis only); writes nothing ---- */
+
+/* What the server tells of itself, under its own names; "config." and "meta." before some of them.
+ * Of ours are: reply-us, ahead-ms (its clock), no-info, no-config, no-meta, no-lua, no-writes (why it does
+ * not), forbidden-command, forbidden-key and wrong-type (each several times). */
+typedef void store_fact_callback(void *arg, struct sv name, struct sv value);
+enum store_result store_facts(const struct config *config, store_fact_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
+
+/* The sources that are on record: first of those named, then of all others that are found within some seconds.
+ * Of a position: source, path, device, inode, offset, time. updated_s: when it was written. */
+typedef void store_source_callback(void *arg, const struct position *position, int64_t updated_s);
+enum store_result store_sources(const struct config *config, size_t n, const struct sv *names, store_source_callback *callback,
+	void *arg, struct err *err) NIXIE_MUST_CHECK;
+
 /* ---- from an event loop (Redis only) ---- */
 
 typedef void store_lookup_callback(void *arg, enum store_result result, const struct entry *entry, const struct entry *domain);
@@ -177,10 +204,13 @@ typedef void store_lookup_callback(void *arg, enum store_result result, const st
 void store_lookup(struct store *store, struct sv address, store_lookup_callback *callback, void *arg);
 
 /* May this message pass, after the term of the entry? Of all that ask, exactly one may; `who`
- * is the message, which may ask again. Not granted when the store does not answer. */
-typedef void store_parole_callback(void *arg, bool granted);
+ * is the message, which may ask again. STORE_OK with granted; STORE_CONFLICT: the entry has
+ * changed, look it up again; else the store does not tell. */
+typedef void store_parole_callback(void *arg, enum store_result result, bool granted);
 void store_parole(struct store *store, struct sv address, const struct entry *entry, int64_t now_s, struct sv who,
 	store_parole_callback *callback, void *arg);
+/* The message does not come after all: another may. until_s: of the entry that it was granted on. */
+void store_parole_back(struct store *store, struct sv address, int64_t until_s, struct sv who);
 
 int store_fd(const struct store *store);
 short store_events(const struct store *store);

@@ -36,7 +36,7 @@ static struct memory *memory_of(struct store *store)
 
 /* ---- packing ---- */
 
-static struct sv *const *entry_strings(struct entry *e, struct sv *v[6])
+static struct sv *const *entry_strings(struct entry *e, struct sv *v[8])
 {
 	v[0] = &e->rule;
 	v[1] = &e->text;
@@ -44,6 +44,8 @@ static struct sv *const *entry_strings(struct entry *e, struct sv *v[6])
 	v[3] = &e->by;
 	v[4] = &e->batch;
 	v[5] = &e->token;
+	v[6] = &e->parole_by;
+	v[7] = &e->scopes;
 	return v;
 }
 
@@ -58,11 +60,11 @@ static void move_string(struct sv *s, char **to)
 static struct stored_account *pack(const struct account *a)
 {
 	struct entry e = a->entry;
-	struct sv *v[6];
+	struct sv *v[8];
 	size_t n = a->key.n, windows = a->window ? a->window->n : 0;
 
 	entry_strings(&e, v);
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < 8; i++)
 		n += v[i]->n;
 	for (size_t i = 0; i < windows; i++)
 		n += a->window->v[i].rule.n + a->window->v[i].message.n;
@@ -73,7 +75,7 @@ static struct stored_account *pack(const struct account *a)
 	s->key_n = a->key.n;
 	s->entry = e;
 	entry_strings(&s->entry, v);
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < 8; i++)
 		move_string(v[i], &to);
 	s->n_window = windows;
 	if (windows)
@@ -148,7 +150,7 @@ static enum store_result memory_load(struct store *store, struct transaction *t,
 			continue;
 		/* borrowed from the store: nothing is replaced before the commit */
 		a->entry = s->entry;
-		a->revision = s->entry.revision;
+		a->revision = SV("");
 		a->window->n = s->n_window;
 		if (s->n_window)
 			memcpy(a->window->v, s->window, s->n_window * sizeof *s->window);
@@ -303,6 +305,12 @@ static enum store_result memory_journal_entry(struct store *store, const char *i
 	return STORE_ABSENT;
 }
 
+static enum store_result memory_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)callback, (void)arg, (void)err;
+	return STORE_OK; /* none is kept */
+}
+
 static void memory_free(struct store *store)
 {
 	struct memory *m = memory_of(store);
@@ -323,7 +331,7 @@ static void memory_free(struct store *store)
 static const struct store_ops memory_ops = {
 	.free = memory_free, .load = memory_load, .commit = memory_commit, .position = memory_position,
 	.counts = memory_counts, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
-	.journal_entry = memory_journal_entry,
+	.journal_entry = memory_journal_entry, .journal = memory_journal,
 };
 
 struct store *store_memory(void)

@@ -20,6 +20,7 @@ struct store_ops {
 		struct entry *entry_r, struct err *err);
 	enum store_result (*journal_entry)(struct store *store, const char *id, store_field_callback *callback,
 		void *arg, struct err *err);
+	enum store_result (*journal)(struct store *store, store_journal_callback *callback, void *arg, struct err *err);
 };
 
 struct store {

@@ -146,10 +146,13 @@ void on_entry(void *arg, const struct value *reply)
 	if (!outcome_take_key(one->load->s, &one->load->outcome, reply, KEY_ADDRESS, a->key))
 		return;
 	a->entry = (struct entry){ 0 };
-	for (size_t i = 0; i + 1 < value_count(reply); i += 2)
-		schema_entry_set(&a->entry, arena_dup(arena, value_text(value_at(reply, i))),
-			arena_dup(arena, value_text(value_at(reply, i + 1))));
-	a->revision = a->entry.revision;
+	a->revision = SV("0");
+	for (size_t i = 0; i + 1 < value_count(reply); i += 2) {
+		struct sv name = arena_dup(arena, value_text(value_at(reply, i))), value = arena_dup(arena, value_text(value_at(reply, i + 1)));
+		schema_entry_set(&a->entry, name, value);
+		if (sv_eq(name, SV("revision")))
+			a->revision = value;
+	}
 	a->was_suppressed = entry_suppressed(&a->entry, 0);
 }
 
@@ -377,22 +380,40 @@ struct parole {
 static void on_parole(void *arg_, const struct value *reply)
 {
 	struct parole *p = arg_;
+	enum store_result result = !reply ? STORE_UNREACHABLE : value_type(reply) != VALUE_NUMBER ? STORE_REFUSED :
+		value_number(reply) == 2 ? STORE_CONFLICT : STORE_OK;
 
-	p->callback(p->arg, reply && value_type(reply) == VALUE_NUMBER && value_number(reply) == 1);
+	p->callback(p->arg, result, result == STORE_OK && value_number(reply) == 1);
 	free(p);
+}
+
+static void ask_parole(struct redis_store *s, struct sv address, int64_t until_s, int64_t now_s, struct sv who, struct sv what,
+	redis_callback *callback, void *arg_)
+{
+	struct sv argv[] = { SV("EVAL"), sv_of(nixie_parole_lua), SV("1"), entry_key_of(s, address),
+		schema_number(&s->scratch, until_s), schema_number(&s->scratch, now_s), schema_number(&s->scratch, STATE_PAROLE_S),
+		schema_number(&s->scratch, STATE_CLOCK_SLACK_S), who, schema_number(&s->scratch, store_new_revision()), what };
+
+	command(s, sizeof argv / sizeof *argv, argv, callback, arg_);
 }
 
 void store_parole(struct store *store, struct sv address, const struct entry *entry, int64_t now_s, struct sv who,
 	store_parole_callback *callback, void *arg_)
 {
-	struct redis_store *s = redis_of(store);
 	struct parole *p = xalloc(sizeof *p);
 
 	*p = (struct parole){ callback, arg_ };
-	struct sv argv[] = { SV("EVAL"), sv_of(nixie_parole_lua), SV("1"), entry_key_of(s, address),
-		schema_number(&s->scratch, entry->until_s), schema_number(&s->scratch, now_s),
-		schema_number(&s->scratch, STATE_PAROLE_S), who, schema_number(&s->scratch, store_new_revision()) };
-	command(s, sizeof argv / sizeof *argv, argv, on_parole, p);
+	ask_parole(redis_of(store), address, entry->until_s, now_s, who, SV("take"), on_parole, p);
+}
+
+static void on_given_back(void *arg_, const struct value *reply)
+{
+	(void)arg_, (void)reply; /* else it is free again after STATE_PAROLE_S */
+}
+
+void store_parole_back(struct store *store, struct sv address, int64_t until_s, struct sv who)
+{
+	ask_parole(redis_of(store), address, until_s, 0, who, SV("give-back"), on_given_back, NULL);
 }
 
 int store_fd(const struct store *store)
@@ -445,7 +466,7 @@ static void redis_store_free(struct store *store)
 static const struct store_ops redis_ops = {
 	.free = redis_store_free, .load = redis_load, .commit = redis_commit, .position = redis_position,
 	.counts = redis_counts, .unclassified = redis_unclassified, .histories = redis_histories, .suppressed = redis_suppressed, .entry = redis_entry,
-	.journal_entry = redis_journal_entry,
+	.journal_entry = redis_journal_entry, .journal = redis_journal,
 };
 
 struct store *store_redis(const struct config *config)

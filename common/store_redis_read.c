@@ -14,6 +14,8 @@ struct reading {
 	store_field_callback *on_field;
 	store_unclassified_callback *on_unclassified;
 	store_bounce_callback *on_bounce;
+	store_journal_callback *on_step;
+	char last_id[64];
 	void *arg;
 	struct map examples; /* of a month, by text */
 	struct sv cursor;
@@ -391,4 +393,62 @@ enum store_result redis_journal_entry(struct store *store, const char *id, store
 	struct sv argv[] = { SV("XRANGE"), key_of(s, KEY_JOURNAL, SV("")), sv_of(id), sv_of(id) };
 	command(s, 4, argv, on_journal, &r);
 	return finish_reading(s, &r);
+}
+
+static void journal_field(struct journal_entry *e, struct sv field, struct sv value)
+{
+	struct { const char *name; struct sv *text; } texts[] = {
+		{ "address", &e->address }, { "why", &e->why }, { "by", &e->by }, { "batch", &e->batch }, { "rule", &e->rule },
+		{ "remote", &e->remote }, { "scope", &e->scope }, { "before", &e->before },
+	};
+	uint64_t n;
+	bool ok = true; /* what a newer program wrote: the default stays */
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		if (sv_eq(field, sv_of(texts[i].name)))
+			*texts[i].text = value;
+	if (sv_eq(field, SV("from")))
+		ok = status_by_name(value, &e->from);
+	else if (sv_eq(field, SV("to")))
+		ok = status_by_name(value, &e->to);
+	else if (sv_eq(field, SV("reason")))
+		ok = category_by_name(value, &e->reason);
+	else if (sv_eq(field, SV("time")) && sv_u64(value, INT64_MAX, &n))
+		e->time_s = (int64_t)n;
+	(void)ok;
+}
+
+static void on_steps(void *arg_, const struct value *reply)
+{
+	struct reading *r = arg_;
+
+	r->n_names = 0;
+	if (!outcome_take(&r->load.outcome, reply))
+		return;
+	r->n_names = value_count(reply);
+	for (size_t i = 0; i < r->n_names; i++) {
+		const struct value *one = value_at(reply, i), *pairs = value_count(one) > 1 ? value_at(one, 1) : NULL;
+		struct journal_entry e = { .id = value_count(one) ? value_text(value_at(one, 0)) : sv_make("", 0) };
+		for (size_t j = 0; pairs && j + 1 < value_count(pairs); j += 2)
+			journal_field(&e, value_text(value_at(pairs, j)), value_text(value_at(pairs, j + 1)));
+		(void)snprintf(r->last_id, sizeof r->last_id, "(%.*s", SV_ARG(sv_head(e.id, 48)));
+		r->on_step(r->arg, &e);
+	}
+}
+
+enum store_result redis_journal(struct store *store, store_journal_callback *callback, void *arg_, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .on_step = callback, .arg = arg_, .last_id = "-" };
+	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
+
+	do {
+		struct sv argv[] = { SV("XRANGE"), key_of(s, KEY_JOURNAL, SV("")), sv_of(r.last_id), SV("+"), SV("COUNT"), SV("1000") };
+		r.n_names = 0;
+		if (result == STORE_OK) {
+			command(s, 6, argv, on_steps, &r);
+			result = finish_reading(s, &r);
+		}
+	} while (result == STORE_OK && r.n_names == PAGE);
+	return result;
 }

@@ -32,6 +32,11 @@ void term_clean(FILE *stream, struct sv text)
 	(void)fwrite(b.p, 1, b.n, stream);
 }
 
+const char *term_plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 void term_bar(FILE *stream, uint64_t value, uint64_t total, int width)
 {
 	bool blocks = isatty(fileno(stream));

@@ -17,6 +17,9 @@ const char *term_colour(FILE *stream, enum colour colour);
 /* Bytes from outside, made harmless (buf_add_clean), to the stream. */
 void term_clean(FILE *stream, struct sv text);
 
+/* "" for one, "s" for any other number. */
+const char *term_plural(uint64_t n);
+
 /* A bar of `width` cells for value of total, in UTF-8 blocks on terminals, '#' elsewhere. */
 void term_bar(FILE *stream, uint64_t value, uint64_t total, int width);
 

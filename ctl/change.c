@@ -29,7 +29,7 @@ struct change {
 	const char *scope_text;
 };
 
-static struct sv who(void)
+struct sv verb_who(void)
 {
 	static char name[64];
 	const char *sudo = getenv("SUDO_USER");
@@ -102,6 +102,7 @@ static int change_scope(struct transaction *t, const struct change *change, stru
 		log_error("%.*s: nothing is set for %s", SV_ARG(a->key), change->scope_text);
 		return EXIT_NOT_FOUND;
 	}
+	struct entry before = a->entry;
 	*before_r = s.status;
 	if (change->to == STATUS_NONE && !change->force) {
 		log_error("%.*s is protected (%s, %s): somebody asked not to get this mail; --force does it all the same",
@@ -115,7 +116,8 @@ static int change_scope(struct transaction *t, const struct change *change, stru
 		log_error("%.*s: %d scopes are set already; suppress it for all instead", SV_ARG(a->key), SCOPES_MAX);
 		return EXIT_USAGE;
 	}
-	account_transition(t, a, *before_r, change->reason ? sv_of(change->reason) : sv_of(change->verb), now_s);
+	account_transition(t, a, &before, change->reason ? sv_of(change->reason) : sv_of(change->verb), now_s);
+	a->last_transition->from = *before_r;
 	a->last_transition->to = change->to;
 	a->last_transition->scope = sv_of(change->scope_text);
 	return EXIT_OK;
@@ -124,7 +126,8 @@ static int change_scope(struct transaction *t, const struct change *change, stru
 static void make_entry(struct transaction *t, const struct change *change, struct account *a)
 {
 	int64_t now_s = clock_now_s();
-	enum status before = a->entry.status;
+	struct entry was = a->entry;
+	enum status before = was.status;
 
 	a->entry.parole_s = 0;
 	a->entry.parole_by = sv_make("", 0);
@@ -148,7 +151,7 @@ static void make_entry(struct transaction *t, const struct change *change, struc
 		if (change->reason)
 			a->entry.text = sv_head(sv_of(change->reason), STATE_TEXT_MAX);
 	}
-	account_transition(t, a, before, change->reason ? sv_of(change->reason) : sv_of(change->verb), now_s);
+	account_transition(t, a, &was, change->reason ? sv_of(change->reason) : sv_of(change->verb), now_s);
 }
 
 static int change_one(struct ctl *ctl, const struct change *change, const char *text)
@@ -238,7 +241,7 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 		log_error("name an address: nixie %s user@example.com", change->verb);
 		return EXIT_USAGE;
 	}
-	change->by = who();
+	change->by = verb_who();
 	for (int i = optind; i < argc; i++) { /* all or none: a typing error changes nothing */
 		struct address address;
 		if (!verb_address(ctl, argv[i], &address))

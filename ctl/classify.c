@@ -54,13 +54,17 @@ static void print_json(const struct ruleset *rules, struct sv relay, const struc
 int verb_classify(struct ctl *ctl, int argc, char **argv)
 {
 	int code;
-	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "classify [--rules DIR] [--json] <REPLIES", NULL, NULL, &code);
+	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "classify [--rules DIR] [--json] <REPLIES", NULL, &code);
 	char *bytes = NULL;
 	size_t size = 0;
 	ssize_t n;
 
 	if (!rules)
 		return code;
+	if (!verb_no_arguments(argc, argv)) {
+		ruleset_free(rules);
+		return EXIT_USAGE;
+	}
 	struct reply *reply = xalloc(sizeof *reply);
 	while ((n = getline(&bytes, &size, stdin)) > 0) {
 		struct sv relay = sv_make(bytes, (size_t)n);

@@ -106,6 +106,41 @@ static int explain_log_line(struct explain *x)
 	return EXIT_OK;
 }
 
+/* ---- a log line of Exim's ---- */
+
+static bool is_letters(struct sv text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (!sv_is_alnum(text.p[i]))
+			return false;
+	return text.n > 0;
+}
+
+/* "1tDxyz-0000AB-CD", or since Exim 4.97 "1tDxyz-00000000ABC-CDEF" */
+static bool is_exim_id(struct sv word)
+{
+	struct sv rest = word, first = sv_cut(&rest, '-'), second = sv_cut(&rest, '-');
+
+	return first.n == 6 && ((second.n == 6 && rest.n == 2) || (second.n == 11 && rest.n == 4)) &&
+		is_letters(first) && is_letters(second) && is_letters(rest);
+}
+
+/* An id, and a mark behind it that tells what became of a recipient or of the message. */
+static bool is_exim_line(struct sv input)
+{
+	static const struct sv marks[] = { { "=>", 2 }, { "->", 2 }, { "**", 2 }, { "==", 2 }, { "<=", 2 } };
+	bool id = false;
+
+	while (input.n) {
+		struct sv word = sv_cut(&input, ' ');
+		for (size_t i = 0; id && i < sizeof marks / sizeof *marks; i++)
+			if (sv_eq(word, marks[i]))
+				return true;
+		id = is_exim_id(word);
+	}
+	return false;
+}
+
 /* ---- an address ---- */
 
 static bool is_address(const struct ctl *ctl, struct sv input, struct address *address_r)
@@ -158,6 +193,11 @@ static int explain_one(struct explain *x, const char *argument)
 
 	if (is_address(x->ctl, input, &address))
 		return explain_address(x, address_key(&address));
+	if (is_exim_line(input)) {
+		log_error("this is a line of Exim's log, which is not read yet; give the server's reply alone: "
+			"nixie explain '550 5.1.1 no such user'");
+		return EXIT_NOT_FOUND;
+	}
 	if (take_log_line(x, input))
 		return explain_log_line(x);
 	return explain_reply(x, input);
@@ -182,7 +222,7 @@ int verb_explain(struct ctl *ctl, int argc, char **argv)
 {
 	int code;
 	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "explain [--rules DIR] [--json] REPLY | LOG-LINE | ADDRESS ...",
-		NULL, NULL, &code);
+		NULL, &code);
 
 	if (!rules)
 		return code;

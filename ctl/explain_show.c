@@ -13,7 +13,7 @@
 
 static const char *by_digit(int digit)
 {
-	return digit == 5 ? "hard" : digit == 4 ? "soft" : "nothing";
+	return digit == 5 ? "hard" : digit == 4 ? "soft" : NULL;
 }
 
 const char *explain_by_code(const struct reply *r)
@@ -34,7 +34,7 @@ const char *explain_by_status(const struct reply *r)
 			return table[i].hard ? "hard" : "soft";
 	if (r->enhanced.class_ && (r->enhanced.subject == 4 || r->enhanced.subject == 7))
 		return "soft"; /* the network, and policy */
-	return by_digit(r->enhanced.class_ ? r->enhanced.class_ : r->code / 100);
+	return by_digit(r->enhanced.class_);
 }
 
 bool explain_same_as_stored(const struct explained *e)
@@ -184,6 +184,11 @@ static void show_next(const struct explained *e)
 	}
 }
 
+static const char *or_nothing(const char *said)
+{
+	return said ? said : "nothing";
+}
+
 static void show_reply(const struct explained *e)
 {
 	const struct reply *r = e->failure.reply;
@@ -196,8 +201,8 @@ static void show_reply(const struct explained *e)
 	if (r->code)
 		(void)printf("  %-10s %d\n", "code", r->code);
 	field_text("enhanced", sv_of(enhanced));
-	field_text("by code", sv_of(explain_by_code(r)));
-	field_text("by status", sv_of(explain_by_status(r)));
+	field_text("by code", sv_of(or_nothing(explain_by_code(r))));
+	field_text("by status", sv_of(or_nothing(explain_by_status(r))));
 	if (r->phase != PHASE_NONE)
 		field_text("phase", sv_of(phase_name(r->phase)));
 	field_text("said by", r->remote ? SV("server") : SV("mta"));
@@ -294,8 +299,8 @@ static void json_reply(struct json *j, const struct explained *e)
 	if (retry_s >= 0)
 		json_number(j, "retry-after", retry_s);
 	json_text(j, "words", r->words);
-	json_text(j, "by-code", sv_of(explain_by_code(r)));
-	json_text(j, "by-status", sv_of(explain_by_status(r)));
+	json_some(j, "by-code", sv_of(explain_by_code(r)));
+	json_some(j, "by-status", sv_of(explain_by_status(r)));
 }
 
 static void json_stored(struct json *j, const struct explained *e)

@@ -22,9 +22,9 @@ struct explained {
 	struct sv address;
 };
 
-/* What has only a code would say: "hard", "soft" or "nothing". */
+/* What has only a code would say: "hard" or "soft"; NULL: nothing, there is neither code nor status. */
 const char *explain_by_code(const struct reply *reply);
-/* What has a table of enhanced status codes too. */
+/* What has a table of enhanced status codes, and nothing else; NULL: nothing, there is none. */
 const char *explain_by_status(const struct reply *reply);
 
 /* Is what is stored of the address what the rules say today? */

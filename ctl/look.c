@@ -338,8 +338,15 @@ static void print_token_field(void *arg, struct sv field, struct sv value)
 {
 	struct token_fields *t = arg;
 
+	char time[CLOCK_TEXT_MAX];
+	uint64_t time_s;
+
 	if (!value.n)
 		return;
+	if (sv_eq(field, SV("time")) && sv_u64(value, INT64_MAX / CLOCK_SECOND_US, &time_s)) {
+		clock_format_us((int64_t)time_s * CLOCK_SECOND_US, time, sizeof time);
+		value = sv_of(time);
+	}
 	if (t->json) {
 		buf_add_char(t->b, t->b->n > 1 ? ',' : ' ');
 		buf_add_json(t->b, field);

@@ -6,43 +6,58 @@
 #include "store.h"
 #include "verbs.h"
 
-enum { OPTION_JSON = 1, OPTION_HELP, OPTION_RULES, OPTION_OWN };
+enum { OPTION_JSON = 1, OPTION_HELP, OPTION_RULES, OPTION_AGAINST, OPTION_OWN };
+
+/* Directories of rules, the first has the most weight. */
+struct rule_directories {
+	size_t n;
+	const char *v[CONFIG_LIST_MAX];
+};
+
+/* What options that name directories gave: the first one, or both, are options. */
+struct directory_options {
+	size_t n;
+	struct rule_directories v[2];
+};
+
+static const char *const directory_options[] = { "rules", "against" };
 
 static void add(struct option *options, size_t *n, const char *name, int has_arg, int value)
 {
 	options[(*n)++] = (struct option){ .name = name, .has_arg = has_arg, .val = value };
 }
 
-static bool take_directory(struct rule_directories *directories, const char *directory)
+static bool take_directory(struct directory_options *options, size_t which, const char *directory)
 {
+	struct rule_directories *directories = &options->v[which];
+
 	if (directories->n == CONFIG_LIST_MAX) {
-		log_error("--rules: more than %d directories", CONFIG_LIST_MAX);
+		log_error("--%s: more than %d directories", directory_options[which], CONFIG_LIST_MAX);
 		return false;
 	}
 	directories->v[directories->n++] = directory;
 	return true;
 }
 
-/* With directories, --rules is an option too. */
 static bool take_options(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
-	struct rule_directories *directories, int *code_r)
+	struct directory_options *directories, int *code_r)
 {
-	struct option options[VERB_OPTIONS_MAX + 4] = { { .name = NULL } };
+	struct option options[VERB_OPTIONS_MAX + 5] = { { .name = NULL } };
 	size_t n = 0;
 	int c;
 
 	add(options, &n, "json", no_argument, OPTION_JSON);
 	add(options, &n, "help", no_argument, OPTION_HELP);
-	if (directories)
-		add(options, &n, "rules", required_argument, OPTION_RULES);
+	for (int i = 0; directories && i < (int)directories->n; i++)
+		add(options, &n, directory_options[i], required_argument, OPTION_RULES + i);
 	for (size_t i = 0; own && own[i].name && i < VERB_OPTIONS_MAX; i++)
 		add(options, &n, own[i].name, own[i].value ? required_argument : no_argument, OPTION_OWN + (int)i);
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c == OPTION_JSON) {
 			ctl->json = true;
-		} else if (c == OPTION_RULES) {
+		} else if (c == OPTION_RULES || c == OPTION_AGAINST) {
 			*code_r = EXIT_USAGE;
-			if (!take_directory(directories, optarg))
+			if (!take_directory(directories, (size_t)(c - OPTION_RULES), optarg))
 				return false;
 		} else if (c >= OPTION_OWN && c < OPTION_OWN + VERB_OPTIONS_MAX) {
 			const struct verb_option *o = &own[c - OPTION_OWN];
@@ -66,36 +81,53 @@ bool verb_options(struct ctl *ctl, int argc, char **argv, const char *usage, con
 	return take_options(ctl, argc, argv, usage, own, NULL, code_r);
 }
 
-/* Those that cli_load_rules() reads. */
-static void of_configuration(const struct config *config, struct rule_directories *directories)
+/* The rules of the directories, or without one of the configuration. */
+static struct ruleset *load(const struct ctl *ctl, const struct rule_directories *directories, int *code_r)
 {
-	for (size_t i = 0; i < config->rules_directories.n && directories->n < CONFIG_LIST_MAX - 1; i++)
-		directories->v[directories->n++] = config->rules_directories.v[i];
-	directories->v[directories->n++] = cli_shipped_rules();
-}
-
-struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
-	struct rule_directories *directories_r, int *code_r)
-{
-	struct rule_directories directories = { 0 };
-	struct ruleset *rules;
 	struct err err;
+	struct ruleset *rules = directories->n ? ruleset_load(directories->v, directories->n, &err) : cli_load_rules(&ctl->config, &err);
 
-	if (!take_options(ctl, argc, argv, usage, own, &directories, code_r))
-		return NULL;
-	if (directories.n) {
-		rules = ruleset_load(directories.v, directories.n, &err);
-	} else {
-		rules = cli_load_rules(&ctl->config, &err);
-		of_configuration(&ctl->config, &directories);
-	}
 	if (!rules) {
 		log_fatal("%s", err.text);
 		*code_r = EXIT_CONFIG;
 	}
-	if (directories_r)
-		*directories_r = directories;
 	return rules;
+}
+
+struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
+	int *code_r)
+{
+	struct directory_options directories = { .n = 1 };
+
+	if (!take_options(ctl, argc, argv, usage, own, &directories, code_r))
+		return NULL;
+	return load(ctl, &directories.v[0], code_r);
+}
+
+bool verb_load_both(struct ctl *ctl, int argc, char **argv, const char *usage, struct ruleset **rules_r,
+	struct ruleset **against_r, int *code_r)
+{
+	struct directory_options directories = { .n = 2 };
+
+	if (!take_options(ctl, argc, argv, usage, NULL, &directories, code_r))
+		return false;
+	if (!directories.v[0].n) {
+		log_error("name the new rules: --rules DIR; with the shipped ones behind your own: --rules DIR --rules %s", cli_shipped_rules());
+		*code_r = EXIT_USAGE;
+		return false;
+	}
+	*rules_r = load(ctl, &directories.v[0], code_r);
+	*against_r = *rules_r ? load(ctl, &directories.v[1], code_r) : NULL;
+	if (*rules_r && !*against_r)
+		ruleset_free(*rules_r);
+	return *against_r != NULL;
+}
+
+bool verb_no_arguments(int argc, char **argv)
+{
+	if (optind < argc)
+		log_error("%s: there is no argument here; a directory of rules is --rules DIR", argv[optind]);
+	return optind >= argc;
 }
 
 void verb_open_store(struct ctl *ctl)

@@ -122,9 +122,15 @@ static void take_record(void *arg, const struct record *rec)
 
 static void replay_files(struct replay *r, char *const *files, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		uint64_t before = r->reader.counts.attempts;
 		if (!reader_file(&r->reader, files[i], take_record, r, true))
 			r->failed = true;
+		else if (r->reader.counts.attempts == before) {
+			log_error("%s: there is not one delivery in it; is it a log of Postfix?", files[i]);
+			r->failed = true;
+		}
+	}
 	commit(r, &r->sides[0]);
 	commit(r, &r->sides[1]);
 }
@@ -337,8 +343,9 @@ static void print_summary(const struct replay *r)
 	if (!r->ctl->json) {
 		if (r->suppressed > SHOWN_MAX || r->freed > SHOWN_MAX)
 			(void)puts("... --json lists them all");
-		(void)printf("%llu failures, %llu judged otherwise: %llu addresses more would be suppressed, %llu freed. Nothing was changed.\n",
-			(unsigned long long)r->failures, (unsigned long long)r->changed, (unsigned long long)r->suppressed, (unsigned long long)r->freed);
+		(void)printf("%llu failure%s, %llu judged otherwise: %llu more address%s would be suppressed, %llu freed. Nothing was changed.\n",
+			(unsigned long long)r->failures, term_plural(r->failures), (unsigned long long)r->changed, (unsigned long long)r->suppressed,
+			r->suppressed == 1 ? "" : "es", (unsigned long long)r->freed);
 		return;
 	}
 	json_object(&json, NULL);
@@ -350,7 +357,7 @@ static void print_summary(const struct replay *r)
 	json_end_line(&json);
 }
 
-static const char usage[] = "replay --rules DIR [--rules DIR...] [--against DIR] [--json] [FILE...]\n"
+static const char usage[] = "replay --rules DIR... [--against DIR...] [--json] [FILE...]\n"
 	"  what the rules of DIR make of logs (FILE, also .gz; - is standard input), or without FILE of the\n"
 	"  history in Redis, that the present rules, or those of --against, do not";
 
@@ -386,35 +393,18 @@ static int run(struct replay *r, char *const *files, size_t n)
 
 int verb_replay(struct ctl *ctl, int argc, char **argv)
 {
-	const char *against = NULL;
-	bool given = false;
-	const struct verb_option own[] = { { "against", &against, NULL }, { NULL, NULL, NULL } };
-	struct rule_directories directories;
-	struct err err;
+	struct ruleset *before, *after;
 	int code;
 
-	for (int i = 1; i < argc; i++)
-		given = given || sv_starts(sv_of(argv[i]), SV("--rules")) || sv_starts(sv_of(argv[i]), SV("--help")) || strcmp(argv[i], "-h") == 0;
-	if (!given) {
-		log_error("name the new rules: nixie replay --rules DIR; with shipped ones behind your own: --rules DIR --rules .../share/nixie/rules.d");
-		return EXIT_USAGE;
-	}
-	struct ruleset *after = verb_load_rules(ctl, argc, argv, usage, own, &directories, &code);
-	if (!after)
+	if (!verb_load_both(ctl, argc, argv, usage, &after, &before, &code))
 		return code;
-	struct ruleset *before = against ? ruleset_load(&against, 1, &err) : cli_load_rules(&ctl->config, &err);
-	if (before) {
-		struct replay *r = xalloc(sizeof *r);
-		r->ctl = ctl;
-		r->batch = (size_t)ctl->config.logtail_batch;
-		r->sides[0].rules = before;
-		r->sides[1].rules = after;
-		code = run(r, argv + optind, (size_t)(argc - optind));
-		free(r);
-	} else {
-		log_fatal("%s", err.text);
-		code = EXIT_CONFIG;
-	}
+	struct replay *r = xalloc(sizeof *r);
+	r->ctl = ctl;
+	r->batch = (size_t)ctl->config.logtail_batch;
+	r->sides[0].rules = before;
+	r->sides[1].rules = after;
+	code = run(r, argv + optind, (size_t)(argc - optind));
+	free(r);
 	ruleset_free(before);
 	ruleset_free(after);
 	return code;

@@ -8,6 +8,15 @@
 /* "${about-us}": a named list. */
 bool rule_value_is_list(struct sv value);
 
+/* The list that a value such as "${about-us}" names; NULL when it names none. */
+const struct rule_list *rule_value_list(const struct ruleset *rules, struct sv value);
+
+/* How many rules name the words, those that are disabled left out; the first `max` of them to users_r. */
+size_t rule_list_users(const struct ruleset *rules, struct sv name, const struct rule **users_r, size_t max);
+
+/* The last part of a path, for people: JSON has all of it. */
+const char *rule_file_name(const char *path);
+
 /* The values of a condition, quoted, at most max of them and each cut to width; then how many more there are. */
 void rule_print_values(FILE *to, const struct rule_condition *condition, size_t max, size_t width);
 

@@ -1,5 +1,6 @@
 /* rules: the verbs about rules, and two of them: list and show. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "json.h"
@@ -18,6 +19,7 @@ static const struct subverb {
 	{ "show", rules_show, false, "everything of a rule" },
 	{ "test", rules_test, false, "do the rules win their examples?" },
 	{ "lint", rules_lint, false, "rules that cannot work, or not as they should" },
+	{ "words", rules_words, false, "the lists of words that rules name, and who does" },
 	{ "stats", rules_stats, true, "which rules did how much" },
 	{ "unknown", rules_unknown, true, "replies that no rule knows" },
 };
@@ -83,9 +85,9 @@ static enum colour class_colour(enum class class_)
 
 static void list_line(const struct rule *rule, int id_width, int file_width)
 {
-	char place[4096];
+	char place[NAME_MAX + 16];
 
-	(void)snprintf(place, sizeof place, "%s:%u", rule->file, rule->line);
+	(void)snprintf(place, sizeof place, "%s:%u", rule_file_name(rule->file), rule->line);
 	(void)printf("%-*s  %s%-4s%s  %-19s  ", id_width, rule->id, term_colour(stdout, class_colour(rule->class_)),
 		class_name(rule->class_), term_colour(stdout, COLOUR_PLAIN), category_name(rule->category));
 	if (!rule->disabled && !rule->replaced_file) {
@@ -97,7 +99,7 @@ static void list_line(const struct rule *rule, int id_width, int file_width)
 		(void)printf(" %sdisabled%s", term_colour(stdout, COLOUR_RED), term_colour(stdout, COLOUR_PLAIN));
 	if (rule->replaced_file)
 		(void)printf(" %sreplaces%s %s:%u", term_colour(stdout, COLOUR_BLUE), term_colour(stdout, COLOUR_PLAIN),
-			rule->replaced_file, rule->replaced_line);
+			rule_file_name(rule->replaced_file), rule->replaced_line);
 	(void)putchar('\n');
 }
 
@@ -122,7 +124,7 @@ static int list_all(const struct ctl *ctl, const struct ruleset *rules, const st
 
 	for (size_t i = 0; i < ruleset_count(rules); i++) {
 		const struct rule *rule = ruleset_rule(rules, i);
-		int id = (int)strlen(rule->id), file = snprintf(NULL, 0, "%s:%u", rule->file, rule->line);
+		int id = (int)strlen(rule->id), file = snprintf(NULL, 0, "%s:%u", rule_file_name(rule->file), rule->line);
 		if (!wanted(filter, rule))
 			continue;
 		id_width = id > id_width ? id : id_width;
@@ -150,10 +152,10 @@ int rules_list(struct ctl *ctl, int argc, char **argv)
 	struct filter filter;
 	int code;
 	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "rules list [--rules DIR] [--category CATEGORY] [--class CLASS] [--json]",
-		own, NULL, &code);
+		own, &code);
 
 	if (rules)
-		code = take_filter(category, class_, &filter) ? list_all(ctl, rules, &filter) : EXIT_USAGE;
+		code = verb_no_arguments(argc, argv) && take_filter(category, class_, &filter) ? list_all(ctl, rules, &filter) : EXIT_USAGE;
 	ruleset_free(rules);
 	return code;
 }
@@ -262,7 +264,7 @@ static size_t position_of(const struct ruleset *rules, const struct rule *rule)
 int rules_show(struct ctl *ctl, int argc, char **argv)
 {
 	int code;
-	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "rules show [--rules DIR] [--json] ID...", NULL, NULL, &code);
+	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "rules show [--rules DIR] [--json] ID...", NULL, &code);
 
 	if (rules && optind == argc) {
 		log_error("name a rule: nixie rules show ID; nixie rules list has them all");

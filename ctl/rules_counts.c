@@ -8,7 +8,7 @@
 #include "json.h"
 #include "log.h"
 #include "map.h"
-#include "reply.h"
+#include "rule_draft.h"
 #include "store.h"
 #include "term.h"
 #include "verbs.h"
@@ -34,6 +34,14 @@ static bool take_options(struct ctl *ctl, int argc, char **argv, const char *usa
 	}
 	*code_r = EXIT_OK;
 	return true;
+}
+
+static int by_bytes(struct sv a, struct sv b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int order = n ? memcmp(a.p, b.p, n) : 0;
+
+	return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
 /* ---- stats ---- */
@@ -77,8 +85,7 @@ static int by_hits(const void *a, const void *b)
 {
 	const struct hits *x = *(struct hits *const *)a, *y = *(struct hits *const *)b;
 
-	return x->all != y->all ? (x->all < y->all ? 1 : -1) :
-		memcmp(x->rule.p, y->rule.p, x->rule.n < y->rule.n ? x->rule.n : y->rule.n);
+	return x->all != y->all ? (x->all < y->all ? 1 : -1) : by_bytes(x->rule, y->rule);
 }
 
 static void print_hits(const struct ctl *ctl, const struct ruleset *rules, const struct hits *h, int64_t most)
@@ -102,9 +109,10 @@ static void print_hits(const struct ctl *ctl, const struct ruleset *rules, const
 		json_end_line(&json);
 		return;
 	}
-	(void)printf("%9lld %9lld  %s  ", (long long)h->by_class[CLASS_HARD], (long long)(h->by_class[CLASS_SOFT] + h->by_class[CLASS_NONE]), last);
+	(void)printf("%9lld %9lld %9lld  %s  ", (long long)h->by_class[CLASS_HARD], (long long)h->by_class[CLASS_SOFT],
+		(long long)h->by_class[CLASS_NONE], last);
 	term_bar(stdout, (uint64_t)h->all, (uint64_t)most, BAR_WIDTH);
-	(void)printf(" %-20s ", none ? "other" : rule ? category_name(rule->category) : "(gone)");
+	(void)printf("  %-19s  ", none ? "other" : rule ? category_name(rule->category) : "(gone)");
 	term_clean(stdout, none ? SV("no rule: nixie rules unknown") : h->rule);
 	(void)putchar('\n');
 }
@@ -125,7 +133,8 @@ int rules_stats(struct ctl *ctl, int argc, char **argv)
 	}
 	code = store_counts(ctl->store, SV("rule"), add_hits, &all, &err) == STORE_OK ? EXIT_OK : verb_store_failed(&err);
 	if (code == EXIT_OK && !ctl->json)
-		(void)printf("%s     hard      soft  last%*srule%s\n", term_colour(stdout, COLOUR_BOLD), 43, "", term_colour(stdout, COLOUR_PLAIN));
+		(void)printf("%s%9s %9s %9s  %-10s  %*s  %-19s  rule%s\n", term_colour(stdout, COLOUR_BOLD), "hard", "soft", "none", "last",
+			BAR_WIDTH, "", "category today", term_colour(stdout, COLOUR_PLAIN));
 	if (code == EXIT_OK) {
 		struct hits **v = xalloc((all.n + 1) * sizeof *v);
 		struct map_slot *slot;
@@ -182,51 +191,7 @@ static int by_number(const void *a, const void *b)
 {
 	const struct text *x = *(struct text *const *)a, *y = *(struct text *const *)b;
 
-	return x->n != y->n ? (x->n < y->n ? 1 : -1) :
-		memcmp(x->text.p, y->text.p, x->text.n < y->text.n ? x->text.n : y->text.n);
-}
-
-/* The words of a normalised text as a regular expression in a libconfig string. */
-static void add_pattern(struct buf *b, struct sv words)
-{
-	while (words.n) {
-		char c = words.p[0];
-		size_t end = sv_find(words, '}');
-		if (c == '{' && end < words.n && end < 8) {
-			buf_add(b, SV("[^ ]{1,80}"));
-			words = sv_skip(words, end + 1);
-			continue;
-		}
-		if (strchr(".^$*+?()[{|", c))
-			buf_addf(b, c == '^' ? "\\\\^" : "[%c]", c);
-		else if (c == '"' || c == '\\')
-			buf_add(b, SV("."));
-		else
-			buf_add_char(b, sv_lower(c));
-		words = sv_skip(words, 1);
-	}
-}
-
-static void print_as_rule(const struct text *t, size_t number)
-{
-	static char room[4 * STATE_TEXT_MAX + 2048];
-	struct buf b = BUF_ON(room);
-	struct reply reply;
-
-	reply_parse(t->example, (struct enhanced){ 0 }, &reply);
-	buf_addf(&b, "%s  { id = \"ours.%zu\"; category = \"other\"; # %lld x: which category is it? nixie-rules(5) lists them\n", number > 1 ? ",\n" : "", number, (long long)t->n);
-	if (reply.code)
-		buf_addf(&b, "    code = \"%d\";\n", reply.code);
-	struct sv words = t->text;
-	int skip = (reply.code != 0) + (reply.enhanced.class_ != 0);
-	while (skip-- > 0)
-		(void)sv_cut(&words, ' ');
-	buf_add(&b, SV("    text = \""));
-	add_pattern(&b, words);
-	buf_add(&b, SV("\";\n    match = ( "));
-	buf_add_json(&b, t->example);
-	buf_add(&b, SV(" ); }\n"));
-	(void)fwrite(b.p, 1, b.n, stdout);
+	return x->n != y->n ? (x->n < y->n ? 1 : -1) : by_bytes(x->text, y->text);
 }
 
 static void print_text(const struct ctl *ctl, const struct text *t)
@@ -252,6 +217,36 @@ static void print_text(const struct ctl *ctl, const struct text *t)
 	(void)printf("%s\n", term_colour(stdout, COLOUR_PLAIN));
 }
 
+static struct rule_draft draft_of(const struct text *t)
+{
+	return (struct rule_draft){ t->text, t->example, t->n };
+}
+
+/* The good ones first: what is a comment behind them needs no care for its commas. */
+static void print_as_rules(struct text *const *v, size_t n)
+{
+	size_t n_good = 0, number = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct rule_draft draft = draft_of(v[i]);
+		n_good += rule_draft_is_good(&draft);
+	}
+	(void)puts("# Choose the category of each: until then the file is refused; nixie-rules(5) lists them.\n"
+		"# Look the expressions over, then: nixie rules test, nixie rules lint, nixie replay\nrules = (");
+	for (int good = 1; good >= 0; good--) {
+		if (!good && n_good < n)
+			(void)puts("# These say too little by themselves to make a rule of:");
+		for (size_t i = 0; i < n; i++) {
+			struct rule_draft draft = draft_of(v[i]);
+			if (rule_draft_is_good(&draft) != good)
+				continue;
+			number++;
+			rule_draft_print(stdout, &draft, number, number == 1, number == n_good);
+		}
+	}
+	(void)puts(");");
+}
+
 static void print_texts(const struct ctl *ctl, struct texts *all, uint64_t limit, bool as_rules)
 {
 	struct text **v = xalloc((all->n + 1) * sizeof *v);
@@ -261,18 +256,13 @@ static void print_texts(const struct ctl *ctl, struct texts *all, uint64_t limit
 	for (size_t i = 0; (slot = map_next(&all->map, &i));)
 		v[n++] = slot->value;
 	qsort(v, n, sizeof *v, by_number);
+	size_t shown = n < limit ? n : (size_t)limit;
 	if (as_rules)
-		(void)puts("# choose the category of each, look the pattern over, then: nixie rules test, nixie rules lint, nixie replay\nrules = (");
-	for (size_t i = 0; i < n && i < limit; i++) {
-		if (as_rules)
-			print_as_rule(v[i], i + 1);
-		else
-			print_text(ctl, v[i]);
-	}
-	if (as_rules)
-		(void)puts(");");
+		print_as_rules(v, shown);
+	for (size_t i = 0; i < shown && !as_rules; i++)
+		print_text(ctl, v[i]);
 	if (!ctl->json && !as_rules)
-		(void)printf("%zu kinds of replies that no rule knows%s\n", n, n ? "; --as-rules makes rules of them" : "");
+		(void)printf("%zu kind%s of replies that no rule knows%s\n", n, term_plural(n), n ? "; --as-rules makes rules of them" : "");
 	free(v);
 }
 
@@ -286,6 +276,10 @@ int rules_unknown(struct ctl *ctl, int argc, char **argv)
 
 	if (!take_options(ctl, argc, argv, "rules unknown [--limit N] [--as-rules | --json]", &limit, &as_rules, &code))
 		return code;
+	if (as_rules && ctl->json) {
+		log_error("--as-rules writes a rule file, --json does not: choose one of them");
+		return EXIT_USAGE;
+	}
 	if (store_unclassified(ctl->store, add_text, &all, &err) == STORE_OK)
 		print_texts(ctl, &all, limit, as_rules);
 	else

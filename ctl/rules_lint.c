@@ -5,7 +5,6 @@
 
 #include "json.h"
 #include "lint_cover.h"
-#include "lint_lists.h"
 #include "lint_pattern.h"
 #include "log.h"
 #include "rule_text.h"
@@ -21,7 +20,7 @@ static const char *const level_names[LEVELS] = { "error", "warning", "remark" };
 
 struct lint {
 	struct ruleset *rules;
-	struct named_lists lists;
+	struct cover cover;
 	struct reply *reply;
 	struct verdict *verdicts; /* room for one of every rule */
 	bool json;
@@ -96,7 +95,7 @@ static void lint_patterns(struct lint *l, const struct rule *rule)
 	for (size_t i = 0; i < rule->n_conditions; i++) {
 		const struct rule_condition *c = &rule->conditions[i];
 		for (size_t j = 0; j < c->n && c->what == CONDITION_TEXT; j++) {
-			const struct named_list *list = named_lists_find(&l->lists, c->values[j]);
+			const struct rule_list *list = rule_value_list(l->rules, c->values[j]);
 			if (!list)
 				lint_value(l, place_of(rule), c->values[j], rule, c->negated ? PATTERN_NO_WORD : 0);
 			for (size_t k = 0; list && k < list->n && !c->negated; k++)
@@ -105,14 +104,34 @@ static void lint_patterns(struct lint *l, const struct rule *rule)
 	}
 }
 
+/* A list that an operator means to add, under a name that is taken, takes the words away from all rules that name it. */
+static void lint_replaced(struct lint *l, const struct rule_list *list, struct place place)
+{
+	char users[64] = "";
+
+	if (!list->replaced_file)
+		return;
+	if (strcmp(list->kind, "words") == 0) {
+		size_t n = rule_list_users(l->rules, sv_of(list->name), NULL, 0);
+		(void)snprintf(users, sizeof users, ", also for the %zu rule%s that name%s it", n, term_plural(n), n == 1 ? "s" : "");
+	}
+	if (list->n)
+		report(l, LEVEL_WARNING, "replaces", place, "it takes the place of the one at %s:%u%s; if that is not meant, choose another name",
+			list->replaced_file, list->replaced_line, users);
+	else
+		report(l, LEVEL_REMARK, "replaces", place, "it is empty, and clears the one at %s:%u%s", list->replaced_file, list->replaced_line, users);
+}
+
 static void lint_lists(struct lint *l)
 {
 	char owner[RULE_ID_MAX + 32];
 
-	for (const struct named_list *list = l->lists.first; list; list = list->next) {
-		(void)snprintf(owner, sizeof owner, "%s %.*s", list->kind, SV_ARG(sv_head(list->name, RULE_ID_MAX)));
-		for (size_t i = 0; i < list->n; i++)
-			lint_value(l, (struct place){ owner, list->file, list->lines[i] }, list->values[i], NULL, PATTERN_NO_WORD);
+	for (size_t i = 0; i < ruleset_list_count(l->rules); i++) {
+		const struct rule_list *list = ruleset_list(l->rules, i);
+		(void)snprintf(owner, sizeof owner, "%s %.*s", list->kind, SV_ARG(sv_head(sv_of(list->name), RULE_ID_MAX)));
+		lint_replaced(l, list, (struct place){ owner, list->file, list->line });
+		for (size_t j = 0; j < list->n; j++)
+			lint_value(l, (struct place){ owner, list->file, list->lines[j] }, list->values[j], NULL, PATTERN_NO_WORD);
 	}
 }
 
@@ -141,7 +160,7 @@ static void lint_twice(struct lint *l, const struct rule *rule, const struct rul
 			if (sv_eq(c->values[i], c->values[j]))
 				report(l, LEVEL_WARNING, "twice", place_of(rule), "%s has \"%.*s\" twice", condition_name(c),
 					SV_ARG(sv_head(c->values[i], 160)));
-		const struct named_list *list = named_lists_find(&l->lists, c->values[i]);
+		const struct rule_list *list = rule_value_list(l->rules, c->values[i]);
 		for (size_t j = 0; list && j < list->n; j++)
 			for (size_t k = 0; k < c->n; k++)
 				if (sv_eq(c->values[k], list->values[j]))
@@ -158,7 +177,7 @@ static void lint_contradiction(struct lint *l, const struct rule *rule)
 	for (size_t i = 0; i < rule->n_conditions; i++) {
 		const struct rule_condition *c = &rule->conditions[i];
 		const struct rule_condition *not = c->negated ? NULL : condition_of(rule, c->what, true);
-		if (not && condition_covers(&l->lists, not, c))
+		if (not && condition_covers(&l->cover, not, c))
 			report(l, LEVEL_ERROR, "never", place_of(rule), "it never holds: %s leaves out all that %s asks for",
 				condition_name(not), condition_name(c));
 	}
@@ -185,9 +204,9 @@ static void lint_unreachable(struct lint *l, const struct rule *rule, size_t pos
 {
 	for (size_t i = 0; i < position; i++) {
 		const struct rule *earlier = ruleset_rule(l->rules, i);
-		if (earlier->disabled || !rule_covers(&l->lists, earlier, rule))
+		if (earlier->disabled || !rule_covers(&l->cover, earlier, rule))
 			continue;
-		bool same = rule_covers(&l->lists, rule, earlier);
+		bool same = rule_covers(&l->cover, rule, earlier);
 		report(l, LEVEL_ERROR, same ? "duplicate" : "unreachable", place_of(rule), "it never wins: %s (%s:%u) comes first and %s",
 			earlier->id, earlier->file, earlier->line, same ? "asks for the same" : "holds whenever this one does");
 		return;
@@ -257,8 +276,9 @@ static void sum_up(const struct lint *l, size_t n_rules)
 	bool clean = l->n[LEVEL_ERROR] + l->n[LEVEL_WARNING] == 0;
 
 	if (!l->json) {
-		(void)printf("%zu rules: %s%zu errors, %zu warnings%s, %zu remarks\n", n_rules, term_colour(stdout, clean ? COLOUR_GREEN : COLOUR_RED),
-			l->n[LEVEL_ERROR], l->n[LEVEL_WARNING], term_colour(stdout, COLOUR_PLAIN), l->n[LEVEL_REMARK]);
+		(void)printf("%zu rule%s: %s%zu error%s, %zu warning%s%s, %zu remark%s\n", n_rules, term_plural(n_rules),
+			term_colour(stdout, clean ? COLOUR_GREEN : COLOUR_RED), l->n[LEVEL_ERROR], term_plural(l->n[LEVEL_ERROR]), l->n[LEVEL_WARNING],
+			term_plural(l->n[LEVEL_WARNING]), term_colour(stdout, COLOUR_PLAIN), l->n[LEVEL_REMARK], term_plural(l->n[LEVEL_REMARK]));
 		return;
 	}
 	json_object(&j, NULL);
@@ -270,33 +290,42 @@ static void sum_up(const struct lint *l, size_t n_rules)
 	json_end_line(&j);
 }
 
-int rules_lint(struct ctl *ctl, int argc, char **argv)
+static size_t lint_all(struct lint *l)
 {
-	struct lint l = { .rules = NULL };
-	struct rule_directories directories;
 	size_t n_rules = 0;
-	int code;
 
-	l.rules = verb_load_rules(ctl, argc, argv, "rules lint [--rules DIR] [--json]", NULL, &directories, &code);
-	if (!l.rules)
-		return code;
-	l.json = ctl->json;
-	l.reply = xalloc(sizeof *l.reply);
-	l.verdicts = xalloc((ruleset_count(l.rules) + 1) * sizeof *l.verdicts);
-	named_lists_read(&directories, &l.lists);
-	lint_lists(&l);
-	for (size_t i = 0; i < ruleset_count(l.rules); i++) {
-		const struct rule *rule = ruleset_rule(l.rules, i);
+	lint_lists(l);
+	for (size_t i = 0; i < ruleset_count(l->rules); i++) {
+		const struct rule *rule = ruleset_rule(l->rules, i);
 		if (rule->disabled)
 			continue;
 		n_rules++;
-		lint_rule(&l, rule);
-		lint_unreachable(&l, rule, i);
-		lint_shadowed(&l, rule);
+		lint_rule(l, rule);
+		lint_unreachable(l, rule, i);
+		lint_shadowed(l, rule);
 	}
-	lint_greedy(&l);
-	sum_up(&l, n_rules);
-	named_lists_free(&l.lists);
+	lint_greedy(l);
+	return n_rules;
+}
+
+int rules_lint(struct ctl *ctl, int argc, char **argv)
+{
+	struct lint l = { .json = false };
+	int code;
+
+	l.rules = verb_load_rules(ctl, argc, argv, "rules lint [--rules DIR] [--json]", NULL, &code);
+	if (!l.rules)
+		return code;
+	if (!verb_no_arguments(argc, argv)) {
+		ruleset_free(l.rules);
+		return EXIT_USAGE;
+	}
+	l.json = ctl->json;
+	l.cover.rules = l.rules;
+	l.reply = xalloc(sizeof *l.reply);
+	l.verdicts = xalloc((ruleset_count(l.rules) + 1) * sizeof *l.verdicts);
+	sum_up(&l, lint_all(&l));
+	cover_free(&l.cover);
 	free(l.verdicts);
 	free(l.reply);
 	ruleset_free(l.rules);

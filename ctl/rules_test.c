@@ -155,13 +155,13 @@ static void sum_up(const struct run *run)
 	struct json j = JSON_ON(stdout);
 
 	if (!run->json) {
-		(void)printf("%zu rules, %zu examples: ", run->n_rules, run->n_examples);
+		(void)printf("%zu rule%s, %zu example%s: ", run->n_rules, term_plural(run->n_rules), run->n_examples, term_plural(run->n_examples));
 		if (run->failures)
 			(void)printf("%s%zu not as they say%s", term_colour(stdout, COLOUR_RED), run->failures, term_colour(stdout, COLOUR_PLAIN));
 		else
 			(void)printf("%sall as they say%s", term_colour(stdout, COLOUR_GREEN), term_colour(stdout, COLOUR_PLAIN));
 		if (run->warnings)
-			(void)printf(", %zu warnings", run->warnings);
+			(void)printf(", %zu warning%s", run->warnings, term_plural(run->warnings));
 		(void)putchar('\n');
 		return;
 	}
@@ -180,9 +180,13 @@ int rules_test(struct ctl *ctl, int argc, char **argv)
 	const struct verb_option own[] = { { "strict", NULL, &run.strict }, { NULL, NULL, NULL } };
 	int code;
 
-	run.rules = verb_load_rules(ctl, argc, argv, "rules test [--rules DIR] [--strict] [--json]", own, NULL, &code);
+	run.rules = verb_load_rules(ctl, argc, argv, "rules test [--rules DIR] [--strict] [--json]", own, &code);
 	if (!run.rules)
 		return code;
+	if (!verb_no_arguments(argc, argv)) {
+		ruleset_free(run.rules);
+		return EXIT_USAGE;
+	}
 	run.json = ctl->json;
 	run.reply = xalloc(sizeof *run.reply);
 	for (size_t i = 0; i < ruleset_count(run.rules); i++) {

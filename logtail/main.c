@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "follow.h"
 #include "log.h"
+#include "term.h"
 #include "whole.h"
 
 static const char help[] =
@@ -103,7 +104,8 @@ static int run(struct arguments *a, struct config *config, struct ruleset *rules
 		log_fatal("cannot become a daemon: %m");
 		return EXIT_CONFIG;
 	}
-	log_info("nixie-logtail %s starts: %zu rules, %zu logs", NIXIE_VERSION, ruleset_count(rules), n ? n : config->logtail_files.n);
+	size_t n_logs = n ? n : config->logtail_files.n;
+	log_info("nixie-logtail %s starts: %zu rules, %zu log%s", NIXIE_VERSION, ruleset_count(rules), n_logs, term_plural(n_logs));
 	return follow(config, rules, &options);
 }
 

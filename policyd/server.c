@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "buf.h"
 #include "cli.h"
 #include "clock.h"
 #include "conn.h"
@@ -21,6 +22,8 @@
 #define EVENTS_MAX 256
 /* After running out of descriptors, no new clients for so long. */
 #define ACCEPT_PAUSE_MS 1000
+/* An entry that changes between two questions about it is looked up so often. */
+#define AGAIN_MAX 3
 
 struct counts {
 	uint64_t requests, rejected, would_reject, parole, store_failures, malformed, connections;
@@ -53,6 +56,8 @@ struct question {
 	struct server *server;
 	struct conn *conn;
 	struct decision refusal; /* for those to whom parole is not granted */
+	int64_t until_s;         /* the term that is over */
+	unsigned again;          /* looked up because the entry changed meanwhile */
 	struct address address;
 };
 
@@ -152,16 +157,38 @@ static struct conn *asked_by(struct question *q)
 	return c->fd < 0 ? NULL : c;
 }
 
-static void on_parole(void *arg, bool granted)
+/* The message that asks: Exim's has no instance. */
+static struct sv who_asks(const struct conn *c, struct buf *b)
 {
-	struct question *q = arg;
-	struct server *s = q->server;
-	struct decision refusal = q->refusal;
-	struct conn *c = asked_by(q);
+	if (c->instance[0])
+		return sv_of(c->instance);
+	buf_addf(b, "%s %s", c->client_address, c->sender);
+	return buf_sv(b);
+}
 
-	if (!c)
+static void on_lookup(void *arg, enum store_result result, const struct entry *entry, const struct entry *domain);
+
+static void on_parole(void *arg, enum store_result result, bool granted)
+{
+	struct question *q = arg, asked = *q;
+	struct server *s = q->server;
+	char room[sizeof q->conn->sender + 80];
+	struct buf b = BUF_ON(room);
+
+	if (result == STORE_CONFLICT && q->conn->fd >= 0 && q->again++ < AGAIN_MAX) { /* delivered meanwhile, or reset */
+		store_lookup(s->store, address_key(&q->address), on_lookup, q);
 		return;
-	if (granted) {
+	}
+	struct sv who = who_asks(q->conn, &b);
+	struct conn *c = asked_by(q);
+	if (!c) {
+		if (granted)
+			store_parole_back(s->store, address_key(&asked.address), asked.until_s, who);
+		return;
+	}
+	if (result != STORE_OK) {
+		answer_without_store(s, c, result);
+	} else if (granted) {
 		s->counts.parole++;
 		log_info("action=parole recipient=<%s> sender=<%s> client=%s[%s] instance=%s: its term is over, this message shows whether it takes mail",
 			c->recipient, c->sender, c->client_name, c->client_address, c->instance);
@@ -170,7 +197,7 @@ static void on_parole(void *arg, bool granted)
 		s->counts.rejected++;
 		log_info("action=reject recipient=<%s> sender=<%s> client=%s[%s] instance=%s: another message is out on parole",
 			c->recipient, c->sender, c->client_name, c->client_address, c->instance);
-		conn_answer(c, refusal.reply);
+		conn_answer(c, asked.refusal.reply);
 	}
 	work(s, c);
 }
@@ -178,7 +205,11 @@ static void on_parole(void *arg, bool granted)
 /* Is this the message that was let through already? It may be asked about twice. */
 static bool is_on_parole(const struct conn *c, const struct entry *entry)
 {
-	return entry->parole_s && (entry->status == STATUS_HELD || entry->status == STATUS_HARD) && entry->parole_by.n && sv_eq(entry->parole_by, sv_of(c->instance));
+	char room[sizeof c->sender + 80];
+	struct buf b = BUF_ON(room);
+
+	return entry->parole_s && (entry->status == STATUS_HELD || entry->status == STATUS_HARD) && entry->parole_by.n &&
+		sv_eq(entry->parole_by, who_asks(c, &b));
 }
 
 static void on_lookup(void *arg, enum store_result result, const struct entry *entry, const struct entry *domain)
@@ -193,8 +224,11 @@ static void on_lookup(void *arg, enum store_result result, const struct entry *e
 		{ sv_of(c->sender), sv_of(c->login), sv_of(c->context) } };
 	decide(&known, now_s, &d);
 	if (d.action == ACTION_PAROLE && !s->config->policyd_shadow && c->fd >= 0) {
+		char room[sizeof c->sender + 80];
+		struct buf b = BUF_ON(room);
 		q->refusal = d;
-		store_parole(s->store, address_key(&q->address), entry, now_s, sv_of(c->instance), on_parole, q);
+		q->until_s = entry->until_s;
+		store_parole(s->store, address_key(&q->address), entry, now_s, who_asks(c, &b), on_parole, q);
 		return;
 	}
 	c = asked_by(q);

@@ -1,8 +1,9 @@
 -- apply: check everything, then change everything. The one script of nixie.
 --
 -- KEYS are named by the operations; ARGV is a flat list of operations, each
--- "<name> <index into KEYS> ...". Checks come before the first write, so that a
--- script that fails has changed nothing. Every effect is an absolute value or
+-- "<name> <index into KEYS> ...". All checks and all reading come before the first
+-- write, so that a script that fails has changed nothing; that the writing commands
+-- are permitted is tried on keys of no meaning before (store_redis_write.c). Every effect is an absolute value or
 -- has an id of its own: replaying the commands, in part or whole, from a torn
 -- append-only file gives the same data (nixie-redis.7, "Exactly once").
 --
@@ -61,89 +62,110 @@ while i <= #ARGV do
   i = i + 2 + n
 end
 
--- ---- write
-local ids = {} -- of the entries appended by this call
-local function pairs_from(first, n)
-  local list = {}
+-- ---- read: what is written is made up before the first write
+local commands, deleted, last_id, ids = {}, {}, {}, {}
+local function write(...) commands[#commands + 1] = { ... } end
+local function pairs_from(list, first, n)
   for j = first, first + 2 * n - 1 do list[#list + 1] = ARGV[j] end
   return list
 end
 local function expire(key, at)
-  if tonumber(at) > 0 then redis.call('EXPIREAT', key, at) end
+  if tonumber(at) > 0 then write('EXPIREAT', key, at) end
 end
 
-local write = {}
-function write.set(key, a)
-  redis.call('HSET', key, unpack(pairs_from(a + 2, tonumber(ARGV[a + 1]))))
+local plan = {}
+function plan.set(key, a)
+  commands[#commands + 1] = pairs_from({ 'HSET', key }, a + 2, tonumber(ARGV[a + 1]))
   expire(key, ARGV[a])
 end
-function write.put(key, a)
-  redis.call('DEL', key)
-  write.set(key, a)
+function plan.put(key, a)
+  write('DEL', key)
+  plan.set(key, a)
 end
-function write.sum(key, a)
-  local n, names = tonumber(ARGV[a + 1]), {}
-  for j = 0, n - 1 do names[j + 1] = ARGV[a + 2 + 2 * j] end
-  local old, new = redis.call('HMGET', key, unpack(names)), {}
+function plan.sum(key, a)
+  local n, ask, new = tonumber(ARGV[a + 1]), { 'HMGET', key }, { 'HSET', key }
+  for j = 0, n - 1 do ask[#ask + 1] = ARGV[a + 2 + 2 * j] end
+  local old = redis.call(unpack(ask))
   for j = 1, n do
-    new[2 * j - 1] = names[j]
-    new[2 * j] = string.format('%.0f', (tonumber(old[j]) or 0) + tonumber(ARGV[a + 1 + 2 * j]))
+    new[#new + 1] = ask[j + 2]
+    new[#new + 1] = string.format('%.0f', (tonumber(old[j]) or 0) + tonumber(ARGV[a + 1 + 2 * j]))
   end
-  redis.call('HSET', key, unpack(new))
+  commands[#commands + 1] = new
   expire(key, ARGV[a])
 end
-function write.unset(key, a) redis.call('HDEL', key, ARGV[a]) end
-function write.del(key) redis.call('DEL', key) end
-function write.zadd(key, a) redis.call('ZADD', key, ARGV[a], ARGV[a + 1]) end
-function write.zrem(key, a) redis.call('ZREM', key, ARGV[a]) end
-function write.zput(key, a)
-  redis.call('DEL', key)
-  redis.call('ZADD', key, unpack(pairs_from(a + 2, tonumber(ARGV[a + 1]))))
+function plan.unset(key, a) write('HDEL', key, ARGV[a]) end
+function plan.del(key)
+  write('DEL', key)
+  deleted[key] = true
+end
+function plan.zadd(key, a) write('ZADD', key, ARGV[a], ARGV[a + 1]) end
+function plan.zrem(key, a) write('ZREM', key, ARGV[a]) end
+function plan.zput(key, a)
+  write('DEL', key)
+  commands[#commands + 1] = pairs_from({ 'ZADD', key }, a + 2, tonumber(ARGV[a + 1]))
   expire(key, ARGV[a])
 end
-function write.top(key, a)
-  local max, size = tonumber(ARGV[a]), redis.call('ZCARD', key)
+function plan.top(key, a)
+  local max, size, rest = tonumber(ARGV[a]), redis.call('ZCARD', key), 0
   for j = 0, tonumber(ARGV[a + 2]) - 1 do
     local member, delta = ARGV[a + 3 + 2 * j], tonumber(ARGV[a + 4 + 2 * j])
     local score = redis.call('ZSCORE', key, member)
     if not score and size >= max then
-      member = '*'
-      score = redis.call('ZSCORE', key, member)
-    elseif not score then
-      size = size + 1
+      rest = rest + delta
+    else
+      if not score then size = size + 1 end
+      write('ZADD', key, (tonumber(score) or 0) + delta, member)
     end
-    redis.call('ZADD', key, (tonumber(score) or 0) + delta, member)
   end
+  if rest > 0 then write('ZADD', key, (tonumber(redis.call('ZSCORE', key, '*')) or 0) + rest, '*') end
   expire(key, ARGV[a + 1])
 end
-function write.first(key, a)
+function plan.first(key, a)
   local max, size = tonumber(ARGV[a]), redis.call('HLEN', key)
   for j = 0, tonumber(ARGV[a + 2]) - 1 do
     local field = ARGV[a + 3 + 2 * j]
     if size < max and redis.call('HEXISTS', key, field) == 0 then
-      redis.call('HSET', key, field, ARGV[a + 4 + 2 * j])
+      write('HSET', key, field, ARGV[a + 4 + 2 * j])
       size = size + 1
     end
   end
   if size > 0 then expire(key, ARGV[a + 1]) end
 end
-function write.log(key, a)
-  local ms, seq = tonumber(ARGV[a + 2]), 0
-  if redis.call('EXISTS', key) == 1 then
-    -- not the newest entry, which somebody may have deleted: XADD compares with the last id ever given
-    local info, last = redis.call('XINFO', 'STREAM', key), '0-0'
-    for j = 1, #info, 2 do
-      if info[j] == 'last-generated-id' then last = info[j + 1] end
+-- the last id ever given: not the newest entry's, which somebody may have deleted
+local function last_id_of(key)
+  local info = redis.pcall('XINFO', 'STREAM', key)
+  if info.err and not string.find(info.err, 'no such key', 1, true) then return nil, info end
+  if deleted[key] or info.err then return { -1, 0 } end
+  for j = 1, #info, 2 do
+    if info[j] == 'last-generated-id' then
+      local m, s = string.match(info[j + 1], '(%d+)-(%d+)')
+      return { tonumber(m), tonumber(s) }
     end
-    local m, s = string.match(last, '(%d+)-(%d+)')
-    if tonumber(m) >= ms then ms, seq = tonumber(m), tonumber(s) + 1 end
   end
+end
+function plan.log(key, a)
+  local ms, seq = tonumber(ARGV[a + 2]), 0
+  local last, failed = last_id[key], nil
+  if not last then last, failed = last_id_of(key) end
+  if failed then return failed end
+  -- beyond this a Lua number is not exact: somebody else wrote there
+  if last[1] > 9e15 or last[2] > 9e15 then
+    return redis.error_reply('ERR nixie: the last id of stream ' .. key .. ' is out of range; rename the key')
+  end
+  if last[1] >= ms then ms, seq = last[1], last[2] + 1 end
+  last_id[key] = { ms, seq }
   local id = string.format('%.0f-%.0f', ms, seq)
   ids[#ids + 1] = id
-  redis.call('XADD', key, 'MAXLEN', '~', ARGV[a], id, unpack(pairs_from(a + 4, tonumber(ARGV[a + 3]))))
+  commands[#commands + 1] = pairs_from({ 'XADD', key, 'MAXLEN', '~', ARGV[a], id }, a + 4, tonumber(ARGV[a + 3]))
   expire(key, ARGV[a + 1])
 end
-function write.token(key, a) redis.call('HSET', key, 'token', ids[tonumber(ARGV[a])]) end
+function plan.token(key, a) write('HSET', key, 'token', ids[tonumber(ARGV[a])]) end
 
-for _, op in ipairs(ops) do write[op[1]](op[2], op[3]) end
+for _, op in ipairs(ops) do
+  local refused = plan[op[1]](op[2], op[3])
+  if refused then return refused end
+end
+
+-- ---- write
+for _, command in ipairs(commands) do redis.call(unpack(command)) end
 return { 'ok' }

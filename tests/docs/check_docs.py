@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get('NIXIE_BIN', os.path.join(TOP, 'build', 'bin'))
@@ -200,6 +201,40 @@ def check_rule_members():
         check(re.search(r'^\.It Va (.* , )?%s\b' % name, page('nixie-rules'), re.M), 'nixie-rules.5 has no %s' % name)
 
 
+def rule_blocks():
+    """the examples of nixie-rules.5 that are rule files"""
+    blocks_ = re.findall(r'^\.Bd -literal[^\n]*\n(.*?)^\.Ed$', page('nixie-rules'), re.M | re.S)
+    return [plain(b).replace('\\e', '\\') for b in blocks_ if re.search(r'^(rules|words|providers|blocklists) = \(', b, re.M)]
+
+
+def check_rule_examples():
+    """each of them in a file of one's own, beside the shipped rules, passes what the page tells to try"""
+    shipped = os.path.join(os.path.dirname(os.path.abspath(BIN)), 'share', 'nixie', 'rules.d')
+    for text in found(rule_blocks(), 'rule files in nixie-rules.5'):
+        with tempfile.TemporaryDirectory() as own:
+            with open(os.path.join(own, '10-ours.conf'), 'w', encoding='utf-8') as f:
+                f.write(text)
+            for verb in ('test', 'lint'):
+                said = run(os.path.join(BIN, 'nixie'), '-c', '/dev/null', 'rules', verb, '--rules', own, '--rules', shipped)
+                faults = [line for line in said.splitlines()[:-1] if ': remark:' not in line]
+                check(said and not faults and re.match(r'\d+ rules', said.splitlines()[-1]),
+                      'nixie-rules.5: rules %s of an example:\n%s\n  %s' % (verb, text, '\n  '.join(faults[:5] or [said])))
+
+
+def check_explain_example():
+    """nixie.1 shows what nixie explain prints, with the first rules of nixie-rules.5"""
+    m = re.search(r"^\$ nixie explain '(.*)'\n(.*?)^\.Ed$", page('nixie'), re.M | re.S)
+    if not found(m, 'example of explain in nixie.1'):
+        return
+    shipped = os.path.join(os.path.dirname(os.path.abspath(BIN)), 'share', 'nixie', 'rules.d')
+    with tempfile.TemporaryDirectory() as own:
+        with open(os.path.join(own, '10-ours.conf'), 'w', encoding='utf-8') as f:
+            f.write(rule_blocks()[0])
+        said = run(os.path.join(BIN, 'nixie'), '-c', '/dev/null', 'explain', '--rules', own, '--rules', shipped, m[1])
+    said = said.replace(own, '/etc/nixie/rules.d')
+    check(plain(m[2]) == said, 'nixie.1: nixie explain prints:\n' + said)
+
+
 def check_keys():
     source, manual = read('common/schema.c'), page('nixie-redis')
     shapes = found(re.findall(r'\[KEY_\w+\] = "([a-z:-]+)"', source), 'keys')
@@ -252,7 +287,8 @@ def check_pages():
 
 def main():
     for step in (check_options, check_words_and_ranges, check_programs, check_subverbs, check_exit_codes, check_categories,
-                 check_rule_members, check_keys, check_limits, check_pages):
+                 check_rule_members, check_rule_examples, check_explain_example,
+                 check_keys, check_limits, check_pages):
         step()
     for what in failures:
         print('FAILED: %s' % what)

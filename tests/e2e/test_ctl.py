@@ -78,7 +78,7 @@ class Verbs(SharedCase):
         self.assertIn('check', self.ctl('check', status=USAGE))
 
     def test_not_an_address(self):
-        for bad in 'nobody', 'a@', '@', '@', '':
+        for bad in 'nobody', 'a@', '@', '@a@b', '':
             for verb in 'check', 'suppress', 'allow', 'reset', 'remove':
                 with self.subTest('%s %r' % (verb, bad)):
                     self.assertIn(bad, self.ctl(verb, bad, status=USAGE))
@@ -229,7 +229,10 @@ class Verbs(SharedCase):
         text = self.ctl('token', token)
         self.assertIn('gone@example.com', text)
         self.assertIn('recipient.unknown', text)
-        self.assertEqual(self.json('token', '--json', token.lower())[0]['address'], 'gone@example.com')
+        self.assertRegex(text, r'(?m)^  time +20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$')
+        row, = self.json('token', '--json', token.lower())
+        self.assertEqual(row['address'], 'gone@example.com')
+        self.assertIn('\n  time      %s\n' % row['time'], text)
         self.ctl('token', '000000000', status=NOT_FOUND)
         self.ctl('token', '!?', status=USAGE)
 

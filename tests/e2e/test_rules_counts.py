@@ -2,10 +2,11 @@
 import gzip
 import json
 import os
+import re
 
-from harness.case import SharedCase
+from harness.case import Case, SharedCase
 from harness.maillog import Message, delivered, full, hard
-from harness.nixie import BAD_CONFIG, NOT_FOUND, OK, USAGE, run
+from harness.nixie import BAD_CONFIG, NOT_FOUND, OK, REPOSITORY, USAGE, run
 
 UNKNOWN = '550 5.0.0 <{to}>: flux capacitor %d at mx%d.example.com'
 
@@ -56,6 +57,11 @@ class Counted(SharedCase):
         text = self.ctl('rules', 'stats')
         self.assertIn(hit['rule'], text)
         self.assertIn('nixie rules unknown', text)
+        head, first = text.splitlines()[:2]
+        self.assertEqual(head.split(), ['hard', 'soft', 'none', 'last', 'category', 'today', 'rule'])
+        self.assertEqual(first.split()[:4], ['0', '3', '0', '2026-09-21'])
+        self.assertEqual(head.index('category'), first.index('other'))
+        self.assertEqual(head.index('rule'), first.index('no rule:'))
 
     def test_stats_are_what_redis_says(self):
         counted = self.site.redis.hgetall('nixie:{0}:day:20260921:rule')
@@ -81,11 +87,28 @@ class Counted(SharedCase):
         os.mkdir(directory)
         text = self.ctl('rules', 'unknown', '--as-rules')
         with open(os.path.join(directory, '10-made.conf'), 'w') as f:
-            f.write(text.replace('category = "other"', 'category = "recipient.disabled"'))
+            f.write(text)
+        refused = self.site.ctl('rules', 'test', '--rules', directory)
+        self.assertEqual(refused.returncode, BAD_CONFIG)
+        line = text[:text.index('CHOOSE')].count('\n') + 1
+        self.assertIn('/10-made.conf:%d: category: "CHOOSE" is none; nixie-rules(5)' % line, refused.stderr)
+        self.assertIn('\n    text = "^<[^ ]{1,80}>: flux capacitor [^ ]{1,80} at [^ ]{1,80}$";\n', text)
+        with open(os.path.join(directory, '10-made.conf'), 'w') as f:
+            f.write(text.replace('CHOOSE', 'recipient.disabled'))
         replies = ''.join((UNKNOWN % (i, i)).format(to='u@example.com') + '\n' for i in range(3)) + '550 5.1.1 user unknown\n'
         lines = self.ctl('classify', '--rules', directory, stdin=replies).splitlines()
         self.assertEqual([line.split('\t')[2] for line in lines], ['ours.1'] * 3 + ['-'])
         self.ctl('rules', 'test', '--rules', directory)
+        # with the guards that are proposed for a hard one, beside the shipped rules
+        with open(os.path.join(directory, '10-made.conf'), 'w') as f:
+            f.write(text.replace('CHOOSE', 'recipient.disabled').replace('# not-text', 'not-text'))
+        shipped = os.path.join(REPOSITORY, 'conf', 'rules.d')
+        rows = self.json('rules', 'lint', '--json', '--rules', directory, '--rules', shipped)
+        self.assertEqual([r for r in rows if r.get('rule') == 'ours.1'], [])
+        self.ctl('rules', 'test', '--rules', directory, '--rules', shipped)
+
+    def test_as_rules_or_json(self):
+        self.ctl('rules', 'unknown', '--as-rules', '--json', status=USAGE)
 
     # -- replay --------------------------------------------------------------------
 
@@ -122,11 +145,86 @@ class Counted(SharedCase):
         self.assertEqual(rows, [])
         self.assertEqual((summary['changed'], summary['suppressed'], summary['freed']), (0, 0, 0))
 
+    def test_replay_against_several(self):
+        empty = os.path.join(self.directory, 'no-rules')
+        os.makedirs(empty, exist_ok=True)
+        rows, _ = self.replayed('--against', empty, self.site.log_path)
+        self.assertNotEqual(rows, [])
+        for order in (empty, self.new_rules), (self.new_rules, empty):
+            rows, summary = self.replayed('--against', order[0], '--against', order[1], self.site.log_path)
+            self.assertEqual((rows, summary['changed']), ([], 0))
+
+    def test_replay_of_one(self):
+        log = os.path.join(self.directory, 'one.log')
+        m = Message(when=1790000000)
+        with open(log, 'w') as f:
+            f.write(m.begin() + m.bounced('odd@example.com', UNKNOWN % (1, 1)) + m.removed())
+        text = self.ctl('replay', '--rules', self.new_rules, log)
+        self.assertIn('\n1 failure, 1 judged otherwise: 1 more address would be suppressed, 0 freed.', text)
+
+    def test_replay_of_what_is_no_log(self):
+        path = os.path.join(self.directory, 'no.log')
+        with open(path, 'w') as f:
+            f.write('2026-11-21 09:12:01 1tDxyz-0000AB-CD ** u@example.com: no such user\n')
+        done = self.site.ctl('replay', '--rules', self.new_rules, path)
+        self.assertEqual(done.returncode, NOT_FOUND)
+        self.assertIn(path + ': there is not one delivery in it', done.stderr)
+        # the others are replayed all the same
+        done = self.site.ctl('replay', '--json', '--rules', self.new_rules, path, self.site.log_path)
+        self.assertEqual((done.returncode, json.loads(done.stdout.splitlines()[-1])['failures']), (NOT_FOUND, 5))
+
     def test_replay_refuses(self):
         self.ctl('replay', status=USAGE)
+        self.ctl('replay', '--help')
         self.ctl('replay', '--rules', self.directory + '/absent', self.site.log_path, status=BAD_CONFIG)
         self.ctl('replay', '--rules', self.new_rules, self.directory + '/absent.log', status=NOT_FOUND)
 
     def test_replay_needs_no_redis_for_logs(self):
         done = run('nixie', '-o', 'redis.address=unix:/nonexistent/redis.sock', 'replay', '--rules', self.new_rules, self.site.log_path)
         self.assertEqual(done.returncode, OK, done.stderr)
+
+
+class Drafts(Case):
+    """rules unknown --as-rules, of texts that make no rule, and in an order that is always the same."""
+
+    def setUp(self):
+        super().setUp()
+        self.site = self.with_redis()
+        replies = ['550', '550 5.0.0', '550 x1y2z3w4', '550 flux \\"(a|b)*', '450 zork grommet', '550 zork grommet', '550 zork grommet two',
+                   '554 ' + 'gizmo whatsit ' * 40]
+        lines = ''
+        for i, reply in enumerate(replies):
+            m = Message(when=1790000000 + i)
+            said = 'host mx.example.com[192.0.2.99] said: %s (in reply to RCPT TO command)' % reply.strip()
+            lines += m.begin() + m.result('u%d@example.com' % i, 'bounced', '5.0.0', said) + m.removed()
+        with open(self.site.log_path, 'w') as f:
+            f.write(lines)
+        self.site.logtail()
+
+    def test_order(self):
+        texts = [json.loads(x)['text'] for x in self.site.ctl('rules', 'unknown', '--json').stdout.splitlines()]
+        self.assertGreater(len(texts), 4)
+        self.assertEqual(texts, sorted(texts))
+
+    def test_every_draft_can_be_read(self):
+        text = self.site.ctl('rules', 'unknown', '--as-rules').stdout
+        path = os.path.join(self.directory, 'made')
+        os.mkdir(path)
+        good = text.replace('CHOOSE', 'policy')
+        comments = [line for line in good.splitlines() if line.startswith('#  ') and 'id = ' in line]
+        self.assertGreaterEqual(len(comments), 2, text)
+        self.assertNotIn('text = ""', text)
+        self.assertNotIn('text = "^$"', text)
+        for made, ids in ((good, good.count('id = ') - len(comments)), (re.sub('(?m)^#  ', '  ', good), good.count('id = '))):
+            with open(os.path.join(path, '10-made.conf'), 'w') as f:
+                f.write(made)
+            rows = [json.loads(x) for x in self.site.ctl('rules', 'list', '--json', '--rules', path).stdout.splitlines()]
+            self.assertEqual([r['id'] for r in rows], ['ours.%d' % (i + 1) for i in range(ids)], made)
+            if made is good:
+                done = self.site.ctl('rules', 'test', '--strict', '--rules', path)
+                self.assertEqual(done.returncode, OK, done.stdout + done.stderr + made)
+
+    def test_what_was_cut_has_no_end(self):
+        text = self.site.ctl('rules', 'unknown', '--as-rules').stdout
+        line, = [x for x in text.splitlines() if 'gizmo' in x and 'text = "' in x]
+        self.assertTrue(line.startswith('    text = "^gizmo') and not line.endswith('$";'), line)

@@ -55,7 +55,9 @@ class Listing(RulesCase):
         self.assertTrue(rows[2]['file'].endswith('/10-own.conf'))
         self.assertFalse(rows[2]['disabled'])
         text = self.nixie('rules', 'list', '--rules', d).stdout
-        self.assertEqual(len({line.index('/10-own.conf') for line in text.splitlines()}), 1)
+        self.assertEqual(len({line.index(' 10-own.conf:') for line in text.splitlines()}), 1)
+        self.assertNotIn(d, text)
+        self.assertIn('10-own.conf:%d\n' % rows[2]['line'], text)
         self.assertNotIn('\x1b', text)
 
     def test_list_a_part(self):
@@ -79,7 +81,7 @@ class Listing(RulesCase):
         self.assertEqual(list(rows), ['base.blocked', 'base.full', 'base.unknown', 'base.550'])
         text = self.nixie('rules', 'list', '--rules', own, '--rules', base).stdout
         self.assertRegex(text, r'base\.550 .* disabled')
-        self.assertRegex(text, r'base\.full .* replaces .*/10-base\.conf:\d+')
+        self.assertRegex(text, r'base\.full .* replaces 10-base\.conf:\d+')
 
     def test_show(self):
         d = self.rules(BASE)
@@ -94,11 +96,45 @@ class Listing(RulesCase):
         self.nixie('rules', 'show', '--rules', d, 'nobody', status=NOT_FOUND)
         self.nixie('rules', 'show', '--rules', d, status=USAGE)
 
+    def test_words(self):
+        d = self.rules(BASE)
+        row, = self.json('rules', 'words', '--rules', d, '--json')
+        self.assertTrue(row.pop('file').endswith('/10-own.conf'))
+        self.assertEqual(row, {'name': 'about-sender', 'line': 2, 'expressions': 2, 'rules': ['base.unknown']})
+        self.assertEqual(self.nixie('rules', 'words', '--rules', d).stdout.split(),
+                         'about-sender 2 expressions in 1 rule 10-own.conf:2'.split())
+        row, = self.json('rules', 'words', '--rules', d, '--json', 'about-sender')
+        self.assertEqual(row['text'], ['your address', 'sender'])
+        text = self.nixie('rules', 'words', '--rules', d, '${about-sender}').stdout
+        for word in 'your address', 'base.unknown', '/10-own.conf:2':
+            self.assertIn(word, text)
+        self.nixie('rules', 'words', '--rules', d, 'about-nobody', status=NOT_FOUND)
+        # a block list is none
+        self.nixie('rules', 'words', '--rules', d, 'Listing', status=NOT_FOUND)
+        empty = self.rules('rules = ( { id = "a.one"; category = "policy"; text = "x"; } );', 'empty')
+        self.assertEqual(self.nixie('rules', 'words', '--rules', empty, status=NOT_FOUND).stdout, 'no list of words\n')
+
+    def test_words_of_two_directories(self):
+        own = self.rules('words = ( { name = "about-sender"; text = "absender"; } ); disable = [ "base.unknown" ];')
+        base = self.rules(BASE, 'base', '10-base.conf')
+        row, = self.json('rules', 'words', '--rules', own, '--rules', base, '--json', 'about-sender')
+        self.assertEqual((row['text'], row['rules'], row['replaced-line']), (['absender'], [], 2))
+        self.assertTrue(row['replaced-file'].endswith('/base/10-base.conf'))
+        self.assertIn('replaces 10-base.conf:2', self.nixie('rules', 'words', '--rules', own, '--rules', base).stdout)
+
+    def test_arguments_that_are_none(self):
+        d = self.rules(BASE)
+        for verb in ('rules', 'list'), ('rules', 'test'), ('rules', 'lint'), ('classify',):
+            with self.subTest(verb):
+                done = self.nixie(*verb, '--rules', d, d, status=USAGE, stdin='550 x\n')
+                self.assertIn('--rules DIR', done.stderr)
+                self.assertEqual(done.stdout, '')
+
     def test_usage(self):
         self.assertIn('lint', self.nixie('rules', '--help').stdout)
         self.nixie('rules', status=USAGE)
         self.nixie('rules', 'frobnicate', status=USAGE)
-        for verb in 'list', 'show', 'test', 'lint':
+        for verb in 'list', 'show', 'test', 'lint', 'words':
             self.nixie('rules', verb, '--help')
             self.nixie('rules', verb, '--frobnicate', status=USAGE)
             self.nixie('rules', verb, '--rules', self.directory + '/absent', status=BAD_CONFIG)
@@ -148,7 +184,7 @@ class Testing(RulesCase):
         base = self.rules(BASE, 'base')
         out = self.nixie('rules', 'test', '--rules', own, '--rules', base).stdout
         self.assertIn('own.one has no example in match (a warning)', out)
-        self.assertIn('all as they say, 1 warnings', out)
+        self.assertIn('all as they say, 1 warning\n', out)
         self.nixie('rules', 'test', '--strict', '--rules', own, '--rules', base, status=NOT_FOUND)
 
     def test_disabled_and_replaced_ones_are_not_tried(self):
@@ -260,6 +296,25 @@ class Linting(RulesCase):
                              'rules = ( { id = "a.one"; category = "policy"; text = "zork"; not-text = "${w}"; } );')
         self.assertEqual(found, {('warning', 'unbounded', 'words w')})
 
+    def test_lists_that_replace_others(self):
+        base = self.rules(BASE, 'base')
+        more = ('--rules', base)
+        found, _ = self.lint('words = ( { name = "about-sender"; text = "absender"; } );', more=more)
+        self.assertEqual(found, {('warning', 'replaces', 'words about-sender')})
+        self.assertIn('also for the 1 rule that names it', self.nixie('rules', 'lint', *('--rules', self.directory + '/own'), *more,
+                                                                     status=NOT_FOUND).stdout)
+        found, _ = self.lint('blocklists = ( { name = "Listing"; text = "listing[.]example"; } );', more=more)
+        self.assertEqual(found, {('warning', 'replaces', 'blocklists Listing')})
+        # what is meant to clear one
+        found, _ = self.lint('words = ( { name = "about-sender"; text = [ ]; } );', OK, more)
+        self.assertEqual(found, {('remark', 'replaces', 'words about-sender')})
+        found, _ = self.lint('words = ( { name = "ours.sender"; text = "absender"; } );', OK, more)
+        self.assertEqual(found, set())
+
+    def test_numbers_of_one(self):
+        out = self.nixie('rules', 'lint', '--rules', self.rules('rules = ( %s );' % self.rule('text = "alpha.*beta";')), status=NOT_FOUND).stdout
+        self.assertTrue(out.endswith('1 rule: 0 errors, 1 warning, 0 remarks\n'), out)
+
     def test_twice(self):
         self.check(('warning', 'twice', 'a.one'), self.rule('text = [ "alpha", "beta", "alpha" ];'))
         self.check(('warning', 'twice', 'a.one'), self.rule('text = "zork"; not-text = [ "${w}", "alpha" ];'),
@@ -303,11 +358,13 @@ class Explaining(RulesCase):
         self.assertNotIn('\x1b', text)
 
     def test_by_code_and_by_status(self):
-        for reply, code, status in (('552 5.2.2 x', 'hard', 'soft'), ('450 4.1.1 x', 'soft', 'hard'), ('550 x', 'hard', 'hard'),
-                                    ('421 x', 'soft', 'soft'), ('554 5.7.1 x', 'hard', 'soft'), ('x', 'nothing', 'nothing')):
+        for reply, code, status in (('552 5.2.2 x', 'hard', 'soft'), ('450 4.1.1 x', 'soft', 'hard'), ('550 x', 'hard', None),
+                                    ('421 x', 'soft', None), ('554 5.7.1 x', 'hard', 'soft'), ('x', None, None)):
             with self.subTest(reply):
                 row, = self.explain(reply)
-                self.assertEqual((row['by-code'], row['by-status']), (code, status))
+                self.assertEqual((row.get('by-code'), row.get('by-status')), (code, status))
+                text = self.nixie('explain', '--rules', self.rules(BASE), reply).stdout
+                self.assertRegex(text, r'by code +%s\n  by status +%s\n' % (code or 'nothing', status or 'nothing'))
 
     def test_blocklist_and_retry(self):
         row, = self.explain('554 blocked using listing.example, try again in 5 minutes')
@@ -337,6 +394,20 @@ class Explaining(RulesCase):
         for line in m.sent('u@example.com'), m.removed(), m.active():
             with self.subTest(line):
                 self.assertEqual(self.explain(line.strip(), status=NOT_FOUND), [])
+
+    def test_log_line_of_exim(self):
+        for line in ('2026-11-21 09:12:01 1tDxyz-0000AB-CD ** u@example.com R=dnslookup T=remote_smtp H=mx.example.com [192.0.2.1]: '
+                     'SMTP error from remote mail server after RCPT TO:<u@example.com>: 550 5.1.1 no such user',
+                     '2026-11-21 09:12:01 1tDxyz-0000AB-CD == u@example.com R=dnslookup T=remote_smtp defer (-44): 450 no such user',
+                     '2026-11-21 09:12:01 1tDxyz-00000000ABC-CDEF => u@example.com R=dnslookup T=remote_smtp C="250 no such user"',
+                     'Nov 21 09:12:01 mx exim[77]: 1tDxyz-0000AB-CD ** u@example.com: no such user'):
+            with self.subTest(line):
+                done = self.nixie('explain', '--rules', self.rules(BASE), line, status=NOT_FOUND)
+                self.assertIn("Exim's log", done.stderr)
+                self.assertEqual(done.stdout, '')
+        for reply in '550 no such user ** ask 1tDxyz-0000AB-CD', '550 1tDxyz-0000AB-CD no such user => gone', '550 a-b-c ** no such user':
+            with self.subTest(reply):
+                self.assertEqual(self.explain(reply)[0]['rule'], 'base.unknown')
 
     def test_quotes_are_missing(self):
         done = self.nixie('explain', '--rules', self.rules(BASE), '550', 'no', 'such', 'user')

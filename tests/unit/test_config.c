@@ -76,6 +76,22 @@ static void a_value_of_each_type(void **state)
 	WANT(config.conversions.v[0].per == PER_DAY && config.conversions.v[0].count == 7 && config.conversions.v[0].term.months == 1);
 }
 
+static void longest_terms(void **state)
+{
+	static const struct { const char *name, *term, *max; } table[] = {
+		{ "the same", "15 days", "15 days" }, { "longer", "15 days", "16 days" }, { "months", "1 month", "1 year" },
+		{ "perhaps the same", "1 month", "30 days" }, { "perhaps the same, the other way round", "31 days", "1 month" },
+	};
+	char text[256];
+
+	(void)state;
+	EACH(row, table) {
+		(void)snprintf(text, sizeof text, "terms = ( { category = \"recipient.disabled\"; term = \"%s\"; max-term = \"%s\"; } );",
+			row->term, row->max);
+		parse(text);
+	}
+}
+
 static void no_conversions_at_all(void **state)
 {
 	(void)state;
@@ -106,6 +122,12 @@ static void errors(void **state)
 		{ "mode in decimal", "policyd: { socket-mode = \"688\"; };", "chmod" },
 		{ "size too small", "logtail: { link-memory = \"1KiB\"; };", "out of range" },
 		{ "size of another unit", "logtail: { link-memory = \"32MB\"; };", "write a size" },
+		{ "a longest term that is shorter, of a conversion",
+		  "conversions = ( { match = \"mailbox.full\"; count = 2; to = \"held\";\n term = \"15 days\";\n max-term = \"14 days\"; } );",
+		  "t.conf:3: max-term is shorter than term" },
+		{ "a longest term that is shorter, of a category",
+		  "terms = ( { category = \"recipient.disabled\"; term = \"2 months\"; max-term = \"1 month\"; } );", "t.conf:1: max-term is shorter" },
+		{ "in another unit", "terms = ( { category = \"recipient.disabled\"; term = \"1 month\"; max-term = \"27 days\"; } );", "max-term is shorter" },
 		{ "a word that is none", "attribute-to = \"finally\";", "\"final\", \"original\", \"both\"" },
 		{ "bool as a word", "policyd: { shadow = \"yes\"; };", "true or false" },
 		{ "bool as a number", "policyd: { shadow = 1; };", "policyd.shadow is a whole number" },
@@ -317,6 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_file_gives_the_defaults),
 		cmocka_unit_test(a_value_of_each_type),
+		cmocka_unit_test(longest_terms),
 		cmocka_unit_test(no_conversions_at_all),
 		cmocka_unit_test(errors),
 		cmocka_unit_test(spans),

@@ -262,6 +262,34 @@ static void terms_grow_to_a_maximum(void **state)
 	}
 }
 
+/* An older failure that comes late never shortens what is suppressed now to a time in the past. */
+static void a_late_hard_failure_with_terms(void **state)
+{
+	static const struct conversions terms = { .terms = { [CATEGORY_RECIPIENT_UNKNOWN] = { .term = { .ms = 15 * INT64_C(86400000) }, .factor = 2 } } };
+	struct subject *s = new_subject(&terms);
+
+	(void)state;
+	/* its own term was over before: the present one is the second */
+	fails(s, CATEGORY_RECIPIENT_UNKNOWN, "2025-03-01", "2025-03-01");
+	WANT_INT(s->entry.until_s, at("2025-03-16"));
+	WANT_INT(fails(s, CATEGORY_RECIPIENT_UNKNOWN, "2025-01-01", "2025-01-01"), CONVERT_RECORDED);
+	WANT_INT(s->entry.since_s, at("2025-03-01"));
+	WANT_INT(s->entry.term, 1);
+	WANT_INT(s->entry.until_s, at("2025-03-31"));
+	/* it reaches the present one: they are one, which began earlier */
+	s = new_subject(&terms);
+	fails(s, CATEGORY_RECIPIENT_UNKNOWN, "2025-03-01", "2025-03-01");
+	fails(s, CATEGORY_RECIPIENT_UNKNOWN, "2025-02-20", "2025-02-20");
+	WANT_INT(s->entry.since_s, at("2025-02-20"));
+	WANT_INT(s->entry.until_s, at("2025-03-07"));
+	/* as if they had come in order */
+	s = new_subject(&terms);
+	fails(s, CATEGORY_RECIPIENT_UNKNOWN, "2025-01-01", "2025-01-01");
+	fails(s, CATEGORY_RECIPIENT_UNKNOWN, "2025-03-01", "2025-03-01");
+	WANT_INT(s->entry.until_s, at("2025-03-31"));
+	WANT_INT(s->entry.term, 1);
+}
+
 static void ends_of_terms(void **state)
 {
 	static const struct { const char *name; struct span term; unsigned factor; struct span max; int64_t number; const char *want; } table[] = {
@@ -613,6 +641,7 @@ int main(void)
 		cmocka_unit_test(a_delivery_that_is_older_resets_nothing),
 		cmocka_unit_test(held_again_has_the_next_term),
 		cmocka_unit_test(terms_grow_to_a_maximum),
+		cmocka_unit_test(a_late_hard_failure_with_terms),
 		cmocka_unit_test(ends_of_terms),
 		cmocka_unit_test(hard_for_a_term),
 		cmocka_unit_test(held_takes_mail_again),

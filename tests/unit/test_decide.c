@@ -23,7 +23,11 @@ static void decisions(void **state)
 		{ "a person's hold, the term is over", { .status = STATUS_HELD, .origin = ORIGIN_MANUAL, .since_s = 1795252321, .until_s = 1796548321 },
 		  "2026-12-06T09:12:01Z", "DUNNO" },
 		{ "another message is out on parole", { .status = STATUS_HELD, .reason = CATEGORY_MAILBOX_FULL, .since_s = 1795252321, .until_s = 1796548321,
-		  .parole_s = 1796548400 }, "2026-12-08T09:13:19Z", "550 5.2.2 Recipient suppressed by nixie: mailbox.full since 2026-11-21 until 2026-12-06" },
+		  .parole_s = 1796548400 }, "2026-12-08T09:13:19Z",
+		  "550 5.2.2 Recipient suppressed by nixie: mailbox.full since 2026-11-21, awaiting the fate of another message" },
+		{ "the same with a token", { .status = STATUS_HELD, .reason = CATEGORY_MAILBOX_FULL, .since_s = 1795252321, .until_s = 1796548321,
+		  .parole_s = 1796548400, .token = { "32-1", 4 } }, "2026-12-06T09:12:01Z",
+		  "550 5.2.2 Recipient suppressed by nixie: mailbox.full since 2026-11-21, awaiting the fate of another message, token 10-1" },
 		{ "a complaint's term ends without parole", { .status = STATUS_COMPLAINT, .reason = CATEGORY_COMPLAINT, .since_s = 1795252321, .until_s = 1796548321 },
 		  "2026-12-06T09:12:01Z", "DUNNO" },
 		{ "complaint", { .status = STATUS_COMPLAINT, .reason = CATEGORY_COMPLAINT, .since_s = 1795252321 }, "2036-01-01",
@@ -62,6 +66,9 @@ static void parole(void **state)
 		decide(&(const struct known){ .address = &row->entry }, at(row->now), &d);
 		WANT_INT(d.action, row->want);
 		WANT(strncmp(d.reply, "550 5.", 6) == 0);
+		/* what is past is no more promised */
+		WANT_INT(strstr(d.reply, ", awaiting the fate of another message") != NULL, row->entry.until_s != 0 && at(row->now) >= row->entry.until_s);
+		WANT_INT(strstr(d.reply, " until ") != NULL, at(row->now) < row->entry.until_s);
 	}
 }
 

@@ -70,6 +70,8 @@ static void words_of_patterns(void **state)
 		{ "nothing", "", "" },
 		{ "bytes that are not ASCII", "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
 		{ "quoting is not understood", "\\Qabc\\E", "" },
+		{ "quoting inside a class is not", "x[\\Q]foo[\\E]y", "" },
+		{ "a brace with a comma in front may be a quantifier", "abc{,3}", "" },
 		{ "options are not", "(?i)abc", "" },
 		{ "look-ahead is not", "(?=abc)abc", "" },
 		{ "a negative one even less", "(?!abc)abd", "" },

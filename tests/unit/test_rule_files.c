@@ -606,6 +606,17 @@ static void names_of_the_first_directory(void **state)
 	WANT_STRING(id_of(judge_as(set, "550 x", "mx.example.org", MTA_UNKNOWN)), "big");
 	WANT_STRING(blocklist_of(judge(set, "550 blocked, says the ship")), "(none)");
 	WANT_STRING(blocklist_of(judge(set, "550 blocked rest")), "Rest");
+	/* and what tells of them */
+	WANT_INT(ruleset_list_count(set), 4);
+	const struct rule_list *full = ruleset_words(set, SV("full"));
+	WANT(full == ruleset_list(set, 0) && ruleset_words(set, SV("List")) == NULL && ruleset_words(set, SV("late"))->replaced_file == NULL);
+	WANT_STRING(full->kind, "words");
+	WANT_PART(full->file, "own/00.conf");
+	WANT_PART(full->replaced_file, "shipped/00.conf");
+	WANT(full->n == 1 && full->line == 1 && full->lines[0] == 1 && full->replaced_line == 1);
+	WANT_TEXT(full->values[0], "mine");
+	WANT_STRING(ruleset_list(set, 1)->kind, "blocklists");
+	WANT_PART(ruleset_list(set, 1)->replaced_file, "shipped/00.conf");
 	ruleset_free(set);
 	set = load_good("shipped");
 	WANT_STRING(id_of(judge(set, "550 shipped")), "full");
