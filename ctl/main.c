@@ -19,11 +19,13 @@ static const char help[] =
 	"  list                 suppressed addresses, oldest first  [--status S]\n"
 	"  stats                totals of all counters\n"
 	"  token T              the change that a rejection text names\n"
+	"  doctor               is all as it should be: Redis, logs, rules, nixie-policyd; and what to do\n"
 	"Change\n"
 	"  suppress ADDR...     never mail again (do-not-mail)  [--hard] [--for \"15 days\"] [--reason TEXT]\n"
 	"  allow ADDR...        never suppress  [--reason TEXT]\n"
 	"  reset ADDR...        free a suppressed address  [--force for complaint and do-not-mail]\n"
 	"  remove ADDR...       forget an address and its history  [--force]\n"
+	"  undo                 take back what failures, or one batch, did  [--since TIME] [--rule ID] ... [--dry-run]\n"
 	"Rules\n"
 	"  explain TEXT | ADDR  what a reply or a log line means and why; or the last failure of an address\n"
 	"  classify             replies on standard input to CLASS CATEGORY RULE CODE ENHANCED\n"
@@ -31,6 +33,7 @@ static const char help[] =
 	"  rules show ID...     everything of a rule\n"
 	"  rules test           do the rules win their examples?  [--strict]\n"
 	"  rules lint           rules that cannot work, or not as they should\n"
+	"  rules words [NAME]   the lists of words that rules name\n"
 	"  replay [FILE...]     what other rules would make of old logs, or of the history in Redis  [--against DIR]\n"
 	"  rules stats          final failures by rule  [--limit N]\n"
 	"  rules unknown        replies that no rule knows  [--as-rules] [--limit N]\n"
@@ -57,11 +60,12 @@ static const struct verb {
 	{ "allow", verb_allow, true },
 	{ "reset", verb_reset, true },
 	{ "remove", verb_remove, true },
+	{ "undo", verb_undo, true },
 	{ "classify", verb_classify, false },
 	{ "explain", verb_explain, false },
 	{ "replay", verb_replay, false },
 	{ "rules", verb_rules, false },
-	{ "replay", verb_replay, false },
+	{ "doctor", verb_doctor, false },
 };
 
 static const struct option long_options[] = { CLI_LONG_OPTIONS, { "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };

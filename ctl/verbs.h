@@ -21,7 +21,9 @@ int verb_reset(struct ctl *ctl, int argc, char **argv);
 int verb_remove(struct ctl *ctl, int argc, char **argv);
 int verb_classify(struct ctl *ctl, int argc, char **argv);
 int verb_explain(struct ctl *ctl, int argc, char **argv);
+int verb_undo(struct ctl *ctl, int argc, char **argv);
 int verb_replay(struct ctl *ctl, int argc, char **argv);
+int verb_doctor(struct ctl *ctl, int argc, char **argv);
 
 /* nixie rules SUBVERB: argv[0] is the subverb. */
 int verb_rules(struct ctl *ctl, int argc, char **argv);
@@ -29,6 +31,7 @@ int rules_list(struct ctl *ctl, int argc, char **argv);
 int rules_show(struct ctl *ctl, int argc, char **argv);
 int rules_test(struct ctl *ctl, int argc, char **argv);
 int rules_lint(struct ctl *ctl, int argc, char **argv);
+int rules_words(struct ctl *ctl, int argc, char **argv);
 int rules_stats(struct ctl *ctl, int argc, char **argv);
 int rules_unknown(struct ctl *ctl, int argc, char **argv);
 
@@ -46,23 +49,27 @@ struct verb_option {
 bool verb_options(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
 	int *code_r) NIXIE_MUST_CHECK;
 
-/* What --rules of the verbs about rules gave, the first has the most weight. */
-struct rule_directories {
-	size_t n;
-	const char *v[CONFIG_LIST_MAX];
-};
-
 /* verb_options(), --rules DIR among them (own may be NULL), and the rules of those
- * directories, or else of the configuration. directories_r may be NULL. NULL: *code_r is
- * the exit code, after a message. */
+ * directories, or else of the configuration. NULL: *code_r is the exit code, after a message. */
 struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
-	struct rule_directories *directories_r, int *code_r);
+	int *code_r);
+
+/* The same for two sets of rules: --rules DIR, which must be there, and --against DIR, or
+ * else the rules of the configuration. False: *code_r is the exit code, after a message. */
+bool verb_load_both(struct ctl *ctl, int argc, char **argv, const char *usage, struct ruleset **rules_r,
+	struct ruleset **against_r, int *code_r) NIXIE_MUST_CHECK;
+
+/* Behind the options there is nothing; else false after a message. For verbs about rules. */
+bool verb_no_arguments(int argc, char **argv) NIXIE_MUST_CHECK;
 
 /* For verbs that need Redis only at times; once. */
 void verb_open_store(struct ctl *ctl);
 
 /* The address, or the domain written as @example.com, as its key; false, and a message, when it is none. */
 bool verb_address(const struct ctl *ctl, const char *text, struct address *address_r) NIXIE_MUST_CHECK;
+
+/* Who runs the command: the user, or the one behind sudo. Static storage. */
+struct sv verb_who(void);
 
 /* The exit code for a store that does not do what it should, after a message. */
 int verb_store_failed(const struct err *err);

@@ -1,0 +1,96 @@
+/* doctor: is everything as it should be, and what to do where it is not. Changes nothing. */
+#include "doctor.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "json.h"
+#include "term.h"
+
+static const struct {
+	const char *name;
+	enum colour colour;
+} levels[FINDINGS] = {
+	[FINDING_OK] = { "ok", COLOUR_GREEN }, [FINDING_WARNING] = { "warning", COLOUR_YELLOW }, [FINDING_ERROR] = { "error", COLOUR_RED },
+};
+
+static void tell_json(enum finding finding, const char *check, const char *text, const char *advice)
+{
+	struct json j = JSON_ON(stdout);
+
+	json_object(&j, NULL);
+	json_text(&j, "check", sv_of(check));
+	json_text(&j, "level", sv_of(levels[finding].name));
+	json_text(&j, "text", sv_of(text));
+	if (*advice)
+		json_text(&j, "advice", sv_of(advice));
+	json_end_object(&j);
+	json_end_line(&j);
+}
+
+void doctor_tell(struct doctor *d, enum finding finding, const char *check, const char *advice, const char *format, ...)
+{
+	char text[2 * ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	d->n[finding]++;
+	if (d->json) {
+		tell_json(finding, check, text, advice);
+		return;
+	}
+	(void)printf("%s%-7s%s  %-12s  ", term_colour(stdout, levels[finding].colour), levels[finding].name,
+		term_colour(stdout, COLOUR_PLAIN), check);
+	term_clean(stdout, sv_of(text));
+	(void)putchar('\n');
+	if (*advice) {
+		(void)printf("%25s", "");
+		term_clean(stdout, sv_of(advice));
+		(void)putchar('\n');
+	}
+	(void)fflush(stdout); /* what comes next may take its time */
+}
+
+const char *doctor_age(int64_t seconds, char age_r[DOCTOR_AGE_MAX])
+{
+	static const struct { int64_t from_s, unit_s; const char *unit; } units[] = {
+		{ 2 * CLOCK_DAY_S, CLOCK_DAY_S, "days" }, { 7200, 3600, "h" }, { 120, 60, "min" }, { INT64_MIN, 1, "s" },
+	};
+	size_t i = 0;
+
+	while (seconds < units[i].from_s)
+		i++;
+	(void)snprintf(age_r, DOCTOR_AGE_MAX, "%" PRId64 " %s", seconds / units[i].unit_s, units[i].unit);
+	return age_r;
+}
+
+static void sum_up(const struct doctor *d)
+{
+	enum finding worst = d->n[FINDING_ERROR] ? FINDING_ERROR : d->n[FINDING_WARNING] ? FINDING_WARNING : FINDING_OK;
+
+	(void)printf("%s%zu errors, %zu warnings%s, %zu ok\n", term_colour(stdout, levels[worst].colour), d->n[FINDING_ERROR],
+		d->n[FINDING_WARNING], term_colour(stdout, COLOUR_PLAIN), d->n[FINDING_OK]);
+}
+
+int verb_doctor(struct ctl *ctl, int argc, char **argv)
+{
+	struct doctor d = { .config = &ctl->config };
+	int code;
+
+	if (!verb_options(ctl, argc, argv, "doctor [--json]", NULL, &code))
+		return code;
+	d.json = ctl->json;
+	doctor_tell(&d, FINDING_OK, "config", "", "%s", strcmp(ctl->config.path, "options") == 0 ? "no file; the defaults" : ctl->config.path);
+	int rules = doctor_rules(&d);
+	int server = doctor_server(&d);
+	doctor_logs(&d, server == EXIT_OK);
+	doctor_policyd(&d);
+	if (!d.json)
+		sum_up(&d);
+	if (rules != EXIT_OK || server != EXIT_OK)
+		return server != EXIT_OK ? server : rules;
+	return d.n[FINDING_WARNING] + d.n[FINDING_ERROR] ? EXIT_FAULTS : EXIT_OK;
+}

@@ -1,0 +1,447 @@
+"""nixie doctor: every fault that it looks for, with real servers that have it."""
+import json
+import os
+import re
+import socket
+import threading
+import time
+
+from harness.case import Case
+from harness.maillog import delivered, hard
+from harness.nixie import BAD_CONFIG, NO_REDIS, NOT_FOUND, OK, REPOSITORY, USAGE
+from harness.proc import wait_until
+from harness.redis import RedisError, RedisServer
+
+GOOD = ('--hash-max-listpack-value', '512', '--stream-node-max-bytes', '1024',
+        '--maxmemory-policy', 'noeviction')
+FAULTS = NOT_FOUND
+
+
+class Doctor(Case):
+    def doctor(self, *args, status=None):
+        """All findings as {check: [finding]}; ok ones too."""
+        done = self.site.ctl(*args, 'doctor', '--json')
+        self.status = done.returncode
+        if status is not None:
+            self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        self.assertEqual(done.stderr, '')
+        found = {}
+        for line in done.stdout.splitlines():
+            finding = json.loads(line)
+            self.assertIn(finding['level'], ('ok', 'warning', 'error'))
+            found.setdefault(finding['check'], []).append(finding)
+        return found
+
+    def only(self, found, check, level, *words):
+        """The one finding of a check that is not ok, or the ok one."""
+        bad = [f for f in found.get(check, []) if f['level'] != 'ok'] or found.get(check, [])
+        self.assertEqual(len(bad), 1, found)
+        self.assertEqual(bad[0]['level'], level, found)
+        for word in words:
+            self.assertIn(word, bad[0]['text'] + ' ' + bad[0].get('advice', ''))
+        if level != 'ok':
+            self.assertTrue(bad[0].get('advice') or 'Redis at' in bad[0]['text'], 'no advice: %r' % bad)
+        return bad[0]
+
+    def faults(self, found):
+        return sorted('%s %s' % (f['level'], f['check']) for v in found.values() for f in v
+                      if f['level'] != 'ok')
+
+    def healthy(self, *options):
+        site = self.with_redis(*GOOD, *options)
+        with open(site.log_path, 'w') as f:
+            f.write(hard('gone@example.com') + delivered('fine@example.com'))
+        site.policyd()
+        site.logtail('--once').wait()
+        return site
+
+
+class Healthy(Doctor):
+    def test_nothing_is_wrong(self):
+        self.healthy()
+        found = self.doctor(status=OK)
+        self.assertEqual(self.faults(found), [])
+        for check in ('config', 'rules', 'conversions', 'server', 'version', 'data', 'rights', 'role',
+                      'persistence', 'eviction', 'memory', 'encoding', 'clock', 'log', 'policyd'):
+            self.assertIn(check, found)
+        self.assertIn('to its end', found['log'][0]['text'])
+
+    def test_for_people(self):
+        self.healthy()
+        done = self.site.ctl('doctor')
+        self.assertEqual(done.returncode, OK, done.stdout)
+        for line in done.stdout.splitlines()[:-1]:
+            self.assertRegex(line, r'^ok       [a-z]+ +\S')
+        self.assertRegex(done.stdout.splitlines()[-1], r'^0 errors, 0 warnings, \d+ ok$')
+        self.redis.command('CONFIG', 'SET', 'appendfsync', 'no')
+        done = self.site.ctl('doctor')
+        self.assertEqual(done.returncode, FAULTS)
+        self.assertRegex(done.stdout, r'(?m)^warning  persistence   .*\n {25}CONFIG SET appendfsync everysec')
+
+    def test_writes_nothing(self):
+        self.healthy()
+        self.redis.command('SET', 'nixie:{0}:domain:nixie doctor', 'taken')
+        keys = sorted(self.redis.command('KEYS', '*'))
+        before = {k: self.redis.command('DUMP', k) for k in keys}
+        offset = re.search(r'rdb_changes_since_last_save:(\d+)', self.redis.command('INFO', 'persistence'))[1]
+        self.doctor()
+        self.assertEqual(keys, sorted(self.redis.command('KEYS', '*')))
+        self.assertEqual(before, {k: self.redis.command('DUMP', k) for k in keys})
+        self.assertEqual(offset, re.search(r'rdb_changes_since_last_save:(\d+)',
+                                           self.redis.command('INFO', 'persistence'))[1])
+
+    def test_empty_server(self):
+        self.with_redis(*GOOD)
+        open(self.site.log_path, 'w').close()
+        found = self.doctor(status=FAULTS)
+        self.assertEqual(self.faults(found), ['warning policyd'])
+        self.assertEqual(self.redis.command('DBSIZE'), 0)
+
+    def test_usage(self):
+        self.make_site()
+        self.assertEqual(self.site.ctl('doctor', '--nonsense').returncode, USAGE)
+
+    def test_every_command_is_tried(self):
+        """What the store and its scripts send, the doctor asks for."""
+        tried, sent = set(), set()
+        with open(os.path.join(REPOSITORY, 'common/store_redis_doctor.c')) as f:
+            tried.update(re.findall(r'^\t\{ "([a-z]+)[|"]', f.read(), re.M))
+        directory = os.path.join(REPOSITORY, 'common')
+        for name in os.listdir(directory):
+            if re.fullmatch(r'store_redis(_(?!doctor)\w+)?\.c', name):
+                with open(os.path.join(directory, name)) as f:
+                    sent.update(w.lower() for w in re.findall(r'\{ SV\("([A-Z]+)"\)', f.read()))
+        for name in os.listdir(os.path.join(directory, 'lua')):
+            with open(os.path.join(directory, 'lua', name)) as f:
+                sent.update(w.lower() for w in re.findall(
+                    r"(?:redis\.p?call\(|write\(|\{ )'([A-Z]+)'", f.read()))
+        self.assertGreater(len(sent), 20)
+        self.assertEqual(sent - tried, set())
+
+
+class Server(Doctor):
+    def test_absent(self):
+        self.make_site()
+        found = self.doctor(status=NO_REDIS)
+        self.only(found, 'server', 'error', 'No such file', 'is redis-server running')
+        self.assertIn('policyd', found)
+
+    def test_frozen(self):
+        self.healthy()
+        self.redis.freeze()
+        try:
+            found = self.doctor('-o', 'redis.timeout=300ms', status=NO_REDIS)
+        finally:
+            self.redis.thaw()
+        self.only(found, 'server', 'error', 'does not answer')
+
+    def test_not_redis(self):
+        self.make_site()
+        server = socket.socket(socket.AF_UNIX)
+        self.addCleanup(server.close)
+        server.bind(os.path.join(self.directory, 'absent.sock'))
+        server.listen()
+
+        def serve():
+            try:
+                while True:
+                    end, _ = server.accept()
+                    end.sendall(b'220 mail.example ESMTP\r\n')
+                    end.close()
+            except OSError:
+                pass
+        threading.Thread(target=serve, daemon=True).start()
+        found = self.doctor('-o', 'redis.timeout=500ms', status=NO_REDIS)
+        self.assertEqual(found['server'][0]['level'], 'error')
+
+    def test_password(self):
+        self.with_redis(*GOOD, '--requirepass', 'secret')
+        found = self.doctor(status=NO_REDIS)
+        self.only(found, 'server', 'error', 'NOAUTH', 'set redis.password')
+        found = self.doctor('-o', 'redis.password=wrong', status=NO_REDIS)
+        self.only(found, 'server', 'error', 'redis.password')
+        self.only(self.doctor('-o', 'redis.password=secret'), 'rights', 'ok')
+
+    def test_replica(self):
+        self.healthy()
+        replica = RedisServer(self.directory, *GOOD, '--replicaof', '127.0.0.1 1', name='replica')
+        self.addCleanup(replica.stop)
+        replica.start()
+        found = self.doctor('-o', 'redis.address=' + replica.address, status=FAULTS)
+        self.only(found, 'role', 'error', 'replica', 'redis.address')
+
+    def test_cluster(self):
+        self.with_redis(*GOOD, '--cluster-enabled', 'yes', '--port', '0')
+        found = self.doctor(status=FAULTS)
+        self.only(found, 'role', 'error', 'cluster')
+
+    def test_clock(self):
+        self.healthy()
+        os.environ['NIXIE_CLOCK'] = str(int(time.time()) + 60)
+        try:
+            found = self.doctor(status=FAULTS)
+        finally:
+            del os.environ['NIXIE_CLOCK']
+        self.only(found, 'clock', 'warning', 'behind', 'NTP')
+
+
+class Settings(Doctor):
+    def setUp(self):
+        super().setUp()
+        self.healthy()
+
+    def set(self, *pairs):
+        for name, value in zip(pairs[::2], pairs[1::2]):
+            self.redis.command('CONFIG', 'SET', name, value)
+
+    def used(self):
+        return int(re.search(r'used_memory:(\d+)', self.redis.command('INFO', 'memory'))[1])
+
+    def test_only_snapshots(self):
+        self.set('appendonly', 'no', 'save', '900 1')
+        found = self.doctor(status=FAULTS)
+        self.only(found, 'persistence', 'warning', 'snapshot', 'appendonly yes')
+        self.assertEqual(self.faults(found), ['warning persistence'])
+
+    def test_no_persistence(self):
+        self.set('appendonly', 'no', 'save', '')
+        self.only(self.doctor(status=FAULTS), 'persistence', 'error', 'forgets everything', 'appendonly yes')
+
+    def test_no_fsync(self):
+        self.set('appendfsync', 'no')
+        self.only(self.doctor(status=FAULTS), 'persistence', 'warning', 'appendfsync')
+        self.set('appendfsync', 'always')
+        self.only(self.doctor(status=OK), 'persistence', 'ok')
+
+    def test_snapshot_failed(self):
+        os.mkdir(os.path.join(self.redis.directory, 'dump.rdb'))  # a file cannot be renamed to it
+        self.redis.command('BGSAVE')
+
+        def failed():
+            text = self.redis.command('INFO', 'persistence')
+            return 'rdb_last_bgsave_status:err' in text
+        wait_until(failed, 'failed snapshot')
+        self.only(self.doctor(status=FAULTS), 'persistence', 'error', 'snapshot', 'disk')
+
+    def test_eviction(self):
+        self.set('maxmemory', '1gb', 'maxmemory-policy', 'allkeys-lru')
+        found = self.doctor(status=FAULTS)
+        self.only(found, 'eviction', 'error', 'allkeys-lru', 'noeviction')
+        self.assertEqual(self.faults(found), ['error eviction'])
+        self.set('maxmemory-policy', 'volatile-ttl')
+        self.only(self.doctor(status=FAULTS), 'eviction', 'warning', 'volatile-ttl')
+        self.set('maxmemory', '0')
+        self.doctor(status=OK)
+
+    def test_evicted(self):
+        self.set('maxmemory-policy', 'allkeys-lru')
+        for i in range(200):
+            self.redis.command('SET', 'other:%d' % i, 'x' * 10000)
+        self.set('maxmemory', str(self.used() - 1000000))
+        self.redis.command('SET', 'other', 'x')
+        wait_until(lambda: 'evicted_keys:0' not in self.redis.command('INFO', 'stats'), 'eviction')
+        self.set('maxmemory', '0')
+        self.only(self.doctor(status=FAULTS), 'eviction', 'warning', 'have been evicted')
+
+    def test_memory(self):
+        self.redis.command('SET', 'other', 'x' * 50000000)
+        wait_until(lambda: self.used() < 60000000, 'end of what the command itself took')
+        used = self.used()
+        self.set('maxmemory', str(int(used * 1.2)))
+        self.only(self.doctor(status=FAULTS), 'memory', 'warning', 'maxmemory')
+        self.set('maxmemory', str(used // 2))
+        found = self.doctor(status=FAULTS)
+        self.only(found, 'memory', 'error', 'maxmemory')
+        self.only(found, 'writes', 'error', 'OOM')
+
+    def test_encoding(self):
+        self.set('hash-max-listpack-value', '64')
+        self.only(self.doctor(status=FAULTS), 'encoding', 'warning', '512', '1024')
+        self.set('hash-max-listpack-value', '512', 'stream-node-max-bytes', '4096')
+        self.only(self.doctor(status=FAULTS), 'encoding', 'warning', '4096')
+
+    def test_schema(self):
+        self.redis.command('HSET', 'nixie:meta', 'schema', '99')
+        found = self.doctor(status=FAULTS)
+        self.only(found, 'data', 'error', 'schema 99', 'upgrade nixie')
+        self.redis.command('HSET', 'nixie:meta', 'schema', '1', 'partitions', '4')
+        self.only(self.doctor(status=FAULTS), 'data', 'error', '4 partitions')
+
+    def test_foreign_keys(self):
+        self.redis.command('DEL', 'nixie:{0}:journal')
+        self.redis.command('SET', 'nixie:{0}:journal', 'dear diary')
+        self.only(self.doctor(status=FAULTS), 'data', 'error', 'nixie:{0}:journal', 'redis.prefix')
+
+
+class Rights(Doctor):
+    AS = ('-o', 'redis.user=nixie', '-o', 'redis.password=x')
+
+    def setUp(self):
+        super().setUp()
+        self.healthy()
+
+    def user(self, *rules):
+        try:
+            self.redis.command('ACL', 'DELUSER', 'nixie')
+        except RedisError:
+            pass
+        self.redis.command('ACL', 'SETUSER', 'nixie', 'on', '>x', *rules)
+
+    def test_all_rights(self):
+        self.user('~nixie:*', '+@all')
+        self.doctor(*self.AS, status=OK)
+
+    def test_lacks_commands(self):
+        self.user('~nixie:*', '+@all', '-xadd', '-evalsha', '-script|load')
+        found = self.doctor(*self.AS, status=FAULTS)
+        self.only(found, 'rights', 'error', 'xadd', 'evalsha', 'ACL SETUSER nixie', '+script|load', '+xadd')
+        self.assertEqual(self.faults(found), ['error rights'])
+        # the advice is what helps
+        advice = self.only(found, 'rights', 'error')['advice'].split()
+        self.redis.command(*advice)
+        self.doctor(*self.AS, status=OK)
+
+    def test_lacks_keys(self):
+        self.user('~nixie:{0}:*', '+@all')
+        found = self.doctor(*self.AS, status=FAULTS)
+        self.only(found, 'rights', 'error', 'nixie:meta', 'ACL SETUSER nixie ~nixie:*')
+
+    def test_may_only_read(self):
+        self.user('%R~nixie:*', '+@all')
+        found = self.doctor(*self.AS, status=FAULTS)
+        self.only(found, 'rights', 'error', 'nixie:{0}:journal', 'nixie:meta')
+
+    def test_users_of_the_manual(self):
+        with open(os.path.join(REPOSITORY, 'common/nixie-redis.7')) as f:
+            words = re.search(r'^ACL SETUSER nixie on >secret (.*?)^(?:ACL|\.Ed)', f.read(), re.M | re.S)[1].split()
+        self.user(*words, '+info', '+config|get')
+        found = self.doctor(*self.AS, status=OK)
+        self.assertIn('which nixie-policyd needs', found['rights'][0]['text'])
+
+    def test_least_rights(self):
+        """Settings need not be seen: that is told, and nothing else is wrong."""
+        self.user('~nixie:*', '+@all', '-config', '-info')
+        found = self.doctor(*self.AS, status=FAULTS)
+        self.assertEqual(self.faults(found), ['warning settings', 'warning settings'])
+        self.only(found, 'rights', 'ok')
+
+
+class Here(Doctor):
+    def test_log_absent_and_unread(self):
+        self.healthy()
+        missing = os.path.join(self.directory, 'absent.log')
+        self.site.write_conf(logtail={'files': [self.site.log_path, missing]})
+        self.only(self.doctor(status=FAULTS), 'log', 'error', missing, 'logtail.files')
+        with open(missing, 'w') as f:
+            f.write(delivered('fine@example.com'))
+        self.only(self.doctor(status=FAULTS), 'log', 'warning', 'never read', 'nixie-logtail')
+
+    def test_log_grew(self):
+        self.healthy()
+        key, = self.redis.command('KEYS', 'nixie:{0}:pos:*')
+        with open(self.site.log_path, 'a') as f:
+            f.write(delivered('fine@example.com'))
+        self.assertIn('more to read', self.doctor(status=OK)['log'][0]['text'])
+        self.redis.command('HSET', key, 'updated', int(time.time()) - 3 * 3600 - 60)
+        self.only(self.doctor(status=FAULTS), 'log', 'warning', 'not read for 3 h', 'is nixie-logtail running')
+        self.site.logtail('--once').wait()
+        self.doctor(status=OK)
+
+    def test_log_rotated(self):
+        self.healthy()
+        key, = self.redis.command('KEYS', 'nixie:{0}:pos:*')
+        self.redis.command('HSET', key, 'updated', int(time.time()) - 3 * 3600 - 60)
+        self.doctor(status=OK)  # read to its end: idle, that is all
+        os.rename(self.site.log_path, self.site.log_path + '.1')
+        with open(self.site.log_path, 'w') as f:
+            f.write(delivered('fine@example.com'))
+        self.only(self.doctor(status=FAULTS), 'log', 'warning', 'not read for 3 h')
+
+    def test_log_from_the_future(self):
+        self.healthy()
+        key, = self.redis.command('KEYS', 'nixie:{0}:pos:*')
+        self.redis.command('HSET', key, 'time', int(time.time()) + 7 * 3600)
+        self.only(self.doctor(status=FAULTS), 'log', 'warning', 'future', 'logtail.timezone')
+
+    def test_other_sources(self):
+        self.healthy()
+        self.redis.command('HSET', 'nixie:{0}:pos:mx9:/var/log/mail.log', 'at', 'x', 'path', '/var/log/mail.log',
+                           'time', int(time.time()) - 7260, 'updated', int(time.time()) - 300)
+        self.only(self.doctor(status=OK), 'source', 'ok', 'mx9:/var/log/mail.log', 'last line 2 h ago')
+
+    def test_policyd_absent(self):
+        self.healthy()
+        for child in self.site.children:
+            child.kill()
+        self.only(self.doctor(status=FAULTS), 'policyd', 'warning', self.site.policy_path, 'start it')
+
+    def test_policyd_frozen(self):
+        self.with_redis(*GOOD)
+        open(self.site.log_path, 'w').close()
+        policyd = self.site.policyd()
+        policyd.send_signal(19)
+        self.only(self.doctor(status=FAULTS), 'policyd', 'error', 'does not answer')
+        policyd.send_signal(18)
+        self.doctor(status=OK)
+
+    def test_policyd_without_redis(self):
+        self.healthy()
+        self.site.write_conf(policyd={'on-store-failure': 'defer'},
+                             redis={'address': 'unix:' + os.path.join(self.directory, 'nowhere.sock')})
+        self.site.children[0].stop()
+        self.site.policyd()
+        found = self.doctor('-o', 'redis.address=' + self.redis.address, status=FAULTS)
+        self.only(found, 'policyd', 'error', 'DEFER_IF_PERMIT', 'reach Redis')
+
+    def test_another_program_listens(self):
+        self.with_redis(*GOOD)
+        open(self.site.log_path, 'w').close()
+        server = socket.socket(socket.AF_INET)
+        self.addCleanup(server.close)
+        server.bind(('127.0.0.1', 0))
+        server.listen()
+
+        def serve():
+            try:
+                while True:
+                    end, _ = server.accept()
+                    end.recv(4096)
+                    end.sendall(b'220 mail.example \033[31mESMTP\r\n')
+                    end.recv(4096)
+                    end.close()
+            except OSError:
+                pass
+        threading.Thread(target=serve, daemon=True).start()
+        endpoint = 'inet:127.0.0.1:%d' % server.getsockname()[1]
+        found = self.doctor('-o', 'policyd.listen=' + endpoint, status=FAULTS)
+        self.only(found, 'policyd', 'error', endpoint, 'another program')
+        self.assertNotIn('\033', self.site.ctl('-o', 'policyd.listen=' + endpoint, 'doctor').stdout)
+
+    def test_shadow(self):
+        self.healthy()
+        self.site.write_conf(policyd={'shadow': True})
+        self.only(self.doctor(status=OK), 'policyd', 'ok', 'refuses nothing')
+
+    def test_rules_and_conversions(self):
+        self.healthy()
+        rules = os.path.join(self.directory, 'rules')
+        os.mkdir(rules)
+        with open(os.path.join(rules, 'mine.conf'), 'w') as f:
+            f.write('rules = ( { id = "broken"; } );\n')
+        self.site.write_conf(rules={'directories': [rules]})
+        self.only(self.doctor(status=BAD_CONFIG), 'rules', 'error', 'mine.conf', 'nixie rules test')
+        self.site.write_conf(conversions=(
+            {'match': 'mailbox.full', 'count': 2, 'window': '2 days', 'span': '3 days', 'to': 'hard'},
+            {'match': 'recipient.unknown', 'count': 2, 'to': 'hard'},
+            {'match': 'dns.no-mx', 'count': 4, 'window': '12 months', 'to': 'hard'},
+            {'match': 'server.busy', 'count': 5, 'window': '3 days', 'per': 'day', 'to': 'hard'}))
+        found = self.doctor(status=FAULTS)
+        texts = [f['text'] for f in found['conversions']]
+        for words in ('longer than its window', 'not soft', 'fewer days'):
+            self.assertEqual(len([t for t in texts if words in t]), 1, texts)
+        self.assertEqual(len(texts), 3)
+
+    def test_configuration(self):
+        self.healthy()
+        self.site.write_raw('nonsense = 1;\n')
+        self.assertEqual(self.site.ctl('doctor').returncode, BAD_CONFIG)
