@@ -452,6 +452,12 @@ static void check_time(struct redis *r)
 		if (callback)
 			callback(q->arg, NULL);
 	}
+	/* its late answer would be dropped, and the connection never be ready */
+	if (r->state == STATE_GREETING && r->overdue) {
+		note_problem(r, "does not answer within redis.timeout", "is it overloaded, or saving?");
+		drop(r);
+		return;
+	}
 	if (r->n && now_ms - question_at(r, 0)->asked_ms >= REDIS_STALL_FACTOR * r->options.timeout_ms) {
 		note_problem(r, "no answer for a long time", "the connection is given up and made anew");
 		drop(r);
