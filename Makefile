@@ -83,6 +83,7 @@ help:
 	@echo "make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)"
 	@echo "make bench      figures, as ratios against something measured in the same run"
 	@echo "make accuracy   how right the shipped rules are on tests/corpus"
+	@echo "make chaos      kill everything while it reads; KILLS=60 SEED= ; nothing is lost or doubled"
 	@echo "make lint layers asan fuzz clean"
 
 run: deps-build deps-run
@@ -100,6 +101,7 @@ deps-build deps-run deps-test deps-lint deps-bench:
 -include tests/unit/unit.mk
 -include tests/fuzz/fuzz.mk
 -include tests/bench/bench.mk
+-include tests/fault/fault.mk
 
 check: deps-build deps-run deps-test
 	@tests/check.sh $(MAKE)

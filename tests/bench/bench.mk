@@ -2,6 +2,10 @@
 #
 #     make bench BENCH="--lines 200000 --rounds 3 --only policy"
 #
+# make bench-sizes: how much memory an address takes in Redis, see tests/bench/sizes.py.
+#
+#     make bench-sizes BENCH="--addresses 1000000 --only hard"
+#
 # Debian packages beside those of the build: python3, redis-server,
 # redis-tools (redis-cli, redis-benchmark), libhiredis-dev. grep and wc are there.
 
@@ -36,8 +40,11 @@ $(BENCH_BUILD)/classify.o: $(BENCH_SOURCES)/classify.c $(wildcard common/*.h)
 $(BENCH_BUILD)/classify: $(BENCH_BUILD)/classify.o $(LIB)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: bench bench-tools
+.PHONY: bench bench-tools bench-sizes
 bench-tools: $(BENCH_TOOLS:%=$(BENCH_BUILD)/%)
 
 bench: all bench-tools
 	/usr/bin/python3 $(BENCH_SOURCES)/bench.py --bin $(BUILD)/bin --tools $(BENCH_BUILD) $(BENCH)
+
+bench-sizes: all
+	/usr/bin/python3 $(BENCH_SOURCES)/sizes.py --bin $(BUILD)/bin $(BENCH)

@@ -1,0 +1,463 @@
+#!/usr/bin/env python3
+"""Whatever crashes, each line counts once: three logs, three readers, one Redis, and no peace.
+
+usage: chaos.py [--kills N] [--seed S] [--only KIND]... [--no-repair] [--bin DIRECTORY] [--keep]
+
+Three hosts write logs, each is followed by a nixie-logtail, all into one Redis. Meanwhile, at
+random: readers and Redis are killed, the append-only file is torn in the middle of a transaction,
+a replica that lags takes over, a second reader reads the same log, logs are rotated by renaming
+(copytruncate is not supported: what is written between the copy and the truncation is nowhere),
+Redis hangs, readers are told to stop. In the end everything in Redis must be what one reader gets
+that reads the same logs in peace. Before Redis starts redis-check-aof --fix cuts off a torn
+transaction as a whole. With --no-repair Redis does it, and leaves the first half standing: then
+what another reader writes before this one, and one more crash, count it twice. It is random, so that it may find something else every time;
+the seed gives the same logs and the same order of disturbances, not the same microseconds.
+"""
+import argparse
+import os
+import random
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+sys.path[:0] = [p for p in (HERE, os.path.join(os.path.dirname(HERE), 'e2e')) if p not in sys.path]
+
+HOSTS = 'mx1', 'mx2', 'mx3'
+MESSAGES_PER_KILL = 40          # and host
+KEPT_ROTATIONS = 30
+CATCH_UP_S = 90.0
+SEGMENT_S = 0.8                 # what is due is written in that time
+NIXIE = 'nixie:{0}:'
+
+
+class Writer(threading.Thread):
+    """What syslogd does with the three logs: appends, in pieces that end anywhere, and reopens after a rotation."""
+
+    def __init__(self, directory, lines, seed):
+        super().__init__(daemon=True)
+        self.path = os.path.join(directory, 'mail.log')
+        self.text = ''.join(lines).encode()
+        self.random = random.Random('%s/%s' % (seed, directory[-3:]))
+        self.at = self.target = 0
+        self.pace = 0       # seconds for a byte
+        self.turn, self.rotations, self.stopping = threading.Condition(), 0, False
+        self.file = open(self.path, 'ab', buffering=0)
+
+    def run(self):
+        while True:
+            with self.turn:
+                while self.at >= self.target and not self.stopping:
+                    self.turn.wait()
+                if self.stopping:
+                    return
+                before = self.at
+                self._write(self.random.choice((90, 700, 4000)))
+            time.sleep((self.at - before) * self.pace)
+
+    def _write(self, n, whole=False):
+        end = min(len(self.text), self.at + self.random.randrange(1, n + 1))
+        if whole:
+            end = self.text.find(b'\n', max(end - 1, 0)) + 1 or len(self.text)
+        self.at += self.file.write(self.text[self.at:end])
+
+    def go_to(self, share, seconds=0.0):
+        """Have so much of the log written, within about that time."""
+        with self.turn:
+            self.target = max(self.target, int(len(self.text) * min(1.0, share)))
+            self.pace = seconds / max(1, self.target - self.at)
+            self.turn.notify()
+
+    def rotate(self):
+        """As logrotate does with create: renamed, and a moment later syslogd reopens. False: nothing to rotate."""
+        with self.turn:
+            if self.file.tell() < 4096 or len(self.text) - self.at < 4096:
+                return False
+            for n in range(KEPT_ROTATIONS, 0, -1):
+                old = '%s.%d' % (self.path, n)
+                if os.path.exists(old):
+                    os.rename(old, '%s.%d' % (self.path, n + 1))
+            os.rename(self.path, self.path + '.1')
+            time.sleep(self.random.choice((0, 0, 0.05, 0.3)))
+            self._write(3000, whole=True)       # to the old one still
+            self.file.close()
+            self.file = open(self.path, 'ab', buffering=0)
+            self.rotations += 1
+            return True
+
+    def stop(self):
+        with self.turn:
+            self.stopping = True
+            self.turn.notify()
+        self.join()
+        self.file.close()
+
+
+class Reader:
+    """The nixie-logtail of one host; a second one now and then."""
+
+    def __init__(self, site, host):
+        self.site, self.host = site, host
+        self.child, self.guest, self.died = None, None, []
+
+    def start(self):
+        self.child = self.site.logtail(ready=False)
+
+    def end(self, number, which='child'):
+        """Kill -9, or SIGTERM: then it may take its time, and must end well."""
+        child = getattr(self, which)
+        setattr(self, which, None)
+        if child is None:
+            return
+        if child.poll() is not None:
+            self.died.append('%s: a reader ended by itself with status %d:\n%s' % (self.host, child.returncode, child.log()[-2000:]))
+        elif number == signal.SIGTERM:
+            status, started = child.stop(), child.log() != ''
+            if status != 0 and started:     # else it died before it could take signals
+                self.died.append('%s: status %d after SIGTERM:\n%s' % (self.host, status, child.log()[-2000:]))
+        child.kill()
+        self.site.children.remove(child)
+
+
+class Chaos:
+    def __init__(self, directory, kills, seed, only=(), messages=None, repair=True):
+        self.directory, self.kills, self.seed, self.repair = directory, kills, seed, repair
+        self.random = random.Random(seed)
+        self.count, self.ended = Counter(), 0
+        self.kinds = [k for k in KINDS if not only or k.__name__ in only]
+        self.messages = messages or max(150, kills * MESSAGES_PER_KILL)
+        self.now = time.time()
+        self.batch = self.random.choice((15, 60, 500))
+        self.writers, self.readers = [], []
+        self.patience_s = 3.0
+
+    def site(self, directory, redis, batch):
+        from harness.nixie import Site
+        os.makedirs(directory, 0o755, exist_ok=True)
+        site = Site(directory, redis)
+        site.options['logtail'].update(batch=batch)
+        site.write_conf()
+        return site
+
+    # -- the run -----------------------------------------------------------------------
+
+    def run(self):
+        """The comparison with a run in peace; everything that was started has ended."""
+        from cluster import Cluster
+        from traffic import Host
+        self.cluster = Cluster(self.directory, self.repair)
+        try:
+            for n, host in enumerate(HOSTS):
+                site = self.site(os.path.join(self.directory, host), self.cluster, self.batch)
+                self.writers.append(Writer(site.directory, Host(self.seed, host, n, self.messages, self.now).lines(), self.seed))
+                self.readers.append(Reader(site, host))
+            self._begin()
+            self._disturb()
+            self._settle()
+            return self._compare()
+        finally:
+            for writer in self.writers:
+                if writer.is_alive():
+                    writer.stop()
+            for reader in self.readers:
+                reader.site.stop()
+            self.cluster.stop()
+
+    def _begin(self):
+        """A log has a place before anything happens: one without is read from its present file only."""
+        for writer, reader in zip(self.writers, self.readers):
+            writer.start()
+            writer.go_to(0.01)
+            reader.start()
+        self._wait(lambda: all(self.places().values()), 'first place of each log')
+
+    def _disturb(self):
+        deck = []
+        while self.ended < self.kills:
+            if not deck:
+                deck = list(self.kinds)
+                self.random.shuffle(deck)
+            kind = deck.pop()
+            for writer in self.writers:
+                writer.go_to(0.02 + 0.9 * (self.ended + 1) / self.kills, SEGMENT_S)
+            if kind(self):
+                self.count[kind.__name__] += 1
+            self._breathe()
+
+    def write_on(self):
+        """Some more lines during this disturbance, even when all were written that were due."""
+        for writer in self.writers:
+            writer.go_to(writer.target / len(writer.text) + 0.2 / self.kills, SEGMENT_S)
+
+    def _breathe(self):
+        """Mostly until every reader has gone on, so that there is something to lose; at times not at all."""
+        if self.random.random() < 0.25:
+            return
+        before, end = self.places(), time.monotonic() + self.patience_s
+        while time.monotonic() < end and any(b == a for b, a in zip(before.values(), self.places().values())):
+            time.sleep(0.01)
+        time.sleep(self.random.uniform(0, 0.15))
+
+    def _settle(self):
+        for writer in self.writers:
+            writer.go_to(1.0)
+        for reader in self.readers:
+            if reader.child is None or reader.child.poll() is not None:
+                reader.end(signal.SIGKILL)
+                reader.start()
+        self._wait(self._at_the_end, 'end of all logs')
+        for reader in self.readers:
+            reader.end(signal.SIGTERM, 'guest')
+            reader.end(signal.SIGTERM)
+        # what a torn file still holds shows at the next start, or at the one after that
+        for _ in range(2):
+            self.cluster.kill()
+            self.cluster.start()
+        if not self._at_the_end():
+            raise AssertionError('after the last restart of Redis the logs are not read to their ends: %r' % self.places())
+
+    def _wait(self, condition, what):
+        from cluster import AWAY
+        end = time.monotonic() + CATCH_UP_S
+        while True:
+            try:
+                if condition():
+                    return
+            except AWAY:
+                pass
+            if time.monotonic() > end:
+                raise AssertionError('no %s within %g s: %r\n%s' % (what, CATCH_UP_S, self.places(), ''.join(
+                    '%s:\n%s\n' % (r.host, r.child.log()[-1500:]) for r in self.readers if r.child)))
+            time.sleep(0.02)
+
+    def places(self):
+        """{host: (inode, offset), or None}"""
+        from cluster import AWAY
+        places = {}
+        for reader, writer in zip(self.readers, self.writers):
+            try:
+                pos = self.cluster.server.hgetall(self._key(writer))
+                places[reader.host] = (int(pos['inode']), int(pos['offset'])) if pos else None
+            except AWAY:
+                places[reader.host] = None
+        return places
+
+    @staticmethod
+    def _key(writer):
+        return '%spos:%s:%s' % (NIXIE, os.uname().nodename, os.path.realpath(writer.path))
+
+    def _at_the_end(self):
+        for writer, place in zip(self.writers, self.places().values()):
+            st = os.stat(writer.path)
+            if writer.at < len(writer.text) or place != (st.st_ino, st.st_size):
+                return False
+        return True
+
+    # -- the verdict -------------------------------------------------------------------
+
+    def reference(self):
+        """The same lines, read once, one log after the other."""
+        from harness.nixie import run
+        from harness.redis import RedisServer
+        from compare import snapshot
+        redis = RedisServer(self.directory, name='peace').start()
+        try:
+            for writer, reader in zip(self.writers, self.readers):
+                site = self.site(os.path.join(self.directory, 'peace', reader.host), redis, 500)
+                with open(site.log_path, 'wb') as f:
+                    f.write(writer.text)
+                done = run('nixie-logtail', '-f', '-c', site.conf_path, '--once', limit=300)
+                if done.returncode != 0:
+                    raise AssertionError('the reference: status %d: %s' % (done.returncode, done.stderr))
+            return snapshot(redis)
+        finally:
+            redis.stop()
+
+    def _compare(self):
+        from compare import Comparison, dangling_tokens, snapshot
+        comparison = Comparison(self.reference(), snapshot(self.cluster.server))
+        comparison.dangling = dangling_tokens(self.cluster.server)
+        comparison.died = [line for reader in self.readers for line in reader.died]
+        comparison.bytes = sum(len(writer.text) for writer in self.writers)
+        comparison.lines = sum(writer.text.count(b'\n') for writer in self.writers)
+        return comparison
+
+
+# ---- disturbances: each does one thing to it, and says whether it was done
+
+def kill_reader(chaos):
+    reader = chaos.random.choice(chaos.readers)
+    reader.end(signal.SIGKILL)
+    chaos.ended += 1
+    time.sleep(chaos.random.choice((0, 0, 0.1)))
+    reader.start()
+    if chaos.random.random() < 0.3:     # in the first milliseconds, again
+        time.sleep(chaos.random.uniform(0, 0.06))
+        reader.end(signal.SIGKILL)
+        chaos.ended += 1
+        reader.start()
+    return True
+
+
+def stop_reader(chaos):
+    reader = chaos.random.choice(chaos.readers)
+    reader.end(signal.SIGTERM)
+    chaos.ended += 1
+    reader.start()
+    return True
+
+
+def second_reader(chaos):
+    """Both read the same log for a while; then one of them goes, this way or that."""
+    reader = chaos.random.choice(chaos.readers)
+    if reader.guest is None:
+        reader.guest = reader.site.logtail(ready=False)
+        end = time.monotonic() + 2
+        while time.monotonic() < end and 'caught up' not in reader.guest.log():
+            time.sleep(0.02)
+        chaos.write_on()
+        time.sleep(chaos.random.uniform(0.05, 0.8))
+    if chaos.random.random() < 0.3:
+        return True                     # stays, and meets the next disturbance
+    if chaos.random.random() < 0.5:
+        reader.child, reader.guest = reader.guest, reader.child
+    reader.end(chaos.random.choice((signal.SIGKILL, signal.SIGTERM)), 'guest')
+    chaos.ended += 1
+    return True
+
+
+def rotate(chaos):
+    done = False
+    for writer in chaos.random.sample(chaos.writers, chaos.random.choice((1, 1, 3))):
+        done = writer.rotate() or done
+    return done
+
+
+def kill_redis(chaos):
+    chaos.cluster.kill()
+    chaos.ended += 1
+    time.sleep(chaos.random.choice((0, 0, 0.2, 1.0)))
+    chaos.cluster.start()
+    return True
+
+
+def freeze_redis(chaos):
+    """Longer than redis.timeout, or not: what was sent is done when it wakes."""
+    chaos.write_on()
+    chaos.cluster.server.freeze()
+    time.sleep(chaos.random.choice((0.05, 0.4, 1.3, 2.2)))
+    chaos.cluster.server.thaw()
+    return True
+
+
+def went_back(chaos, before):
+    """Counts for the report the places that Redis has lost."""
+    after = chaos.places()
+    chaos.count['places that went back'] += sum(b is not None and a != b for b, a in zip(before.values(), after.values()))
+
+
+def tear(chaos):
+    """The machine of Redis crashes; that of the readers is another one, or not."""
+    together = chaos.random.random() < 0.3
+    before = chaos.places()
+    for reader in chaos.readers if together else ():
+        reader.end(signal.SIGKILL)
+        chaos.ended += 1
+    chaos.cluster.kill()
+    chaos.ended += 1
+    chaos.count['bytes torn off'] += chaos.cluster.tear(chaos.random, chaos.random.choice((1, 1, 1, 4)))
+    chaos.cluster.start()
+    went_back(chaos, before)
+    for reader in chaos.readers if together else ():
+        reader.start()
+    if chaos.random.random() < 0.7:
+        chaos._breathe()
+    else:
+        time.sleep(chaos.random.uniform(0, 0.6))
+    chaos.cluster.kill()
+    chaos.ended += 1
+    chaos.cluster.start()
+    return True
+
+
+def fail_over(chaos):
+    """The replica missed the last moments, and nobody will ever know them but from the logs."""
+    replica = chaos.cluster.replicate()
+    chaos.cluster.cut_off(replica)
+    missed = chaos.places()
+    chaos.write_on()
+    end = time.monotonic() + chaos.random.uniform(0.05, 1.5)
+    while time.monotonic() < end and missed == chaos.places():
+        time.sleep(0.01)
+    time.sleep(chaos.random.uniform(0, 0.2))
+    before = chaos.places()
+    chaos.cluster.promote(replica)
+    chaos.ended += 1
+    went_back(chaos, before)
+    return True
+
+
+KINDS = kill_reader, stop_reader, second_reader, rotate, kill_redis, freeze_redis, tear, fail_over
+
+
+def tell(chaos, comparison, say):
+    survived = ', '.join('%s %d' % (name.replace('_', ' '), n) for name, n in sorted(chaos.count.items()))
+    say('chaos: %d kills: %s' % (chaos.ended, survived))
+    say('chaos: %d lines, %d bytes; %d values compared; lost %d, doubled %d; journal: %d transitions, %d repeated; tokens that name nothing: %d' % (
+        comparison.lines, comparison.bytes, comparison.compared, comparison.lost, comparison.doubled,
+        comparison.transitions, comparison.repeated, len(comparison.dangling)))
+    for line in comparison.died + comparison.dangling[:5]:
+        say(line)
+    if not comparison:
+        say(comparison.report())
+
+
+def good(comparison):
+    return bool(comparison) and not comparison.died and not comparison.dangling
+
+
+def options_of(argv):
+    p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    p.add_argument('--kills', type=int, default=60, metavar='N', help='processes to kill or stop (60)')
+    p.add_argument('--seed', default=None, help='of logs and disturbances (a random one)')
+    p.add_argument('--only', action='append', default=[], choices=[k.__name__ for k in KINDS], help='only these disturbances')
+    p.add_argument('--no-repair', action='store_true', help='start Redis on a torn file as it is')
+    p.add_argument('--messages', type=int, metavar='N', help='messages of each host (%d per kill)' % MESSAGES_PER_KILL)
+    p.add_argument('--bin', metavar='DIRECTORY', help='where the programs are (build/bin)')
+    p.add_argument('--keep', action='store_true', help='keep the directory in any case')
+    return p.parse_args(argv)
+
+
+def main():
+    options = options_of(sys.argv[1:])
+    if options.bin:
+        os.environ['NIXIE_BIN'] = os.path.abspath(options.bin)
+    from harness import case
+    seed = options.seed or '%d' % random.SystemRandom().randrange(1000000)
+    case.KEEP = True
+    directory = case.make_directory(None)
+    print('chaos: seed %s, %s' % (seed, directory), flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    start = time.monotonic()
+    chaos = Chaos(directory, options.kills, seed, options.only, options.messages, not options.no_repair)
+    comparison = None
+    try:
+        comparison = chaos.run()
+        tell(chaos, comparison, print)
+    except AssertionError as e:
+        print('chaos: after %d kills: %s' % (chaos.ended, e))
+    print('chaos: %d s, batch %d, seed %s' % (time.monotonic() - start, chaos.batch, seed))
+    if comparison is None or not good(comparison):
+        print('chaos: FAILED; everything is in %s' % directory)
+        return 1
+    if not options.keep:
+        shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
