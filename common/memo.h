@@ -10,7 +10,7 @@
 
 /* A longer key is not kept. */
 #define MEMO_KEY_MAX 352
-#define MEMO_SLOTS 4096
+#define MEMO_SLOTS 8192
 #define MEMO_VALUE_MAX 64
 
 struct memo;

@@ -92,6 +92,7 @@ static void find_candidates(struct ruleset *set)
 static void begin_text(struct ruleset *set)
 {
 	set->gave_up = set->provider_known = false;
+	set->text_number++;
 	memset(set->tried, 0, (set->n_words / 64 + 1) * sizeof(uint64_t));
 	if (!set->plain)
 		find_candidates(set);
@@ -156,7 +157,7 @@ static enum match_result try_word(struct ruleset *set, size_t i, struct sv *hit_
 }
 
 /* The first word of the list that is found; MATCH_LIMIT_HIT when one before it gave up. */
-static enum match_result any_word_of(struct ruleset *set, const struct word_list *list, struct sv *hit_r)
+static enum match_result try_words_of(struct ruleset *set, const struct word_list *list, struct sv *hit_r)
 {
 	enum match_result result = MATCH_NO;
 
@@ -178,6 +179,17 @@ static enum match_result any_word_of(struct ruleset *set, const struct word_list
 		result = try_word(set, i, hit_r);
 	}
 	return result;
+}
+
+static enum match_result any_word_of(struct ruleset *set, struct word_list *list, struct sv *hit_r)
+{
+	if (list->text_number != set->text_number) {
+		list->hit = sv_make(NULL, 0);
+		list->result = try_words_of(set, list, &list->hit);
+		list->text_number = set->text_number;
+	}
+	*hit_r = list->hit;
+	return list->result;
 }
 
 static enum match_result any_word(struct ruleset *set, const struct test *t, struct sv *hit_r)

@@ -24,6 +24,10 @@ struct rule_word {
  * its own, or a named list. */
 struct word_list {
 	size_t first, n;
+	/* of the text of this number: many rules ask for the same list */
+	uint64_t text_number;
+	enum match_result result;
+	struct sv hit;
 	bool asked; /* is in the text of a rule: a text must find it by itself */
 	size_t n_users;
 	size_t *users; /* rules whose text it is in: indexes */
@@ -98,6 +102,7 @@ struct ruleset {
 	uint64_t *candidates, *always; /* a bit per rule */
 	bool plain, no_memo; /* for tests and measuring */
 	bool gave_up;   /* a pattern did, on this text */
+	uint64_t text_number; /* of the text at hand, from 1 */
 	size_t text_n;
 	char text[REPLY_TEXT_MAX]; /* that is being classified, addresses hidden */
 	struct hidden hidden[HIDDEN_MAX];
