@@ -208,8 +208,13 @@ static void show_reply(const struct explained *e)
 	field_text("said by", r->remote ? SV("server") : SV("mta"));
 	field_text("relay", e->failure.relay);
 	field_text("provider", provider);
-	if (list)
-		(void)printf("  %-10s %s%s%s\n", "block list", list->name, list->url ? "  " : "", list->url ? list->url : "");
+	if (list) {
+		(void)printf("  %-10s ", "block list");
+		term_clean(stdout, sv_of(list->name));
+		(void)fputs(list->url ? "  " : "", stdout);
+		term_clean(stdout, sv_of(list->url ? list->url : ""));
+		(void)putchar('\n');
+	}
 	if (retry_s >= 0)
 		(void)printf("  %-10s after %lld s\n", "retry", (long long)retry_s);
 	field_text("words", r->words);

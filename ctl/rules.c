@@ -185,6 +185,14 @@ static void show_examples(const char *name, size_t n, const struct rule_example 
 	}
 }
 
+/* A file may hold anything. */
+static void show_text(const char *name, const char *text)
+{
+	(void)printf("  %-12s ", name);
+	term_clean(stdout, sv_of(text));
+	(void)putchar('\n');
+}
+
 static void show_human(const struct rule *rule, size_t position, size_t count)
 {
 	(void)printf("%s%s%s\n", term_colour(stdout, COLOUR_BOLD), rule->id, term_colour(stdout, COLOUR_PLAIN));
@@ -199,9 +207,9 @@ static void show_human(const struct rule *rule, size_t position, size_t count)
 	for (size_t i = 0; i < rule->n_conditions; i++)
 		show_values(condition_name(&rule->conditions[i]), rule->conditions[i].n, rule->conditions[i].values);
 	if (rule->note)
-		(void)printf("  %-12s %s\n", "note", rule->note);
+		show_text("note", rule->note);
 	if (rule->url)
-		(void)printf("  %-12s %s\n", "url", rule->url);
+		show_text("url", rule->url);
 	show_examples("match", rule->n_match, rule->match);
 	show_examples("no-match", rule->n_no_match, rule->no_match);
 }
