@@ -64,6 +64,17 @@ static bool window_add(struct window *w, const struct occurrence *o)
 	return true;
 }
 
+/* May a conversion count it still? Not the longest window: which of a month and 30 days is, depends on the month. */
+static bool is_needed(const struct conversions *conversions, const struct occurrence *o, int64_t newest_s)
+{
+	for (size_t i = 0; i < conversions->n; i++) {
+		const struct conversion *c = &conversions->v[i];
+		if (applies(c, o->category, o->rule) && o->last_s > before_s(newest_s, span_is_zero(c->window) ? no_limit : c->window))
+			return true;
+	}
+	return false;
+}
+
 /* Drops what no conversion can need any more, seen from the newest occurrence. */
 static void window_trim(struct window *w, const struct conversions *conversions)
 {
@@ -73,8 +84,7 @@ static void window_trim(struct window *w, const struct conversions *conversions)
 		return;
 	int64_t newest_s = w->v[w->n - 1].last_s;
 	for (size_t i = 0; i < w->n; i++) {
-		struct span keep = convert_retention(conversions, w->v[i].category, w->v[i].rule);
-		if (!span_is_zero(keep) && w->v[i].last_s > before_s(newest_s, keep))
+		if (is_needed(conversions, &w->v[i], newest_s))
 			w->v[out++] = w->v[i];
 	}
 	w->n = out;
@@ -166,6 +176,7 @@ static void set_status(struct entry *e, enum status status, int64_t since_s, int
 	e->since_s = since_s;
 	e->until_s = until_s;
 	end_parole(e);
+	e->by = sv_make("", 0); /* no person any more */
 	e->origin = ORIGIN_LOG;
 }
 
@@ -217,9 +228,47 @@ static bool binds(const struct entry *e, enum status status, int64_t time_s)
 	return e->status == status && (e->until_s == 0 || time_s < e->until_s);
 }
 
+/* Its place in the window; the window's end when it is too old to be there. */
+static size_t place_of(const struct window *w, const struct occurrence *o)
+{
+	size_t at = 0;
+
+	while (at < w->n && !(w->v[at].last_s == o->last_s && w->v[at].first_s == o->first_s && sv_eq(w->v[at].message, o->message)))
+		at++;
+	return at;
+}
+
+/* Did it come late: something newer is on record, or has been decided? */
+static bool came_late(const struct entry *e, const struct window *w, const struct occurrence *o)
+{
+	return (w->n && w->v[w->n - 1].last_s > o->last_s) || o->last_s < e->since_s;
+}
+
+static enum convert_result apply_in_order(struct entry *e, const struct window *w,
+	const struct failure *f, const struct conversions *conversions)
+{
+	const struct occurrence *o = &f->occurrence;
+	size_t at = place_of(w, o);
+
+	for (size_t i = 0; at < w->n && i < conversions->n; i++) {
+		const struct conversion *c = &conversions->v[i];
+		if (!applies(c, o->category, o->rule) || !completes(c, w, at))
+			continue;
+		if (binds(e, STATUS_HARD, o->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, o->last_s)))
+			return CONVERT_RECORDED;
+		e->term = e->status == c->to && e->origin == ORIGIN_LOG ? e->term + 1 : 0;
+		tell_of(e, f);
+		set_status(e, c->to, o->last_s, end_of_term_s(c, e->term, o->last_s));
+		return CONVERT_CONVERTED;
+	}
+	return CONVERT_RECORDED;
+}
+
 static enum convert_result apply_conversions(struct entry *e, const struct window *w,
 	const struct failure *f, const struct conversions *conversions)
 {
+	if (!came_late(e, w, &f->occurrence))
+		return apply_in_order(e, w, f, conversions);
 	for (size_t i = 0; i < conversions->n; i++) {
 		const struct conversion *c = &conversions->v[i];
 		int64_t terms;

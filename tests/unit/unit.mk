@@ -8,6 +8,8 @@ $(BUILD)/test/%.o: tests/unit/%.c Makefile tests/unit/unit.mk
 	@mkdir -p $(@D)
 	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon -Ilogtail -Ipolicyd $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
+$(BUILD)/test/test_model: $(BUILD)/test/model.o
+
 $(UNIT_TESTS): %: %.o $(UNIT_OBJECTS) $(LIB)
 	$(LINK) -lcmocka -lz -o $@
 
