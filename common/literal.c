@@ -149,12 +149,6 @@ static void bracket(struct parser *p, struct branch *b)
 		anything(p, b);
 }
 
-static int hex(char c)
-{
-	c = sv_lower(c);
-	return sv_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "\x", p->rest behind the backslash */
 static void escape(struct parser *p, struct branch *b)
 {
@@ -168,8 +162,8 @@ static void escape(struct parser *p, struct branch *b)
 		literal_byte(p, b, c);
 	else if (strchr("dDsSwWbBhHvVRAzZ", c))
 		anything(p, b);
-	else if (c == 'x' && p->rest.n >= 2 && hex(p->rest.p[0]) >= 0 && hex(p->rest.p[1]) >= 0) {
-		char byte = (char)(hex(p->rest.p[0]) * 16 + hex(p->rest.p[1]));
+	else if (c == 'x' && p->rest.n >= 2 && sv_hex(p->rest.p[0]) >= 0 && sv_hex(p->rest.p[1]) >= 0) {
+		char byte = (char)(sv_hex(p->rest.p[0]) * 16 + sv_hex(p->rest.p[1]));
 		p->rest = sv_skip(p->rest, 2);
 		literal_byte(p, b, byte);
 	} else

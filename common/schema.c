@@ -182,20 +182,14 @@ struct sv schema_pack_entry(struct arena *arena, const struct entry *e)
 	return buf_sv(&b);
 }
 
-static int hex_digit(char c)
-{
-	c = sv_lower(c);
-	return sv_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
-}
-
 static struct sv unescape(struct arena *arena, struct sv s)
 {
 	char *to = arena_alloc(arena, s.n + 1);
 	size_t n = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '%' && i + 2 < s.n) {
-			to[n++] = (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2]));
+		if (s.p[i] == '%' && i + 2 < s.n && sv_hex(s.p[i + 1]) >= 0 && sv_hex(s.p[i + 2]) >= 0) {
+			to[n++] = (char)(sv_hex(s.p[i + 1]) * 16 + sv_hex(s.p[i + 2]));
 			i += 2;
 		} else {
 			to[n++] = s.p[i];

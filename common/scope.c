@@ -46,12 +46,6 @@ bool scope_parse(struct sv text, struct scope *s)
 
 /* ---- packed ---- */
 
-static int hex(char c)
-{
-	c = sv_lower(c);
-	return sv_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool unpack_value(struct scope *s, struct sv packed)
 {
 	char value[SCOPE_VALUE_MAX];
@@ -62,9 +56,9 @@ static bool unpack_value(struct scope *s, struct sv packed)
 		if (n == sizeof value)
 			return false;
 		if (c == '%') {
-			if (i + 2 >= packed.n || hex(packed.p[i + 1]) < 0 || hex(packed.p[i + 2]) < 0)
+			if (i + 2 >= packed.n || sv_hex(packed.p[i + 1]) < 0 || sv_hex(packed.p[i + 2]) < 0)
 				return false;
-			c = (char)(hex(packed.p[i + 1]) * 16 + hex(packed.p[i + 2]));
+			c = (char)(sv_hex(packed.p[i + 1]) * 16 + sv_hex(packed.p[i + 2]));
 			i += 2;
 		}
 		value[n++] = c;

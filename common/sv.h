@@ -54,6 +54,13 @@ static inline bool sv_is_alnum(char c)
 	return sv_is_digit(c) || (l >= 'a' && l <= 'z');
 }
 
+/* the value of a hexadecimal digit, -1 when it is none */
+static inline int sv_hex(char c)
+{
+	char l = sv_lower(c);
+	return sv_is_digit(c) ? c - '0' : l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
 static inline bool sv_eq_nocase(struct sv a, struct sv b)
 {
 	if (a.n != b.n)
