@@ -127,7 +127,7 @@ static void answer_without_store(struct server *s, struct conn *c, enum store_re
 	s->counts.store_failures++;
 	if (log_limited(&s->store_limit, "no answer from the store"))
 		log_warning("recipient=<%s>: %s; answering %s", c->recipient,
-			result == STORE_REFUSED ? "Redis refuses the question (wrong type of key?)" : "Redis gave no answer in time",
+			result == STORE_REFUSED ? "Redis refuses the question (rights, memory, read-only, or a key of another type): nixie doctor tells" : "Redis gave no answer in time",
 			s->config->on_store_failure == FAILURE_DEFER ? "DEFER_IF_PERMIT" : "DUNNO");
 	if (s->config->on_store_failure == FAILURE_DEFER)
 		decide_defer(&d);
