@@ -98,3 +98,26 @@ void arena_free(struct arena *arena)
 {
 	drop_blocks(arena, NULL);
 }
+
+void *xgrow(void *array, size_t n, size_t *size, size_t each)
+{
+	if (n < *size)
+		return array;
+	size_t more = *size ? *size * 2 : 256;
+	char *grown = xalloc(more * each);
+	if (n)
+		memcpy(grown, array, n * each);
+	free(array);
+	*size = more;
+	return grown;
+}
+
+void *arena_grow(struct arena *arena, void *array, size_t n, size_t each)
+{
+	if ((n & (n - 1)) != 0)
+		return array;
+	char *grown = arena_alloc(arena, (n ? n * 2 : 1) * each);
+	if (n)
+		memcpy(grown, array, n * each);
+	return grown;
+}

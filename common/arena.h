@@ -29,4 +29,10 @@ void arena_free(struct arena *arena);
 /* malloc that ends the program when there is none; for start-up and batches */
 void *xalloc(size_t size);
 
+/* An array of xalloc() with room for one member more than the n of `each` bytes that it has:
+ * itself, or one of twice the size, and *size tells. */
+void *xgrow(void *array, size_t n, size_t *size, size_t each);
+/* The same of arena_alloc(), which doubles at each power of two and so needs no size. */
+void *arena_grow(struct arena *arena, void *array, size_t n, size_t each);
+
 #endif

@@ -196,12 +196,10 @@ static void tell_of(struct entry *e, const struct failure *f)
 /* "host/instance/queue-id/arrival"; INT64_MAX where it does not tell */
 static int64_t arrival_of(struct sv message)
 {
-	size_t n = message.n;
+	struct sv last = sv_after_last(message, '/');
 	uint64_t arrival;
 
-	while (n > 0 && message.p[n - 1] != '/')
-		n--;
-	return n > 0 && sv_u64(sv_skip(message, n), INT64_MAX, &arrival) ? (int64_t)arrival : INT64_MAX;
+	return last.n < message.n && sv_u64(last, INT64_MAX, &arrival) ? (int64_t)arrival : INT64_MAX;
 }
 
 /* Times and count; the words too while nothing is decided: of a soft entry the newest

@@ -30,15 +30,7 @@ static struct sv keep(struct ledger *ledger, struct sv s)
 
 void ledger_add(struct ledger *ledger, const struct fact *fact)
 {
-	if (ledger->n == ledger->size) {
-		size_t size = ledger->size ? ledger->size * 2 : 512;
-		struct fact *facts = xalloc(size * sizeof *facts);
-		if (ledger->n)
-			memcpy(facts, ledger->facts, ledger->n * sizeof *facts);
-		free(ledger->facts);
-		ledger->facts = facts;
-		ledger->size = size;
-	}
+	ledger->facts = xgrow(ledger->facts, ledger->n, &ledger->size, sizeof *ledger->facts);
 	struct fact *f = &ledger->facts[ledger->n++];
 	*f = *fact;
 	f->address = keep(ledger, fact->address);

@@ -109,12 +109,7 @@ void prefilter_add(struct prefilter *f, const struct literal_sets *sets)
 			c->v[c->n++] = word_of(f, &sets->v[i].v[j]);
 		}
 	}
-	if ((f->n & (f->n - 1)) == 0) { /* full at each power of two */
-		struct pattern_needs **v = arena_alloc(&f->arena, (f->n ? f->n * 2 : 1) * sizeof(struct pattern_needs *));
-		if (f->n)
-			memcpy(v, f->patterns, f->n * sizeof(struct pattern_needs *));
-		f->patterns = v;
-	}
+	f->patterns = arena_grow(&f->arena, f->patterns, f->n, sizeof(struct pattern_needs *));
 	f->patterns[f->n++] = p;
 }
 
@@ -305,12 +300,7 @@ static void order_sets(struct prefilter *f, struct pattern_needs *p, uint32_t nu
 		f->always[number / 64] |= UINT64_C(1) << (number % 64);
 	for (size_t i = 0; p->n && !p->deferred && i < p->sets[0].n; i++) {
 		struct word *w = p->sets[0].v[i];
-		if ((w->n_users & (w->n_users - 1)) == 0) { /* full at each power of two */
-			uint32_t *users = arena_alloc(&f->arena, (w->n_users ? w->n_users * 2 : 1) * sizeof *users);
-			if (w->n_users)
-				memcpy(users, w->users, w->n_users * sizeof *users);
-			w->users = users;
-		}
+		w->users = arena_grow(&f->arena, w->users, w->n_users, sizeof *w->users);
 		w->users[w->n_users++] = number;
 	}
 }

@@ -93,7 +93,6 @@ static void begin_text(struct ruleset *set)
 {
 	set->gave_up = set->provider_known = false;
 	set->text_number++;
-	memset(set->tried, 0, (set->n_words / 64 + 1) * sizeof(uint64_t));
 	if (!set->plain)
 		find_candidates(set);
 }
@@ -144,18 +143,6 @@ static bool any_provider(struct ruleset *set, const struct test *t, struct sv re
 	return false;
 }
 
-static enum match_result try_word(struct ruleset *set, size_t i, struct sv *hit_r)
-{
-	struct rule_word *w = &set->words[i];
-
-	if (!bit(set->tried, i)) {
-		set_bit(set->tried, i);
-		w->result = pattern_match(w->pattern, sv_make(set->text, set->text_n), &w->hit);
-	}
-	*hit_r = w->hit;
-	return w->result;
-}
-
 /* The first word of the list that is found; MATCH_LIMIT_HIT when one before it gave up. */
 static enum match_result try_words_of(struct ruleset *set, const struct word_list *list, struct sv *hit_r)
 {
@@ -176,7 +163,7 @@ static enum match_result try_words_of(struct ruleset *set, const struct word_lis
 			if (i >= list->first + list->n)
 				break;
 		}
-		result = try_word(set, i, hit_r);
+		result = pattern_match(set->words[i].pattern, sv_make(set->text, set->text_n), hit_r);
 	}
 	return result;
 }

@@ -29,12 +29,7 @@ static void index_rule(struct ruleset *set, size_t rule)
 	}
 	for (size_t i = 0; i < text->n; i++) {
 		struct word_list *list = text->lists[i];
-		if ((list->n_users & (list->n_users - 1)) == 0) { /* full at each power of two */
-			size_t *users = arena_alloc(&set->arena, (list->n_users ? list->n_users * 2 : 1) * sizeof *users);
-			if (list->n_users)
-				memcpy(users, list->users, list->n_users * sizeof *users);
-			list->users = users;
-		}
+		list->users = arena_grow(&set->arena, list->users, list->n_users, sizeof *list->users);
 		list->users[list->n_users++] = rule;
 	}
 }
@@ -80,7 +75,6 @@ void ruleset_index(struct ruleset *set)
 	defer_words(set);
 	build_prefilter(set);
 	set->possible = bits_for(set, set->n_words);
-	set->tried = bits_for(set, set->n_words);
 	set->always_possible = bits_for(set, set->n_words);
 	for (size_t i = 0; i < set->n_words; i++)
 		if (prefilter_is_always(set->prefilter, i))

@@ -86,19 +86,6 @@ static bool is_name(struct sv name)
 
 /* ---- words ---- */
 
-static void *grown(void *old, size_t n, size_t *size, size_t each)
-{
-	if (n < *size)
-		return old;
-	size_t more = *size ? *size * 2 : 256;
-	char *v = xalloc(more * each);
-	if (n)
-		memcpy(v, old, n * each);
-	free(old);
-	*size = more;
-	return v;
-}
-
 static struct word_list *new_list(struct loader *l)
 {
 	struct word_list *list = arena_alloc(&l->set->arena, sizeof *list);
@@ -122,7 +109,7 @@ static bool add_words(struct loader *l, struct word_list *list, struct sv regex,
 		struct pattern *pattern = pattern_compile(branches[i], &why);
 		if (!pattern)
 			return node_err(node, err, "%s: %s", member, why.text);
-		set->words = grown(set->words, set->n_words, &set->words_size, sizeof *set->words);
+		set->words = xgrow(set->words, set->n_words, &set->words_size, sizeof *set->words);
 		set->words[set->n_words++] = (struct rule_word){ .pattern = pattern, .list = list };
 		list->n++;
 		literal_required(branches[i], &needs);
@@ -366,7 +353,7 @@ static bool check_rule(const struct node *node, const struct compiled *c, struct
 
 static void append(struct ruleset *set, struct compiled *c)
 {
-	set->rules = grown(set->rules, set->n, &set->size, sizeof(struct compiled *));
+	set->rules = xgrow(set->rules, set->n, &set->size, sizeof(struct compiled *));
 	set->rules[set->n++] = c;
 }
 
@@ -485,7 +472,7 @@ static bool take_name(struct loader *l, struct map *map, const char *kind, const
 	*list = (struct named_list){ .directory = l->directory,
 		.told = { .kind = kind, .name = keep(l, name.p), .file = l->file, .line = node_line(node) } };
 	map_put(map, sv_of(list->told.name), list);
-	set->lists = grown(set->lists, set->n_lists, &set->lists_size, sizeof(struct named_list *));
+	set->lists = xgrow(set->lists, set->n_lists, &set->lists_size, sizeof(struct named_list *));
 	set->lists[set->n_lists++] = list;
 	return true;
 }
@@ -552,7 +539,7 @@ static bool read_blocklist(struct loader *l, const struct node *node, struct err
 		return true;
 	if (!read_list(l, node, &texts, list, err))
 		return false;
-	set->blocklists = grown(set->blocklists, set->n_blocklists, &set->blocklists_size, sizeof *set->blocklists);
+	set->blocklists = xgrow(set->blocklists, set->n_blocklists, &set->blocklists_size, sizeof *set->blocklists);
 	set->blocklists[set->n_blocklists++] = (struct named_blocklist){ { list->told.name, url ? keep(l, node_string(url)) : NULL }, list->words };
 	return true;
 }

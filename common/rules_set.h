@@ -15,9 +15,6 @@
 struct rule_word {
 	struct pattern *pattern;
 	struct word_list *list;
-	/* for the text at hand */
-	enum match_result result;
-	struct sv hit;
 };
 
 /* Any of some words that stand side by side in the set: those that a condition has of
@@ -98,7 +95,7 @@ struct ruleset {
 	struct named_blocklist *blocklists;
 	size_t n_blocklists, blocklists_size;
 	struct prefilter *prefilter;
-	uint64_t *possible, *always_possible, *tried; /* a bit per word */
+	uint64_t *possible, *always_possible; /* a bit per word */
 	uint64_t *candidates, *always; /* a bit per rule */
 	bool plain, no_memo; /* for tests and measuring */
 	bool gave_up;   /* a pattern did, on this text */

@@ -124,13 +124,11 @@ bool scopes_put(struct arena *arena, struct sv packed, const struct scope *scope
 
 static bool is_of(const struct scope *s, const struct sender *sender)
 {
-	struct sv value = sv_of(s->value), domain = sender->address;
+	struct sv value = sv_of(s->value);
 
 	switch (s->kind) {
 	case SCOPE_SENDER:
-		while (sv_find(domain, '@') < domain.n)
-			(void)sv_cut(&domain, '@');
-		return sv_eq_nocase(domain, value);
+		return sv_eq_nocase(sv_after_last(sender->address, '@'), value);
 	case SCOPE_LOGIN:
 		return sv_eq(sender->login, value);
 	case SCOPE_CONTEXT:

@@ -353,12 +353,9 @@ void store_lookup(struct store *store, struct sv address, store_lookup_callback 
 {
 	struct redis_store *s = redis_of(store);
 	struct lookup *l = xalloc(sizeof *l);
-	size_t at = address.n;
 
-	while (at > 0 && address.p[at - 1] != '@')
-		at--;
 	*l = (struct lookup){ .callback = callback, .arg = arg_ };
-	struct sv domain[] = { SV("HGETALL"), key_of(s, KEY_DOMAIN, sv_skip(address, at)) };
+	struct sv domain[] = { SV("HGETALL"), key_of(s, KEY_DOMAIN, sv_after_last(address, '@')) };
 	command(s, 2, domain, on_lookup_domain, l);
 	struct sv argv[] = { SV("HGETALL"), entry_key_of(s, address) };
 	command(s, 2, argv, on_lookup, l);

@@ -106,6 +106,13 @@ static inline size_t sv_find(struct sv s, char c)
 	return hit ? (size_t)(hit - s.p) : s.n;
 }
 
+/* what stands behind the last c; all of s when it is not there */
+static inline struct sv sv_after_last(struct sv s, char c)
+{
+	const char *hit = s.n ? memrchr(s.p, c, s.n) : NULL;
+	return hit ? sv_skip(s, (size_t)(hit - s.p) + 1) : s;
+}
+
 /* index of the first occurrence of needle, or s.n when it is not there */
 static inline size_t sv_find_sv(struct sv s, struct sv needle)
 {

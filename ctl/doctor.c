@@ -71,8 +71,8 @@ static void sum_up(const struct doctor *d)
 {
 	enum finding worst = d->n[FINDING_ERROR] ? FINDING_ERROR : d->n[FINDING_WARNING] ? FINDING_WARNING : FINDING_OK;
 
-	(void)printf("%s%zu errors, %zu warnings%s, %zu ok\n", term_colour(stdout, levels[worst].colour), d->n[FINDING_ERROR],
-		d->n[FINDING_WARNING], term_colour(stdout, COLOUR_PLAIN), d->n[FINDING_OK]);
+	(void)printf("%s%zu error%s, %zu warning%s%s, %zu ok\n", term_colour(stdout, levels[worst].colour), d->n[FINDING_ERROR],
+		term_plural(d->n[FINDING_ERROR]), d->n[FINDING_WARNING], term_plural(d->n[FINDING_WARNING]), term_colour(stdout, COLOUR_PLAIN), d->n[FINDING_OK]);
 }
 
 int verb_doctor(struct ctl *ctl, int argc, char **argv)

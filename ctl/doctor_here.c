@@ -35,20 +35,6 @@ struct logs {
 	struct log_file v[CONFIG_LIST_MAX];
 };
 
-/* As nixie-logtail names it: host, and the path with the real directory. */
-static void name_source(struct log_file *file)
-{
-	char directory[CONFIG_STRING_MAX], real[PATH_MAX];
-	const char *slash = strrchr(file->path, '/');
-
-	(void)snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - file->path) + 1 : 1, slash ? file->path : ".");
-	if (!realpath(directory, real))
-		(void)snprintf(file->name, sizeof file->name, "%s:%s", cli_hostname(), file->path);
-	else
-		(void)snprintf(file->name, sizeof file->name, "%s:%s/%s", cli_hostname(), strcmp(real, "/") == 0 ? "" : real,
-			slash ? slash + 1 : file->path);
-}
-
 static void check_file(struct doctor *d, struct log_file *file)
 {
 	int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -123,7 +109,7 @@ void doctor_logs(struct doctor *d, bool reachable)
 		file->path = d->config->logtail_files.v[i];
 		if (strcmp(file->path, "-") == 0)
 			continue;
-		name_source(file);
+		cli_source_name(cli_hostname(), file->path, false, file->name, sizeof file->name);
 		check_file(d, file);
 		names[logs->n++] = sv_of(file->name);
 	}

@@ -50,11 +50,7 @@ struct undo {
 
 static bool in_domain(struct sv address, const char *domain)
 {
-	size_t at = address.n;
-
-	while (at > 0 && address.p[at - 1] != '@')
-		at--;
-	return sv_eq_nocase(sv_skip(address, at), sv_of(domain));
+	return sv_eq_nocase(sv_after_last(address, '@'), sv_of(domain));
 }
 
 /* Without a batch, what failures did; what people did is undone by its batch, or one by one. */
@@ -83,15 +79,7 @@ static struct subject *subject_of(struct undo *u, const struct journal_entry *e)
 	s = arena_alloc(&u->arena, sizeof *s);
 	*s = (struct subject){ .address = sv_head(key, e->address.n), .scope = sv_skip(key, e->address.n + 1) };
 	map_put(&u->subjects, key, s);
-	if (u->n == u->size) {
-		size_t size = u->size ? 2 * u->size : 256;
-		struct subject **order = xalloc(size * sizeof(struct subject *));
-		if (u->n)
-			memcpy(order, u->order, u->n * sizeof(struct subject *));
-		free(u->order);
-		u->order = order;
-		u->size = size;
-	}
+	u->order = xgrow(u->order, u->n, &u->size, sizeof(struct subject *));
 	return u->order[u->n++] = s;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli.h"
 #include "clock.h"
 #include "log.h"
 #include "year.h"
@@ -16,26 +17,12 @@
 /* Lines of several daemons are not in order to the second. */
 #define OVERLAP_S 2
 
-/* The same log under another spelling of its directory is the same source. What the
- * last part of the path stands for (a file, a link) may change with a rotation. */
-static void make_name(struct source *s, const char *host)
-{
-	char directory[CONFIG_STRING_MAX], real[PATH_MAX];
-	const char *slash = strrchr(s->path, '/');
-
-	(void)snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - s->path) + 1 : 1, slash ? s->path : ".");
-	if (s->stream || !realpath(directory, real))
-		(void)snprintf(s->name, sizeof s->name, "%s:%s", host, s->path);
-	else
-		(void)snprintf(s->name, sizeof s->name, "%s:%s/%s", host, strcmp(real, "/") == 0 ? "" : real, slash ? slash + 1 : s->path);
-}
-
 void source_init(struct source *s, const char *host, const char *path)
 {
 	*s = (struct source){ .fd = -1 };
 	(void)snprintf(s->path, sizeof s->path, "%s", path);
 	s->stream = strcmp(path, "-") == 0;
-	make_name(s, host);
+	cli_source_name(host, s->path, s->stream, s->name, sizeof s->name);
 	s->buffer = xalloc(SOURCE_BUFFER_BYTES);
 	if (!s->stream)
 		return;
