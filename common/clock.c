@@ -191,6 +191,15 @@ void clock_format_day(int64_t seconds, char day_r[9])
 		(unsigned)c.day % 100u);
 }
 
+void clock_format_minute(int64_t seconds, char minute_r[CLOCK_MINUTE_MAX])
+{
+	int64_t second = seconds % CLOCK_DAY_S;
+
+	second += second < 0 ? CLOCK_DAY_S : 0;
+	clock_format_day(seconds, minute_r);
+	(void)snprintf(minute_r + 8, 5, "%02u%02u", (unsigned)(second / 3600 % 24), (unsigned)(second / 60 % 60));
+}
+
 void clock_format_date(int64_t seconds, char date_r[11])
 {
 	struct civil c;

@@ -53,6 +53,9 @@ int clock_month_days(int year, int month);
 void clock_format_us(int64_t time_us, char *text_r, size_t size);
 /* yyyymmdd and yyyy-mm-dd of the UTC day */
 void clock_format_day(int64_t seconds, char day_r[9]);
+/* yyyymmddhhmm of UTC */
+#define CLOCK_MINUTE_MAX 13
+void clock_format_minute(int64_t seconds, char minute_r[CLOCK_MINUTE_MAX]);
 void clock_format_date(int64_t seconds, char date_r[11]);
 
 /* RFC 3339 stamp at the front of s ("2026-11-21T09:12:01.123456+01:00", also a

@@ -8,6 +8,8 @@
 #include "arena.h"
 #include "conffile.h"
 #include "log.h"
+#include "schema.h"
+#include "servers.h"
 
 static const char *const local_part_words[] = { "fold-case", "keep-case", NULL };
 static const char *const attribute_words[] = { "final", "original", "both", NULL };
@@ -41,6 +43,11 @@ static bool check_endpoint(const char *name, const char *value, struct err *err)
 	return err_set(err, "%s is \"%.80s\"; write unix:/path/of/socket or inet:127.0.0.1:10040", name, value);
 }
 
+static bool check_servers(const char *name, const char *value, struct err *err)
+{
+	return servers_address_check(value, err) || err_prefix(err, "%s", name);
+}
+
 static bool check_prefix(const char *name, const char *value, struct err *err)
 {
 	if (*value && !strpbrk(value, "{} \t\r\n:*?[]\\^"))
@@ -63,8 +70,8 @@ static bool check_zone(const char *name, const char *value, struct err *err)
 }
 
 const struct config_option config_options[] = {
-	{ "redis.address", OPTION_STRING, AT(redis_address), "unix:/run/nixie-redis/redis.sock", 0, 0, NULL, false, check_endpoint,
-	  "the Redis server: unix:PATH or inet:HOST:PORT" },
+	{ "redis.address", OPTION_STRING, AT(redis_address), "unix:/run/nixie-redis/redis.sock", 0, 0, NULL, false, check_servers,
+	  "the Redis: unix:PATH, inet:HOST:PORT, sentinel:NAME@HOST:PORT,... or cluster:HOST:PORT,..." },
 	{ "redis.user", OPTION_STRING, AT(redis_user), "", 0, 0, NULL, false, NULL,
 	  "ACL user; empty: the default user" },
 	{ "redis.password", OPTION_STRING, AT(redis_password), "", 0, 0, NULL, false, NULL,
@@ -73,6 +80,8 @@ const struct config_option config_options[] = {
 	  "database number" },
 	{ "redis.prefix", OPTION_STRING, AT(redis_prefix), "nixie", 0, 0, NULL, false, check_prefix,
 	  "first part of every key" },
+	{ "redis.partitions", OPTION_NUMBER, AT(redis_partitions), "1", 1, SCHEMA_PARTITIONS_MAX, NULL, false, NULL,
+	  "in how many parts the data is made at the first start: 64 for a cluster" },
 	{ "redis.timeout", OPTION_MS, AT(redis_timeout_ms), "1s", 10, HOUR_MS, NULL, true, NULL,
 	  "how long to wait for Redis in logtail and the command" },
 	{ "rules.directories", OPTION_STRINGS, AT(rules_directories), "", 0, 0, NULL, true, NULL,
@@ -89,6 +98,26 @@ const struct config_option config_options[] = {
 	  "when repeated soft failures become held or hard" },
 	{ "terms", OPTION_TERMS, AT(conversions.terms), NULL, 0, 0, NULL, true, NULL,
 	  "how long hard failures of a category suppress; for ever where there is none" },
+	{ "brake.enabled", OPTION_BOOL, AT(brake_enabled), "true", 0, 0, NULL, true, NULL,
+	  "hold instead of suppressing while hard failures are unusually many" },
+	{ "brake.window", OPTION_MS, AT(brake_window_ms), "1 hour", 60000, 24 * HOUR_MS, NULL, true, NULL,
+	  "how much of the past is compared with what is usual" },
+	{ "brake.minimum", OPTION_NUMBER, AT(brake_minimum), "20", 1, 1000000, NULL, true, NULL,
+	  "fewer failures than these are no jump" },
+	{ "brake.share", OPTION_SHARE, AT(brake_share), "10 %", 10, 1000, NULL, true, NULL,
+	  "a smaller share of all results is no jump" },
+	{ "brake.factor", OPTION_NUMBER, AT(brake_factor), "4", 1, 1000, NULL, true, NULL,
+	  "so many times the usual share is a jump" },
+	{ "brake.term", OPTION_SPAN, AT(conversions.brake_term), "1 day", 0, 0, NULL, true, NULL,
+	  "how long an address is held instead" },
+	{ "alerts.hard", OPTION_SHARE, AT(alerts_hard), "2 %", 0, 1000, NULL, true, NULL,
+	  "hard bounces of a day, of all, a sender domain or a campaign: more open an alert; 0: never" },
+	{ "alerts.all", OPTION_SHARE, AT(alerts_all), "5 %", 0, 1000, NULL, true, NULL,
+	  "hard and soft bounces of a day" },
+	{ "alerts.complaints", OPTION_SHARE, AT(alerts_complaints), "0.2 %", 0, 1000, NULL, true, NULL,
+	  "complaints of a day, of what was delivered" },
+	{ "alerts.minimum", OPTION_NUMBER, AT(alerts_minimum), "500", 1, 1000000000, NULL, true, NULL,
+	  "with fewer results a day tells nothing" },
 	{ "log.to", OPTION_ENUM, AT(log_to), "auto", 0, 0, log_words, false, NULL,
 	  "auto: syslog (facility mail), but standard error with -f" },
 	{ "policyd.listen", OPTION_STRINGS, AT(policyd_listen), "unix:/var/spool/postfix/nixie/policy", 0, 0, NULL, false, check_endpoint,
@@ -139,6 +168,23 @@ static bool split_unit(struct sv text, uint64_t *number_r, struct sv *unit_r)
 		digits++;
 	*unit_r = sv_trim(sv_skip(text, digits));
 	return sv_u64(sv_head(text, digits), 1000000000, number_r);
+}
+
+/* At most one digit behind the point: a permille is the smallest there is. */
+bool config_parse_share(struct sv text, int64_t *permille_r)
+{
+	uint64_t whole, tenth = 0;
+	struct sv rest = sv_trim(text);
+
+	if (rest.n && rest.p[rest.n - 1] == '%')
+		rest.n--;
+	rest = sv_trim(rest);
+	size_t point = sv_find(rest, '.');
+	struct sv behind = sv_skip(rest, point + (point < rest.n));
+	if (!sv_u64(sv_head(rest, point), 100, &whole) || (point < rest.n && (behind.n != 1 || !sv_u64(behind, 9, &tenth))))
+		return false;
+	*permille_r = (int64_t)(whole * 10 + tenth);
+	return true;
 }
 
 bool config_parse_span(struct sv text, struct span *span_r)
@@ -227,7 +273,7 @@ static bool set_text(const struct config_option *o, struct sv text, struct confi
 {
 	void *to = (char *)config + o->offset;
 	uint64_t number;
-	int64_t bytes;
+	int64_t bytes, share;
 	struct span span;
 
 	switch (o->type) {
@@ -276,6 +322,12 @@ static bool set_text(const struct config_option *o, struct sv text, struct confi
 		if (!config_parse_bytes(text, &bytes))
 			return err_set(err, "%s is \"%.*s\"; write a size such as \"32MiB\"", o->name, SV_ARG(sv_head(text, 40)));
 		return set_ranged(o, bytes, " bytes", to, err);
+	case OPTION_SHARE:
+		if (!config_parse_share(text, &share) || share < o->min || share > o->max)
+			return err_set(err, "%s is \"%.*s\"; write a share from %lld.%lld %% to %lld %%, such as \"2.5 %%\"", o->name, SV_ARG(sv_head(text, 40)),
+				(long long)o->min / 10, (long long)o->min % 10, (long long)o->max / 10);
+		*(int64_t *)to = share;
+		return true;
 	case OPTION_CONVERSIONS:
 	case OPTION_TERMS:
 		break;
@@ -634,6 +686,7 @@ static size_t option_size(const struct config_option *o)
 	case OPTION_MODE:
 	case OPTION_MS:
 	case OPTION_BYTES:
+	case OPTION_SHARE:
 		break;
 	}
 	return sizeof(int64_t);

@@ -37,6 +37,7 @@ struct config {
 	char redis_password[CONFIG_STRING_MAX];
 	int64_t redis_database;
 	char redis_prefix[CONFIG_STRING_MAX];
+	int64_t redis_partitions;
 	int64_t redis_timeout_ms;
 
 	struct strings rules_directories;
@@ -46,6 +47,14 @@ struct config {
 	struct span soft_expiry;
 	struct conversions conversions;
 	int log_to;
+
+	bool brake_enabled;
+	int64_t brake_window_ms;
+	int64_t brake_minimum;
+	int64_t brake_share; /* permille, as all shares */
+	int64_t brake_factor;
+	int64_t alerts_hard, alerts_all, alerts_complaints;
+	int64_t alerts_minimum;
 
 	struct strings policyd_listen;
 	int64_t policyd_socket_mode;
@@ -63,7 +72,7 @@ struct config {
 };
 
 enum option_type { OPTION_STRING, OPTION_STRINGS, OPTION_NUMBER, OPTION_MODE, OPTION_BOOL, OPTION_ENUM,
-	OPTION_MS, OPTION_SPAN, OPTION_BYTES, OPTION_CONVERSIONS, OPTION_TERMS };
+	OPTION_MS, OPTION_SPAN, OPTION_BYTES, OPTION_SHARE, OPTION_CONVERSIONS, OPTION_TERMS };
 
 /* One row of the table; tests compare it with the sample and the man page. */
 struct config_option {
@@ -71,7 +80,7 @@ struct config_option {
 	enum option_type type;
 	size_t offset;
 	const char *default_; /* as it would be written with -o */
-	int64_t min, max;     /* of numbers, milliseconds and bytes */
+	int64_t min, max;     /* of numbers, milliseconds, bytes and permille */
 	const char *const *words; /* of OPTION_ENUM, in the order of the enum, NULL-ended */
 	bool reload;          /* SIGHUP may change it */
 	bool (*check)(const char *name, const char *value, struct err *err); /* of strings; NULL: any */
@@ -105,5 +114,7 @@ struct address_options config_address_options(const struct config *config);
 /* "250ms" "10 s" "15 days" "12 months"; "32MiB" "64 KiB" "512". */
 bool config_parse_span(struct sv text, struct span *span_r) NIXIE_MUST_CHECK;
 bool config_parse_bytes(struct sv text, int64_t *bytes_r) NIXIE_MUST_CHECK;
+/* "2 %" "0.2%", in permille */
+bool config_parse_share(struct sv text, int64_t *permille_r) NIXIE_MUST_CHECK;
 
 #endif

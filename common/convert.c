@@ -242,6 +242,19 @@ static bool came_late(const struct entry *e, const struct window *w, const struc
 	return (w->n && w->v[w->n - 1].last_s > o->last_s) || o->last_s < e->since_s;
 }
 
+/* Would be hard, but for the brake. Who is held already, or is hard, stays what he is. */
+static enum convert_result hold_instead(struct entry *e, const struct failure *f, const struct conversions *conversions)
+{
+	int64_t now_s = f->occurrence.last_s;
+
+	if (binds(e, STATUS_HELD, now_s) || now_s < e->since_s)
+		return CONVERT_RECORDED;
+	tell_of(e, f);
+	e->term = 0;
+	set_status(e, STATUS_HELD, now_s, after_s(now_s, conversions->brake_term));
+	return CONVERT_BRAKED;
+}
+
 static enum convert_result apply_in_order(struct entry *e, const struct window *w,
 	const struct failure *f, const struct conversions *conversions)
 {
@@ -254,6 +267,8 @@ static enum convert_result apply_in_order(struct entry *e, const struct window *
 			continue;
 		if (binds(e, STATUS_HARD, o->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, o->last_s)))
 			return CONVERT_RECORDED;
+		if (f->braked && c->to == STATUS_HARD)
+			return hold_instead(e, f, conversions);
 		e->term = e->status == c->to && e->origin == ORIGIN_LOG ? e->term + 1 : 0;
 		tell_of(e, f);
 		set_status(e, c->to, o->last_s, end_of_term_s(c, e->term, o->last_s));
@@ -338,14 +353,17 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 				take_late(e, f, conversions);
 			return CONVERT_RECORDED;
 		}
+		if (f->braked)
+			return hold_instead(e, f, conversions);
 		bool again = before == STATUS_HARD && e->origin == ORIGIN_LOG;
 		e->term = again ? e->term + 1 : 0;
 		tell_of(e, f);
 		set_status(e, STATUS_HARD, f->occurrence.last_s, hard_until_s(conversions, f->occurrence.category, e->term, f->occurrence.last_s));
 		return CONVERT_CHANGED;
 	}
-	if (apply_conversions(e, w, f, conversions) == CONVERT_CONVERTED)
-		return CONVERT_CONVERTED;
+	enum convert_result result = apply_conversions(e, w, f, conversions);
+	if (result == CONVERT_CONVERTED || result == CONVERT_BRAKED)
+		return result;
 	if (before != STATUS_NONE)
 		return CONVERT_RECORDED;
 	set_status(e, STATUS_SOFT, f->occurrence.last_s, 0);

@@ -42,6 +42,7 @@ struct conversions {
 	size_t n;
 	struct conversion v[CONVERSIONS_MAX];
 	struct category_term terms[CATEGORY_COUNT];
+	struct span brake_term; /* how long an address is held that would have become hard, while the brake is on */
 };
 
 /* The end of the term that begins at from_s; number: how many there were before. 0: never. */
@@ -54,6 +55,7 @@ struct failure {
 	int code;
 	struct enhanced enhanced;
 	struct sv text, remote;
+	bool braked; /* failures like this are unusually many: it may be our fault, or the provider's */
 };
 
 enum convert_result {
@@ -61,9 +63,11 @@ enum convert_result {
 	CONVERT_RECORDED,  /* facts were added, the status is the same */
 	CONVERT_CHANGED,   /* the status changed as the class says */
 	CONVERT_CONVERTED, /* the status changed by a conversion rule */
+	CONVERT_BRAKED,    /* the address is held for a short term instead of becoming hard */
 };
 
-/* Applies one occurrence. class_ is CLASS_SOFT or CLASS_HARD. Strings are borrowed from `failure`. */
+/* Applies one occurrence. class_ is CLASS_SOFT or CLASS_HARD. Strings are borrowed from `failure`.
+ * Braked, what would have become hard is held, for conversions->brake_term. */
 enum convert_result convert_failure(struct entry *entry, struct window *window,
 	const struct failure *failure, const struct conversions *conversions);
 

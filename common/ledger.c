@@ -4,23 +4,38 @@
 #include <stdlib.h>
 
 #include "buf.h"
+#include "clock.h"
 #include "normalise.h"
 #include "rules.h"
 
 /* Somebody else writes the same addresses at the same time: as often as this in a row is a livelock. */
 #define CONFLICTS_MAX 100
 
+struct ledger_part {
+	struct fact *facts;
+	size_t n, size;
+	struct arena arena; /* of the transaction */
+	struct transaction t;
+};
+
 void ledger_init(struct ledger *ledger, struct store *store, const struct config *config)
 {
-	*ledger = (struct ledger){ .store = store, .config = config };
+	struct err err;
+	unsigned partitions = store_partitions(store, &err);
+
+	*ledger = (struct ledger){ .store = store, .config = config, .n_parts = partitions ? partitions : 1 };
+	ledger->parts = xalloc(ledger->n_parts * sizeof *ledger->parts);
 }
 
 void ledger_free(struct ledger *ledger)
 {
-	transaction_free(&ledger->t);
-	arena_free(&ledger->arena);
+	for (unsigned p = 0; p < ledger->n_parts; p++) {
+		transaction_free(&ledger->parts[p].t);
+		arena_free(&ledger->parts[p].arena);
+		free(ledger->parts[p].facts);
+	}
+	free(ledger->parts);
 	arena_free(&ledger->facts_arena);
-	free(ledger->facts);
 }
 
 static struct sv keep(struct ledger *ledger, struct sv s)
@@ -28,10 +43,61 @@ static struct sv keep(struct ledger *ledger, struct sv s)
 	return arena_dup(&ledger->facts_arena, s);
 }
 
-void ledger_add(struct ledger *ledger, const struct fact *fact)
+/* ---- the brake ---- */
+
+static struct sv destination_of(struct sv address)
 {
-	ledger->facts = xgrow(ledger->facts, ledger->n, &ledger->size, sizeof *ledger->facts);
-	struct fact *f = &ledger->facts[ledger->n++];
+	return address.n ? sv_after_last(address, '@') : sv_make("", 0);
+}
+
+static void surge_values(const struct fact *f, struct sv address, struct sv rule, struct sv values_r[SURGE_DIMENSIONS])
+{
+	values_r[SURGE_ALL] = sv_make("", 0);
+	values_r[SURGE_DESTINATION] = destination_of(address);
+	values_r[SURGE_PROVIDER] = f->provider;
+	values_r[SURGE_RULE] = rule;
+}
+
+/* Are hard failures like this one unusually many just now? Or, of one that a conversion
+ * would make hard, such failures: it may be our own network that fails. */
+static bool is_braked(const struct ledger *ledger, const struct fact *f, struct sv address, const struct failure *failure)
+{
+	struct sv values[SURGE_DIMENSIONS];
+
+	surge_values(f, address, failure->occurrence.rule, values);
+	for (int i = 0; ledger->surge && i < SURGE_DIMENSIONS; i++)
+		if (surge_is_open(ledger->surge, SURGE_HARD, (enum surge_dimension)i, values[i]) ||
+		    (failure->class_ == CLASS_SOFT && surge_is_open(ledger->surge, SURGE_FAILING, (enum surge_dimension)i, values[i])))
+			return true;
+	return false;
+}
+
+static void watch_surge(struct ledger *ledger, struct fact *f)
+{
+	struct surge_counts counts = { 0 };
+	struct sv values[SURGE_DIMENSIONS];
+	bool failed = f->kind != FACT_DELIVERED;
+	int64_t now_s = clock_now_s();
+
+	if (f->kind == FACT_EXPIRED || f->kind == FACT_REMOVED)
+		return;
+	surge_count(&counts, f->kind != FACT_DEFERRED, failed, f->failure.occurrence.category, f->failure.class_);
+	surge_values(f, f->address, failed ? f->failure.occurrence.rule : sv_make("", 0), values);
+	/* a stamp from the future must not empty the window */
+	for (int i = 0; i < SURGE_DIMENSIONS; i++)
+		surge_add(ledger->surge, f->time_s < now_s ? f->time_s : now_s, (enum surge_dimension)i, values[i], &counts);
+	f->failure.braked = f->kind == FACT_FAILED && is_braked(ledger, f, f->address, &f->failure);
+}
+
+static void add_to(struct ledger *ledger, unsigned partition, const struct fact *fact)
+{
+	struct ledger_part *part = &ledger->parts[partition];
+
+	if (ledger->wants && !ledger->wants(ledger->wants_arg, partition))
+		return;
+	part->facts = xgrow(part->facts, part->n, &part->size, sizeof *part->facts);
+	struct fact *f = &part->facts[part->n++];
+	ledger->n++;
 	*f = *fact;
 	f->address = keep(ledger, fact->address);
 	f->message = keep(ledger, fact->message);
@@ -42,12 +108,40 @@ void ledger_add(struct ledger *ledger, const struct fact *fact)
 	f->failure.text = keep(ledger, sv_head(fact->failure.text, STATE_TEXT_MAX));
 	f->failure.remote = keep(ledger, fact->failure.remote);
 	f->failure.occurrence.rule = keep(ledger, fact->failure.occurrence.rule);
+	f->host = keep(ledger, fact->host);
+	f->provider = keep(ledger, fact->provider);
+	if (ledger->surge && !f->uncounted)
+		watch_surge(ledger, f);
+}
+
+void ledger_add(struct ledger *ledger, const struct fact *fact)
+{
+	bool of_message = fact->kind == FACT_EXPIRED || fact->kind == FACT_REMOVED;
+
+	/* the recipients of a message may be anywhere */
+	for (unsigned p = 0; of_message && p < ledger->n_parts; p++)
+		add_to(ledger, p, fact);
+	if (!of_message)
+		add_to(ledger, fact->address.n ? store_partition_of(ledger->store, fact->address) : 0, fact);
+}
+
+bool ledger_has(const struct ledger *ledger, unsigned partition)
+{
+	return ledger->parts[partition].n > 0;
+}
+
+void ledger_forget_part(struct ledger *ledger, unsigned partition)
+{
+	ledger->n -= ledger->parts[partition].n;
+	ledger->parts[partition].n = 0;
+	if (ledger->n == 0)
+		arena_reset(&ledger->facts_arena);
 }
 
 void ledger_forget(struct ledger *ledger)
 {
-	ledger->n = 0;
-	arena_reset(&ledger->facts_arena);
+	for (unsigned p = 0; p < ledger->n_parts; p++)
+		ledger_forget_part(ledger, p);
 }
 
 /* ---- counting ---- */
@@ -67,8 +161,27 @@ static void keep_unclassified(struct transaction *t, int64_t time_s, const struc
 	transaction_unclassified(t, time_s, buf_sv(&text), f->text);
 }
 
-static void count_failure(struct transaction *t, int64_t time_s, const struct failure *f, enum convert_result result)
+/* By destination, provider, sender and host, for rates and pictures. */
+static void tally(struct transaction *t, const struct fact *f, struct sv address, enum tally_counter result, const struct failure *failure)
 {
+	int64_t n[TALLY_COUNTERS] = { [TALLY_ATTEMPTS] = f->kind != FACT_EXPIRED }; /* that was an attempt before */
+	struct surge_counts kinds = { 0 };
+
+	n[result]++;
+	if (failure)
+		surge_count(&kinds, result != TALLY_DEFERRED, true, failure->occurrence.category, failure->class_);
+	n[TALLY_THROTTLED] = kinds.of[SURGE_THROTTLED];
+	n[TALLY_BLOCKED] = kinds.of[SURGE_BLOCKED];
+	n[TALLY_FAILING] = kinds.of[SURGE_FAILING];
+	transaction_tally(t, f->time_s, SV("dest"), destination_of(address), n);
+	transaction_tally(t, f->time_s, SV("provider"), f->provider, n);
+	transaction_tally(t, f->time_s, SV("sender"), destination_of(f->sender), n);
+	transaction_tally(t, f->time_s, SV("host"), f->host, n);
+}
+
+static void count_failure(struct transaction *t, const struct fact *fact, struct sv address, const struct failure *f, enum convert_result result)
+{
+	int64_t time_s = fact->time_s;
 	struct sv rule = f->occurrence.rule;
 	char name[RULE_ID_MAX + 32];
 
@@ -80,6 +193,7 @@ static void count_failure(struct transaction *t, int64_t time_s, const struct fa
 		keep_unclassified(t, time_s, f);
 	if (f->class_ == CLASS_NONE)
 		return;
+	tally(t, fact, address, f->class_ == CLASS_HARD ? TALLY_HARD : TALLY_SOFT, f);
 	count(t, time_s, sv_of(class_name(f->class_)));
 	if (f->code)
 		count(t, time_s, f->code >= 500 ? SV("code:5") : SV("code:4"));
@@ -100,9 +214,9 @@ static struct pending_recipient *find_recipient(const struct pending *p, struct 
 }
 
 /* The message of this fact, forgetting an older one that had its queue id. NULL: none is on record. */
-static struct pending *pending_of(struct ledger *ledger, const struct fact *f)
+static struct pending *pending_of(struct transaction *t, const struct fact *f)
 {
-	struct pending *p = f->message.n ? map_get(&ledger->t.pendings, f->message) : NULL;
+	struct pending *p = f->message.n ? map_get(&t->pendings, f->message) : NULL;
 
 	if (!p || !p->recipients || !f->arrival_s)
 		return p;
@@ -123,15 +237,14 @@ static void drop_recipient(struct pending *p, struct pending_recipient *r)
 	p->changed = true;
 }
 
-static struct sv message_id_of(struct ledger *ledger, struct sv message, int64_t arrival_s)
+static struct sv message_id_of(struct transaction *t, struct sv message, int64_t arrival_s)
 {
-	return arena_printf(ledger->t.arena, "%.*s/%lld", SV_ARG(message), (long long)arrival_s);
+	return arena_printf(t->arena, "%.*s/%lld", SV_ARG(message), (long long)arrival_s);
 }
 
 /* One final failure of one recipient. */
-static void fail(struct ledger *ledger, const struct fact *f, struct sv address, const struct failure *failure)
+static void fail(struct ledger *ledger, struct transaction *t, const struct fact *f, struct sv address, const struct failure *failure)
 {
-	struct transaction *t = &ledger->t;
 	struct account *a = address.n ? map_get(&t->accounts, address) : NULL;
 	enum convert_result result = CONVERT_SAME;
 
@@ -148,23 +261,24 @@ static void fail(struct ledger *ledger, const struct fact *f, struct sv address,
 				a->bounces = b;
 			a->last_bounce = b;
 		}
-		if (result == CONVERT_CHANGED || result == CONVERT_CONVERTED)
-			account_transition(t, a, &before, result == CONVERT_CONVERTED ? SV("conversion") : SV("failure"),
-				failure->occurrence.last_s);
+		if (result != CONVERT_SAME && result != CONVERT_RECORDED)
+			account_transition(t, a, &before, result == CONVERT_CONVERTED ? SV("conversion") : result == CONVERT_BRAKED ? SV("brake") :
+				SV("failure"), failure->occurrence.last_s);
 	}
 	if (!f->uncounted)
-		count_failure(t, f->time_s, failure, result);
+		count_failure(t, f, address, failure, result);
 }
 
-static void apply_delivered(struct ledger *ledger, const struct fact *f)
+static void apply_delivered(struct ledger *ledger, struct transaction *t, const struct fact *f)
 {
-	struct transaction *t = &ledger->t;
 	struct account *a = f->address.n ? map_get(&t->accounts, f->address) : NULL;
-	struct pending *p = pending_of(ledger, f);
+	struct pending *p = pending_of(t, f);
 	struct pending_recipient *r = p ? find_recipient(p, f->address) : NULL;
 
-	if (!f->uncounted)
+	if (!f->uncounted) {
 		count(t, f->time_s, SV("delivered"));
+		tally(t, f, f->address, TALLY_DELIVERED, NULL);
+	}
 	if (r)
 		drop_recipient(p, r);
 	if (a) {
@@ -179,13 +293,14 @@ static void apply_delivered(struct ledger *ledger, const struct fact *f)
 	}
 }
 
-static void apply_deferred(struct ledger *ledger, const struct fact *f)
+static void apply_deferred(struct transaction *t, const struct fact *f)
 {
-	struct transaction *t = &ledger->t;
-	struct pending *p = pending_of(ledger, f);
+	struct pending *p = pending_of(t, f);
 
-	if (!f->uncounted)
+	if (!f->uncounted) {
 		count(t, f->time_s, SV("deferred"));
+		tally(t, f, f->address, TALLY_DEFERRED, &f->failure);
+	}
 	if (!p || !f->address.n)
 		return;
 	if (!p->arrival_s) {
@@ -209,71 +324,75 @@ static void apply_deferred(struct ledger *ledger, const struct fact *f)
 	r->failure.occurrence.first_s = first_s;
 	r->failure.occurrence.last_s = f->time_s;
 	r->attempts++;
+	r->uncounted = f->uncounted;
 	r->changed = p->changed = true;
 }
 
-static void apply_failed(struct ledger *ledger, const struct fact *f)
+static void apply_failed(struct ledger *ledger, struct transaction *t, const struct fact *f)
 {
 	struct failure failure = f->failure;
-	struct pending *p = pending_of(ledger, f);
+	struct pending *p = pending_of(t, f);
 	struct pending_recipient *r = p ? find_recipient(p, f->address) : NULL;
 
-	failure.occurrence.message = message_id_of(ledger, f->message, r ? p->arrival_s : f->arrival_s);
+	failure.occurrence.message = message_id_of(t, f->message, r ? p->arrival_s : f->arrival_s);
 	failure.occurrence.first_s = r ? r->failure.occurrence.first_s : f->time_s;
 	failure.occurrence.last_s = f->time_s;
 	if (r)
 		drop_recipient(p, r);
-	fail(ledger, f, f->address, &failure);
+	fail(ledger, t, f, f->address, &failure);
 }
 
-static void apply_expired(struct ledger *ledger, const struct fact *f)
+static void apply_expired(struct ledger *ledger, struct transaction *t, const struct fact *f)
 {
-	struct pending *p = pending_of(ledger, f);
+	struct pending *p = pending_of(t, f);
 
 	for (struct pending_recipient *r = p ? p->recipients : NULL; r; r = r->next) {
 		if (r->gone)
 			continue;
 		/* dated by its last failed attempt, which the expiry only seals */
-		r->failure.occurrence.message = message_id_of(ledger, f->message, p->arrival_s);
+		r->failure.occurrence.message = message_id_of(t, f->message, p->arrival_s);
 		drop_recipient(p, r);
-		fail(ledger, f, r->address, &r->failure);
+		struct fact of = *f;
+		of.sender = p->sender;
+		of.uncounted = r->uncounted;
+		r->failure.braked = is_braked(ledger, &of, r->address, &r->failure);
+		fail(ledger, t, &of, r->address, &r->failure);
 	}
 }
 
-static void apply_removed(struct ledger *ledger, const struct fact *f)
+static void apply_removed(struct transaction *t, const struct fact *f)
 {
-	struct pending *p = map_get(&ledger->t.pendings, f->message);
+	struct pending *p = map_get(&t->pendings, f->message);
 
 	for (struct pending_recipient *r = p ? p->recipients : NULL; r; r = r->next)
 		r->gone = p->changed = true;
 }
 
-static void apply(struct ledger *ledger, const struct fact *f)
+static void apply(struct ledger *ledger, struct transaction *t, const struct fact *f)
 {
 	switch (f->kind) {
 	case FACT_DELIVERED:
-		apply_delivered(ledger, f);
+		apply_delivered(ledger, t, f);
 		break;
 	case FACT_DEFERRED:
-		apply_deferred(ledger, f);
+		apply_deferred(t, f);
 		break;
 	case FACT_FAILED:
-		apply_failed(ledger, f);
+		apply_failed(ledger, t, f);
 		break;
 	case FACT_EXPIRED:
-		apply_expired(ledger, f);
+		apply_expired(ledger, t, f);
 		break;
 	case FACT_REMOVED:
-		apply_removed(ledger, f);
+		apply_removed(t, f);
 		break;
 	}
 }
 
 /* ---- loading ---- */
 
-static void touch(struct ledger *ledger, const struct fact *f)
+static void touch(struct transaction *t, const struct fact *f)
 {
-	struct transaction *t = &ledger->t;
 	bool failure = f->kind == FACT_FAILED;
 
 	if (f->address.n) {
@@ -285,13 +404,13 @@ static void touch(struct ledger *ledger, const struct fact *f)
 }
 
 /* Those who were pending for a message that expired are known only now. */
-static bool touch_expired(struct ledger *ledger)
+static bool touch_expired(struct ledger_part *part)
 {
-	struct transaction *t = &ledger->t;
+	struct transaction *t = &part->t;
 	bool more = false;
 
-	for (size_t i = 0; i < ledger->n; i++) {
-		const struct fact *f = &ledger->facts[i];
+	for (size_t i = 0; i < part->n; i++) {
+		const struct fact *f = &part->facts[i];
 		if (f->kind == FACT_DEFERRED && f->address.n) {
 			/* an expiry later in this batch may end it */
 			struct account *a = transaction_account(t, f->address);
@@ -311,10 +430,10 @@ static bool touch_expired(struct ledger *ledger)
 	return more;
 }
 
-static bool any_expired(const struct ledger *ledger)
+static bool any_expired(const struct ledger_part *part)
 {
-	for (size_t i = 0; i < ledger->n; i++)
-		if (ledger->facts[i].kind == FACT_EXPIRED)
+	for (size_t i = 0; i < part->n; i++)
+		if (part->facts[i].kind == FACT_EXPIRED)
 			return true;
 	return false;
 }
@@ -332,50 +451,135 @@ static struct span longest_window(const struct config *config)
 	return longest;
 }
 
-static enum store_result attempt(struct ledger *ledger, const struct position *from, const struct position *to, struct err *err)
+static void begin(struct ledger *ledger, struct ledger_part *part, const struct position *from, const struct position *to)
 {
-	struct transaction *t = &ledger->t;
+	struct transaction *t = &part->t;
 
-	transaction_begin(t, &ledger->arena);
+	transaction_begin(t, &part->arena);
+	t->partition = part - ledger->parts;
 	t->from = from;
 	t->to = to;
 	t->by = SV("logtail");
 	t->soft_expiry = ledger->config->soft_expiry;
 	t->window_expiry = longest_window(ledger->config);
-	for (size_t i = 0; i < ledger->n; i++)
-		touch(ledger, &ledger->facts[i]);
-	enum store_result result = store_load(ledger->store, t, err);
-	if (result == STORE_OK && any_expired(ledger) && touch_expired(ledger))
-		result = store_load(ledger->store, t, err);
-	if (result != STORE_OK)
-		return result;
-	for (size_t i = 0; i < ledger->n; i++)
-		apply(ledger, &ledger->facts[i]);
-	return store_commit(ledger->store, t, err);
+	for (size_t i = 0; i < part->n; i++)
+		touch(t, &part->facts[i]);
+}
+
+/* ---- committing ---- */
+
+/* The partitions that a commit is about, and what became of them. */
+struct work {
+	struct ledger_part **parts;
+	struct transaction **t;
+	size_t n;
+	enum store_result result; /* of those that are given up: the first */
+};
+
+static void give_up(struct work *w, enum store_result result)
+{
+	if (w->result == STORE_OK)
+		w->result = result;
+}
+
+static void load(struct ledger *ledger, struct work *w, struct err *err)
+{
+	struct transaction **again = xalloc(w->n * sizeof *again);
+	size_t n = 0;
+
+	(void)!store_load_all(ledger->store, w->t, w->n, err);
+	for (size_t i = 0; i < w->n; i++)
+		if (w->t[i]->result == STORE_OK && any_expired(w->parts[i]) && touch_expired(w->parts[i]))
+			again[n++] = w->t[i];
+	if (n)
+		(void)!store_load_all(ledger->store, again, n, err);
+	free(again);
+}
+
+/* Keeps those of this result; the others are given up. */
+static void keep_only(struct work *w, enum store_result result)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		if (w->t[i]->result != result) {
+			give_up(w, w->t[i]->result);
+			continue;
+		}
+		w->parts[out] = w->parts[i];
+		w->t[out++] = w->t[i];
+	}
+	w->n = out;
+}
+
+static void attempt(struct ledger *ledger, struct work *w, struct position *at, const struct position *to, struct err *err)
+{
+	for (size_t i = 0; i < w->n; i++)
+		begin(ledger, w->parts[i], at ? &at[w->parts[i] - ledger->parts] : NULL, to);
+	load(ledger, w, err);
+	keep_only(w, STORE_OK);
+	for (size_t i = 0; i < w->n; i++)
+		for (size_t j = 0; j < w->parts[i]->n; j++)
+			apply(ledger, w->t[i], &w->parts[i]->facts[j]);
+	if (w->n)
+		(void)!store_commit_all(ledger->store, w->t, w->n, err);
 }
 
 /* Not before it is written: an attempt may be repeated. */
-static void tell_watcher(struct ledger *ledger)
+static void tell_watcher(struct ledger *ledger, const struct ledger_part *part)
 {
-	for (size_t i = 0; i < ledger->n; i++) {
-		const struct fact *f = &ledger->facts[i];
-		const struct account *a = f->address.n ? map_get(&ledger->t.accounts, f->address) : NULL;
+	for (size_t i = 0; i < part->n; i++) {
+		const struct fact *f = &part->facts[i];
+		const struct account *a = f->address.n ? map_get(&part->t.accounts, f->address) : NULL;
 		ledger->watch(ledger->watch_arg, f, a);
 	}
 }
 
-enum store_result ledger_commit(struct ledger *ledger, const struct position *from, const struct position *to, struct err *err)
+/* Takes out what is written. */
+static void take_written(struct ledger *ledger, struct work *w, struct position *at, const struct position *to)
 {
-	enum store_result result = STORE_CONFLICT;
+	size_t out = 0;
 
-	for (int i = 0; i < CONFLICTS_MAX && result == STORE_CONFLICT; i++)
-		result = attempt(ledger, from, to, err);
-	if (result == STORE_CONFLICT)
-		err_set(err, "entries are being changed by others faster than they can be read");
-	if (result == STORE_OK) {
+	for (size_t i = 0; i < w->n; i++) {
+		struct ledger_part *part = w->parts[i];
+		unsigned p = (unsigned)(part - ledger->parts);
+		if (w->t[i]->result != STORE_OK) {
+			w->parts[out] = part;
+			w->t[out++] = w->t[i];
+			continue;
+		}
 		if (ledger->watch)
-			tell_watcher(ledger);
-		ledger_forget(ledger);
+			tell_watcher(ledger, part);
+		if (at) {
+			at[p] = *to;
+			at[p].path = sv_make("", 0); /* the caller's */
+		}
+		ledger_forget_part(ledger, p);
 	}
-	return result;
+	w->n = out;
+}
+
+enum store_result ledger_commit(struct ledger *ledger, struct position *at, const struct position *to, bool everywhere, struct err *err)
+{
+	struct work w = { .parts = xalloc(ledger->n_parts * sizeof *w.parts), .t = xalloc(ledger->n_parts * sizeof *w.t), .result = STORE_OK };
+
+	for (unsigned p = 0; p < ledger->n_parts; p++) {
+		struct ledger_part *part = &ledger->parts[p];
+		if (part->n == 0 && !(everywhere && at && strcmp(at[p].at, to->at) != 0))
+			continue;
+		w.parts[w.n] = part;
+		w.t[w.n++] = &part->t;
+	}
+	for (int i = 0; w.n && i < CONFLICTS_MAX; i++) {
+		attempt(ledger, &w, at, to, err);
+		take_written(ledger, &w, at, to);
+		keep_only(&w, STORE_CONFLICT);
+	}
+	if (w.n) {
+		err_set(err, "entries are being changed by others faster than they can be read");
+		give_up(&w, STORE_CONFLICT);
+	}
+	free(w.parts);
+	free(w.t);
+	return w.result;
 }

@@ -1,13 +1,15 @@
 /* ledger: facts about deliveries into changes of the store, batch by batch.
  *
- * Facts are gathered with ledger_add(); ledger_commit() loads what they touch,
- * applies them in order (convert.h) and writes everything in one transaction,
- * together with the reader's position. A fact is forgotten only when it is
- * written: after any other result the same ledger_commit() can be tried again. */
+ * Facts are gathered with ledger_add(), each for the partition of its address;
+ * ledger_commit() loads what they touch, applies them in order (convert.h) and
+ * writes everything in one transaction a partition, together with the reader's
+ * position there. A fact is forgotten only when it is written: after any other
+ * result the same ledger_commit() can be tried again. */
 #ifndef NIXIE_LEDGER_H
 #define NIXIE_LEDGER_H
 
 #include "store.h"
+#include "surge.h"
 
 enum fact_kind {
 	FACT_DELIVERED,
@@ -29,6 +31,8 @@ struct fact {
 	bool uncounted;       /* a second address of a fact that counts already */
 	bool never_deferred;  /* the whole life of the message was seen: no need to ask for pending recipients */
 	struct sv sender, login, client, message_id;
+	struct sv host;       /* that wrote the log */
+	struct sv provider;   /* whose server it was delivered to, or refused by; empty: nobody's that is known */
 	struct failure failure; /* of DEFERRED and FAILED; occurrence times and message are filled in */
 };
 
@@ -36,17 +40,26 @@ struct fact {
  * (NULL: none) is as the whole batch left it, with its transitions. */
 typedef void ledger_watch(void *arg, const struct fact *fact, const struct account *account);
 
+/* Are facts of the line that is being read still to be counted in this partition? */
+typedef bool ledger_wants(void *arg, unsigned partition);
+
+struct ledger_part;
+
 struct ledger {
 	struct store *store;
 	const struct config *config; /* conversions, expiries */
-	struct arena facts_arena, arena;
-	struct transaction t;
-	struct fact *facts;
-	size_t n, size;
+	struct arena facts_arena;
+	struct ledger_part *parts;
+	unsigned n_parts;
+	size_t n; /* facts that are not written */
+	ledger_wants *wants; /* NULL: all are */
+	void *wants_arg;
+	struct surge *surge; /* is told of every fact, and asked about the brake; NULL: none */
 	ledger_watch *watch;
 	void *watch_arg;
 };
 
+/* The store knows its partitions (store_partitions()) by then. */
 void ledger_init(struct ledger *ledger, struct store *store, const struct config *config);
 void ledger_free(struct ledger *ledger);
 
@@ -54,9 +67,14 @@ void ledger_free(struct ledger *ledger);
 void ledger_add(struct ledger *ledger, const struct fact *fact);
 void ledger_forget(struct ledger *ledger);
 
-/* from, to: see struct transaction; both NULL without a position. STORE_OK: written and
- * forgotten. STORE_CONFLICT is handled here. The watcher runs after a success only. */
-enum store_result ledger_commit(struct ledger *ledger, const struct position *from, const struct position *to,
+/* at: the position of each partition, which becomes *to where it is written; both NULL
+ * without a position. everywhere: also where there are no facts. STORE_OK: all is written
+ * and forgotten; else some partitions may be, and `at` tells. STORE_CONFLICT is handled
+ * here. The watcher runs for what was written only. */
+enum store_result ledger_commit(struct ledger *ledger, struct position *at, const struct position *to, bool everywhere,
 	struct err *err) NIXIE_MUST_CHECK;
+/* The facts of one partition */
+void ledger_forget_part(struct ledger *ledger, unsigned partition);
+bool ledger_has(const struct ledger *ledger, unsigned partition);
 
 #endif

@@ -274,6 +274,8 @@ static void describe_message(struct maker *m)
 	buf_add_char(&b, '/');
 	buf_add(&b, p->queue_id);
 	m->fact.time_s = time_s;
+	m->fact.host = rec->line.host;
+	m->fact.provider = ruleset_provider(m->reader->rules, p->relay_host);
 	m->fact.message = buf_sv(&b);
 	m->fact.arrival_s = p->delay_us > 0 ? (rec->line.time_us - p->delay_us) / CLOCK_SECOND_US : time_s;
 	if (!rec->link)

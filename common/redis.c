@@ -38,6 +38,7 @@ struct redis {
 	bool output; /* bytes to write */
 	bool in_service;
 	bool doomed; /* to be dropped when the callbacks have returned */
+	bool spent;  /* was lost, and is not made anew */
 	bool waited_for; /* somebody waits, and will tell what is wrong */
 	struct log_limit limit;
 	char problem[512];
@@ -138,7 +139,7 @@ static void answer_all_with_nothing(struct redis *r)
 
 static void note_problem(struct redis *r, const char *what, const char *advice)
 {
-	(void)snprintf(r->problem, sizeof r->problem, "Redis at %s: %s%s%s", r->options.address, what,
+	(void)snprintf(r->problem, sizeof r->problem, "%s at %s: %s%s%s", r->options.name, r->options.address, what,
 		*advice ? "; " : "", advice);
 }
 
@@ -152,6 +153,7 @@ static void drop(struct redis *r)
 	r->state = STATE_DOWN;
 	r->output = false;
 	r->doomed = false;
+	r->spent = r->options.once;
 	r->generation++;
 	if (was_ready)
 		r->retry_pause_ms = 0;
@@ -160,9 +162,11 @@ static void drop(struct redis *r)
 	r->retry_pause_ms = r->retry_pause_ms ? r->retry_pause_ms * 2 : REDIS_RETRY_MIN_MS;
 	if (r->retry_pause_ms > REDIS_RETRY_MAX_MS)
 		r->retry_pause_ms = REDIS_RETRY_MAX_MS;
-	if (!r->waited_for && log_limited(&r->limit, "Redis connection problems"))
+	if (!r->waited_for && !r->options.quiet && log_limited(&r->limit, "Redis connection problems"))
 		log_warning("%s", r->problem);
 	answer_all_with_nothing(r);
+	if (r->options.lost)
+		r->options.lost(r->options.arg);
 }
 
 static void drop_broken(struct redis *r, const char *what)
@@ -279,6 +283,8 @@ struct redis *redis_new(const struct redis_options *options)
 	struct redis *r = xalloc(sizeof *r);
 
 	r->options = *options;
+	if (!r->options.name)
+		r->options.name = "Redis";
 	if (!parse_endpoint(r))
 		note_problem(r, "not an address", "write unix:PATH or inet:HOST:PORT");
 	return r;
@@ -306,8 +312,8 @@ void redis_ready_now(struct redis *r)
 	if (r->state != STATE_GREETING)
 		return;
 	r->state = STATE_READY;
-	if (r->problem[0])
-		log_info("Redis at %s: connected", r->options.address);
+	if (r->problem[0] && !r->options.quiet)
+		log_info("%s at %s: connected", r->options.name, r->options.address);
 	r->problem[0] = '\0';
 }
 
@@ -321,6 +327,11 @@ void redis_reject(struct redis *r, const char *format, ...)
 	va_end(ap);
 	note_problem(r, what, "");
 	r->doomed = true;
+}
+
+const char *redis_address(const struct redis *r)
+{
+	return r->options.address;
 }
 
 const char *redis_problem(const struct redis *r)
@@ -366,6 +377,8 @@ int redis_timeout_ms(const struct redis *r)
 {
 	int64_t now_ms = clock_mono_ms(), at_ms;
 
+	if (r->state == STATE_DOWN && r->spent)
+		return -1;
 	if (r->state == STATE_DOWN)
 		at_ms = r->retry_ms;
 	else if (r->state == STATE_CONNECTING)
@@ -409,6 +422,15 @@ static bool write_out(struct redis *r)
 	return true;
 }
 
+static bool is_refusal(struct redis *r, const struct value *reply)
+{
+	if (!r->options.refusal || value_type(reply) != VALUE_ERROR || !r->options.refusal(r->options.arg, reply))
+		return false;
+	if (!r->doomed) /* nobody has said why */
+		redis_reject(r, "%.*s", SV_ARG(value_text(reply)));
+	return true;
+}
+
 static bool take_replies(struct redis *r)
 {
 	void *reply;
@@ -419,8 +441,9 @@ static bool take_replies(struct redis *r)
 			return false;
 		}
 		struct question q = pop(r);
+		bool refused = is_refusal(r, reply);
 		if (q.callback)
-			q.callback(q.arg, reply);
+			q.callback(q.arg, refused ? NULL : reply);
 		freeReplyObject(reply);
 		if (r->doomed)
 			return true;
@@ -433,7 +456,7 @@ static void check_time(struct redis *r)
 	int64_t now_ms = clock_mono_ms();
 
 	if (r->state == STATE_DOWN) {
-		if (now_ms >= r->retry_ms)
+		if (now_ms >= r->retry_ms && !r->spent)
 			dial(r);
 		return;
 	}

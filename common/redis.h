@@ -31,6 +31,15 @@ struct redis_options {
 	 * redis_ready_now() after that opens it for everybody. */
 	void (*greeting)(void *arg);
 	void *arg;
+	/* The rest is for servers.c; all may be 0. */
+	const char *name; /* what messages call it: "Redis" */
+	bool quiet;       /* whoever made it tells what is wrong */
+	bool once;        /* is not made anew when it was lost */
+	/* The connection was not to be had, or is lost, and every callback has run. Must not free it. */
+	void (*lost)(void *arg);
+	/* Sees every error reply. True: nothing more is to be had here; the callback gets NULL,
+	 * and the connection is dropped. May call redis_reject() to say why. */
+	bool (*refusal)(void *arg, const struct value *error);
 };
 
 /* Answers that long overdue mean the connection is dead. */
@@ -48,6 +57,7 @@ bool redis_is_ready(const struct redis *redis);
 void redis_ready_now(struct redis *redis);
 /* Ends this connection for a reason that is not the network's; tries again later. */
 void redis_reject(struct redis *redis, const char *format, ...) NIXIE_PRINTF(2, 3);
+const char *redis_address(const struct redis *redis);
 /* Why it is not ready, with what to do; "" when nothing is wrong. */
 const char *redis_problem(const struct redis *redis);
 void redis_set_timeout(struct redis *redis, int64_t timeout_ms);

@@ -9,8 +9,27 @@ static const char *const key_names[] = {
 	[KEY_ADDRESS] = "addr:", [KEY_WINDOW] = "win:", [KEY_HISTORY] = "hist:", [KEY_PENDING] = "pend:",
 	[KEY_POSITION] = "pos:", [KEY_DAY] = "day:", [KEY_DAYS] = "days", [KEY_JOURNAL] = "journal",
 	[KEY_SUPPRESSED] = "suppressed", [KEY_UNTIL] = "until", [KEY_UNCLASSIFIED] = "unclassified:",
-	[KEY_DOMAIN] = "domain:", [KEY_UNCLASSIFIED_TEXT] = "unclassified-text:",
+	[KEY_DOMAIN] = "domain:", [KEY_MINUTE] = "min:", [KEY_ROLL] = "roll:", [KEY_ALERTS] = "alerts", [KEY_ALERT_LOG] = "alert-log", [KEY_UNCLASSIFIED_TEXT] = "unclassified-text:",
 };
+
+/* CRC-32 of IEEE 802.3, four bits at a time */
+static uint32_t crc32(struct sv s)
+{
+	static const uint32_t table[16] = { 0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158,
+		0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c };
+	uint32_t crc = 0xffffffff;
+
+	for (size_t i = 0; i < s.n; i++) {
+		crc = table[(crc ^ (unsigned char)s.p[i]) & 15] ^ crc >> 4;
+		crc = table[(crc ^ (unsigned)((unsigned char)s.p[i] >> 4)) & 15] ^ crc >> 4;
+	}
+	return ~crc;
+}
+
+unsigned schema_partition(struct sv key, unsigned partitions)
+{
+	return partitions > 1 ? crc32(key) % partitions : 0;
+}
 
 struct sv schema_key(struct arena *arena, const struct schema *schema, enum schema_key key, struct sv name)
 {
@@ -265,31 +284,56 @@ static bool take_base32(struct sv s, uint64_t *v_r)
 	return true;
 }
 
+bool schema_id_split(struct sv id, struct sv *stream_id_r, unsigned *partition_r)
+{
+	struct sv rest = id;
+	uint64_t ms, seq, partition = 0;
+	struct sv first = sv_cut(&rest, '-'), second = sv_cut(&rest, '-');
+
+	if (!sv_u64(first, UINT64_MAX >> 5, &ms) || !sv_u64(second, UINT64_MAX >> 5, &seq) ||
+	    (rest.n && !sv_u64(rest, SCHEMA_PARTITIONS_MAX - 1, &partition)))
+		return false;
+	*stream_id_r = sv_head(id, first.n + 1 + second.n);
+	*partition_r = (unsigned)partition;
+	return true;
+}
+
 void schema_token_encode(struct sv journal_id, char token_r[SCHEMA_TOKEN_MAX])
 {
-	uint64_t ms, seq;
-	struct sv rest = journal_id;
-	struct sv head = sv_cut(&rest, '-');
+	uint64_t part;
+	struct sv rest = journal_id, id;
+	unsigned partition;
+	size_t n = 0;
 
 	token_r[0] = '\0';
-	if (!sv_u64(head, UINT64_MAX >> 5, &ms) || !sv_u64(rest, UINT64_MAX >> 5, &seq))
+	if (!schema_id_split(journal_id, &id, &partition))
 		return;
-	size_t n = put_base32(ms, token_r);
-	if (seq) {
+	rest = id;
+	if (sv_u64(sv_cut(&rest, '-'), UINT64_MAX, &part))
+		n += put_base32(part, token_r);
+	if (sv_u64(rest, UINT64_MAX, &part) && (part || partition)) {
 		token_r[n++] = '-';
-		n += put_base32(seq, token_r + n);
+		n += put_base32(part, token_r + n);
+	}
+	if (partition) {
+		token_r[n++] = '-';
+		n += put_base32(partition, token_r + n);
 	}
 	token_r[n] = '\0';
 }
 
-bool schema_token_decode(struct sv token, char journal_id_r[48])
+bool schema_token_decode(struct sv token, char journal_id_r[SCHEMA_ID_MAX])
 {
-	uint64_t ms, seq = 0;
+	uint64_t ms, seq = 0, partition = 0;
 	struct sv rest = token;
 	struct sv head = sv_cut(&rest, '-');
+	struct sv second = sv_cut(&rest, '-');
 
-	if (!take_base32(head, &ms) || (rest.n && !take_base32(rest, &seq)))
+	if (!take_base32(head, &ms) || (second.n && !take_base32(second, &seq)) || (rest.n && !take_base32(rest, &partition)) ||
+	    partition >= SCHEMA_PARTITIONS_MAX)
 		return false;
-	(void)snprintf(journal_id_r, 48, "%llu-%llu", (unsigned long long)ms, (unsigned long long)seq);
+	int n = snprintf(journal_id_r, SCHEMA_ID_MAX, "%llu-%llu", (unsigned long long)ms, (unsigned long long)seq);
+	if (partition)
+		(void)snprintf(journal_id_r + n, SCHEMA_ID_MAX - (size_t)n, "-%llu", (unsigned long long)partition);
 	return true;
 }

@@ -13,17 +13,36 @@
 #define SCHEMA_DAYS_COUNTERS 400
 #define SCHEMA_DAYS_HISTORY 396
 #define SCHEMA_DAYS_PENDING 7
+/* Of the totals of a minute, from that minute on; of its dimensions. */
+#define SCHEMA_HOURS_MINUTES 48
+#define SCHEMA_HOURS_MINUTE_DIMENSIONS 3
 /* How many entries a stream keeps. */
 #define SCHEMA_HISTORY_MAX "50"
 #define SCHEMA_JOURNAL_MAX "1000000"
+#define SCHEMA_ALERT_LOG_MAX "10000"
+#define SCHEMA_ROLL_HOURS_MAX "9600" /* 400 days */
+#define SCHEMA_ROLL_DAYS_MAX "4000"
+/* A dimension of a day, or of a minute, in one partition has no new values when it has so many
+ * counters; with several partitions it is a quarter, and there are more of them. */
+#define SCHEMA_DIMENSION_DAY_MAX 2000
+#define SCHEMA_DIMENSION_MINUTE_MAX 400
+/* A longer value of a dimension is cut. */
+#define SCHEMA_VALUE_MAX 253
 /* Texts without a rule that are kept for a month; more are counted under "*". */
 #define SCHEMA_UNCLASSIFIED_MAX 1000
+
+/* All of an address, its windows, its pending messages, the counters it feeds and the log
+ * position that covers them are in one partition: one slot of a Redis Cluster, one script. */
+#define SCHEMA_PARTITIONS_MAX 1024
 
 /* Which keys: prefix and partition, e.g. "nixie" and 0 */
 struct schema {
 	const char *prefix;
 	unsigned partition;
 };
+
+/* Of an address, or of a whole domain, "@example.com": CRC-32 (as of gzip) modulo partitions. */
+unsigned schema_partition(struct sv key, unsigned partitions);
 
 enum schema_key {
 	KEY_ADDRESS,      /* addr:<address> */
@@ -34,6 +53,10 @@ enum schema_key {
 	KEY_POSITION,     /* pos:<source> */
 	KEY_DAY,          /* day:<yyyymmdd>, day:<yyyymmdd>:<dimension> */
 	KEY_DAYS,         /* days */
+	KEY_MINUTE,       /* min:<yyyymmddhhmm>, min:<yyyymmddhhmm>:<dimension> */
+	KEY_ROLL,         /* roll:hour, roll:day */
+	KEY_ALERTS,       /* alerts; in partition 0 only, as the next */
+	KEY_ALERT_LOG,    /* alert-log */
 	KEY_JOURNAL,      /* journal */
 	KEY_SUPPRESSED,   /* suppressed */
 	KEY_UNTIL,        /* until */
@@ -66,10 +89,14 @@ bool schema_window_parse(struct sv member, int64_t last_s, struct occurrence *oc
 /* Decimal of a number, in the arena. */
 struct sv schema_number(struct arena *arena, int64_t value);
 
-/* The token in a rejection: the id of the journal entry, "<ms>-<seq>", in base 32
- * (Crockford), which people can read out on the phone. "" when the id is none. */
-#define SCHEMA_TOKEN_MAX 32
+/* The id of a journal entry and where it is: "<ms>-<seq>" in partition 0, "<ms>-<seq>-<partition>"
+ * elsewhere. The token in a rejection is that in base 32 (Crockford), which people can read out
+ * on the phone. "" when the id is none. */
+#define SCHEMA_ID_MAX 64
+#define SCHEMA_TOKEN_MAX 48
+/* The id alone, and its partition. False: it is none. */
+bool schema_id_split(struct sv id, struct sv *stream_id_r, unsigned *partition_r) NIXIE_MUST_CHECK;
 void schema_token_encode(struct sv journal_id, char token_r[SCHEMA_TOKEN_MAX]);
-bool schema_token_decode(struct sv token, char journal_id_r[48]) NIXIE_MUST_CHECK;
+bool schema_token_decode(struct sv token, char journal_id_r[SCHEMA_ID_MAX]) NIXIE_MUST_CHECK;
 
 #endif

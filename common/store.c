@@ -9,12 +9,24 @@ void transaction_begin(struct transaction *t, struct arena *arena)
 {
 	arena_reset(arena);
 	t->arena = arena;
+	t->partition = TRANSACTION_ANY;
 	map_clear(&t->accounts);
 	map_clear(&t->pendings);
 	map_clear(&t->counters);
+	map_clear(&t->tallies);
 	map_clear(&t->unclassified);
+	t->alert = NULL;
 	t->from = t->to = NULL;
 	t->first = t->last = NULL;
+}
+
+void transaction_settle(struct transaction *t, const struct store *store)
+{
+	size_t i = 0;
+	const struct map_slot *first = map_next(&t->accounts, &i);
+
+	if (t->partition == TRANSACTION_ANY)
+		t->partition = first ? store_partition_of(store, first->key) : 0;
 }
 
 void transaction_free(struct transaction *t)
@@ -22,6 +34,7 @@ void transaction_free(struct transaction *t)
 	map_free(&t->accounts);
 	map_free(&t->pendings);
 	map_free(&t->counters);
+	map_free(&t->tallies);
 	map_free(&t->unclassified);
 }
 
@@ -49,16 +62,31 @@ struct pending *transaction_pending(struct transaction *t, struct sv key)
 	return pending;
 }
 
-void transaction_count(struct transaction *t, int64_t time_s, struct sv dimension, struct sv name, int64_t delta)
+static const char *const tally_names[] = { "attempts", "delivered", "deferred", "soft", "hard", "complaint", "throttled", "blocked", "failing" };
+
+const char *tally_name(enum tally_counter counter)
 {
-	char room[192], day[9];
+	return tally_names[counter];
+}
+
+/* "20261121", "202611210912", and ":dimension" behind it */
+static void add_period(struct buf *key, int64_t time_s, bool minute, struct sv dimension)
+{
+	char text[CLOCK_MINUTE_MAX];
+
+	clock_format_minute(time_s, text);
+	buf_add(key, sv_head(sv_of(text), minute ? 12 : 8));
+	if (dimension.n)
+		buf_add_char(key, ':');
+	buf_add(key, dimension);
+}
+
+static void count_in(struct transaction *t, int64_t time_s, bool minute, struct sv dimension, struct sv name, int64_t delta)
+{
+	char room[192];
 	struct buf key = BUF_ON(room);
 
-	clock_format_day(time_s, day);
-	buf_add(&key, sv_of(day));
-	if (dimension.n)
-		buf_add_char(&key, ':');
-	buf_add(&key, dimension);
+	add_period(&key, time_s, minute, dimension);
 	size_t period_n = key.n;
 	buf_add_char(&key, '|');
 	buf_add(&key, name);
@@ -71,6 +99,51 @@ void transaction_count(struct transaction *t, int64_t time_s, struct sv dimensio
 		map_put(&t->counters, kept, counter);
 	}
 	counter->delta += delta;
+}
+
+/* Is that minute still kept? */
+static bool keeps_minute(int64_t time_s, int hours)
+{
+	return time_s > clock_now_s() - hours * INT64_C(3600);
+}
+
+void transaction_count(struct transaction *t, int64_t time_s, struct sv dimension, struct sv name, int64_t delta)
+{
+	count_in(t, time_s, false, dimension, name, delta);
+	if (keeps_minute(time_s, dimension.n ? SCHEMA_HOURS_MINUTE_DIMENSIONS : SCHEMA_HOURS_MINUTES))
+		count_in(t, time_s, true, dimension, name, delta);
+}
+
+static void tally_in(struct transaction *t, int64_t time_s, bool minute, struct sv dimension, struct sv value, const int64_t n[TALLY_COUNTERS])
+{
+	char room[384];
+	struct buf key = BUF_ON(room);
+
+	add_period(&key, time_s, minute, sv_make("", 0));
+	size_t period_n = key.n;
+	buf_add_char(&key, ':');
+	buf_add(&key, dimension);
+	buf_add_char(&key, '|');
+	buf_add(&key, sv_head(value, SCHEMA_VALUE_MAX));
+	struct tally *tally = map_get(&t->tallies, buf_sv(&key));
+	if (!tally) {
+		tally = arena_alloc(t->arena, sizeof *tally);
+		struct sv kept = arena_dup(t->arena, buf_sv(&key));
+		*tally = (struct tally){ .period = sv_head(kept, period_n), .dimension = sv_head(sv_skip(kept, period_n + 1), dimension.n),
+			.value = sv_skip(kept, period_n + dimension.n + 2) };
+		map_put(&t->tallies, kept, tally);
+	}
+	for (int i = 0; i < TALLY_COUNTERS; i++)
+		tally->n[i] += n[i];
+}
+
+void transaction_tally(struct transaction *t, int64_t time_s, struct sv dimension, struct sv value, const int64_t n[TALLY_COUNTERS])
+{
+	if (!value.n)
+		return;
+	tally_in(t, time_s, false, dimension, value, n);
+	if (keeps_minute(time_s, SCHEMA_HOURS_MINUTE_DIMENSIONS))
+		tally_in(t, time_s, true, dimension, value, n);
 }
 
 void transaction_unclassified(struct transaction *t, int64_t time_s, struct sv text, struct sv example)
@@ -116,26 +189,67 @@ void store_free(struct store *store)
 		store->ops->free(store);
 }
 
+enum store_result store_load_all(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+{
+	return store->ops->load(store, t, n, err);
+}
+
 enum store_result store_load(struct store *store, struct transaction *t, struct err *err)
 {
-	return store->ops->load(store, t, err);
+	return store_load_all(store, &t, 1, err);
+}
+
+enum store_result store_commit_all(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+{
+	return store->ops->commit(store, t, n, err);
 }
 
 enum store_result store_commit(struct store *store, struct transaction *t, struct err *err)
 {
-	return store->ops->commit(store, t, err);
+	return store_commit_all(store, &t, 1, err);
 }
 
-enum store_result store_position(struct store *store, struct arena *arena, struct sv source,
-	struct position *position_r, struct err *err)
+unsigned store_partitions(struct store *store, struct err *err)
 {
-	return store->ops->position(store, arena, source, position_r, err);
+	return store->ops->partitions(store, err);
+}
+
+unsigned store_partition_of(const struct store *store, struct sv key)
+{
+	return schema_partition(key, store->partitions);
+}
+
+enum store_result store_positions(struct store *store, struct sv source, struct position *positions_r, struct err *err)
+{
+	return store->ops->positions(store, source, positions_r, err);
 }
 
 enum store_result store_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
 	struct err *err)
 {
 	return store->ops->counts(store, dimension, callback, arg, err);
+}
+
+enum store_result store_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback, void *arg,
+	struct err *err)
+{
+	return store->ops->period(store, period, dimension, callback, arg, err);
+}
+
+enum store_result store_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->alerts(store, arena, callback, arg, err);
+}
+
+enum store_result store_alert(struct store *store, const struct alert *alert, bool open, struct err *err)
+{
+	struct arena arena = { 0 };
+	struct transaction t = { .arena = &arena, .alert = alert, .alert_closed = !open };
+	enum store_result result = store_commit(store, &t, err);
+
+	transaction_free(&t);
+	arena_free(&arena);
+	return result;
 }
 
 enum store_result store_unclassified(struct store *store, store_unclassified_callback *callback, void *arg, struct err *err)

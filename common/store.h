@@ -9,7 +9,7 @@
 #ifndef NIXIE_STORE_H
 #define NIXIE_STORE_H
 
-#include "arena.h"
+#include "alert.h"
 #include "config.h"
 #include "err.h"
 #include "map.h"
@@ -64,6 +64,7 @@ struct pending_recipient {
 	struct sv address;
 	struct failure failure; /* first_s, last_s, and the last reply */
 	uint64_t attempts;
+	bool uncounted; /* beside another address that counts */
 	bool changed, gone;
 };
 
@@ -82,6 +83,21 @@ struct counter {
 	int64_t delta;
 };
 
+/* Results by what they have in common, of a day or a minute. */
+enum tally_counter { TALLY_ATTEMPTS, TALLY_DELIVERED, TALLY_DEFERRED, TALLY_SOFT, TALLY_HARD, TALLY_COMPLAINT,
+	TALLY_THROTTLED, TALLY_BLOCKED, TALLY_FAILING, TALLY_COUNTERS };
+
+struct tally {
+	struct tally *next;
+	struct sv period;    /* "20261121" or "202611210912" */
+	struct sv dimension; /* "dest" "provider" "sender" "campaign" "host" */
+	struct sv value;
+	int64_t n[TALLY_COUNTERS];
+};
+
+/* "attempts" "delivered" ... */
+const char *tally_name(enum tally_counter counter);
+
 /* A reply that no rule knows. */
 struct unclassified {
 	struct unclassified *next;
@@ -91,11 +107,12 @@ struct unclassified {
 	int64_t delta;
 };
 
-/* A reader's place in its source. */
+/* A reader's place in its source. A plain value, but for the names. */
+#define POSITION_AT_MAX 128
 struct position {
-	struct sv source;
-	struct sv at;    /* opaque: identity of the file and offset; compared as a whole */
-	struct sv path;
+	struct sv source, path;
+	char at[POSITION_AT_MAX]; /* opaque: identity of the file and offset; compared as a whole; "": none yet */
+	uint64_t generation; /* how many files were read before this one: with the offset, the order of places */
 	uint64_t device, inode, offset;
 	uint64_t head_bytes, head_hash; /* hash of the file's first bytes */
 	uint64_t tail_bytes, tail_hash; /* hash of the bytes before the offset */
@@ -104,18 +121,26 @@ struct position {
 
 struct transaction {
 	struct arena *arena;
-	struct map accounts, pendings, counters, unclassified; /* values: the structs above, in the arena */
-	const struct position *from, *to;        /* NULL: not from a source; from->at may be empty */
+	int64_t partition;                       /* all of it is there; TRANSACTION_ANY: where its accounts are */
+	enum store_result result;                /* of the last store_load_all() or store_commit_all() */
+	struct map accounts, pendings, counters, tallies, unclassified; /* values: the structs above, in the arena */
+	const struct alert *alert;               /* opened, changed or closed; in partition 0 */
+	bool alert_closed;
+	const struct position *from, *to;        /* NULL: not from a source */
 	struct span soft_expiry, window_expiry;
 	struct sv by, batch;
 	struct transition *first, *last;         /* all, in the order they were made */
 };
 
+#define TRANSACTION_ANY (-1)
+
 /* Finds or adds. Keys are copied into the arena. */
 struct account *transaction_account(struct transaction *t, struct sv key);
 struct pending *transaction_pending(struct transaction *t, struct sv key);
-/* dimension: empty for the totals of the day, else what the name begins with, such as "rule". */
+/* By day and by minute. dimension: empty for the totals, else "rule". */
 void transaction_count(struct transaction *t, int64_t time_s, struct sv dimension, struct sv name, int64_t delta);
+/* The same of values that are as many as there are senders and destinations; empty ones are left out. */
+void transaction_tally(struct transaction *t, int64_t time_s, struct sv dimension, struct sv value, const int64_t n[TALLY_COUNTERS]);
 void transaction_unclassified(struct transaction *t, int64_t time_s, struct sv text, struct sv example);
 void transaction_begin(struct transaction *t, struct arena *arena);
 void transaction_free(struct transaction *t);
@@ -130,15 +155,25 @@ struct store;
 
 /* Never fails: a server that is not there is a state, not an error. */
 struct store *store_redis(const struct config *config);
-struct store *store_memory(void);
+struct store *store_memory(unsigned partitions);
 void store_free(struct store *store);
 
 /* Loads what is not loaded yet. */
 enum store_result store_load(struct store *store, struct transaction *t, struct err *err) NIXIE_MUST_CHECK;
 enum store_result store_commit(struct store *store, struct transaction *t, struct err *err) NIXIE_MUST_CHECK;
 
-enum store_result store_position(struct store *store, struct arena *arena, struct sv source,
-	struct position *position_r, struct err *err) NIXIE_MUST_CHECK;
+/* Several at once, each of a partition of its own: each has its result, which is one of it
+ * alone; returned is the first that is not STORE_OK. */
+enum store_result store_load_all(struct store *store, struct transaction *const *t, size_t n, struct err *err) NIXIE_MUST_CHECK;
+enum store_result store_commit_all(struct store *store, struct transaction *const *t, size_t n, struct err *err) NIXIE_MUST_CHECK;
+
+/* How many partitions there are: asked of the server. 0: it does not tell. */
+unsigned store_partitions(struct store *store, struct err *err);
+/* The partition of an address or a "@domain"; after store_partitions() has told. */
+unsigned store_partition_of(const struct store *store, struct sv key);
+
+/* The position of a source in each of the partitions. */
+enum store_result store_positions(struct store *store, struct sv source, struct position *positions_r, struct err *err) NIXIE_MUST_CHECK;
 
 typedef void store_count_callback(void *arg, struct sv day, struct sv name, int64_t value);
 typedef bool store_entry_callback(void *arg, struct sv address, const struct entry *entry);
@@ -146,6 +181,17 @@ typedef bool store_entry_callback(void *arg, struct sv address, const struct ent
 /* Every counter of every day on record: the totals, or those of a dimension. */
 enum store_result store_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
 	struct err *err) NIXIE_MUST_CHECK;
+
+/* The counters of one period, of the totals or of a dimension, each partition for itself: "20261121" or a
+ * minute "202611210912". The callback's day is the period. */
+enum store_result store_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback, void *arg,
+	struct err *err) NIXIE_MUST_CHECK;
+
+/* Every open alert. */
+typedef void store_alert_callback(void *arg, const struct alert *alert);
+enum store_result store_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
+/* Writes or takes away one, and notes it in the log of alerts. */
+enum store_result store_alert(struct store *store, const struct alert *alert, bool open, struct err *err) NIXIE_MUST_CHECK;
 
 /* Every reply that no rule knows, by month. */
 typedef void store_unclassified_callback(void *arg, const struct unclassified *unclassified);
@@ -156,7 +202,7 @@ enum store_result store_unclassified(struct store *store, store_unclassified_cal
 typedef void store_bounce_callback(void *arg, struct sv address, const struct bounce *bounce);
 enum store_result store_histories(struct store *store, store_bounce_callback *callback, void *arg,
 	struct err *err) NIXIE_MUST_CHECK;
-/* Every suppressed address, oldest first; the callback returns false to stop. */
+/* Every suppressed address, partition by partition, oldest first; the callback returns false to stop. */
 enum store_result store_suppressed(struct store *store, store_entry_callback *callback, void *arg,
 	struct err *err) NIXIE_MUST_CHECK;
 
@@ -177,7 +223,7 @@ struct journal_entry {
 	int64_t time_s; /* of the event */
 };
 
-/* The whole journal, in the order in which it was written. */
+/* The whole journal, partition by partition, in the order in which it was written. */
 typedef void store_journal_callback(void *arg, const struct journal_entry *entry);
 enum store_result store_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
 

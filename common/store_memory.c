@@ -133,12 +133,17 @@ static void copy_pending(struct arena *arena, const struct pending *from, struct
 
 /* ---- operations ---- */
 
-static enum store_result memory_load(struct store *store, struct transaction *t, struct err *err)
+/* A message may have recipients in several partitions. */
+static struct sv pending_key(struct arena *arena, const struct transaction *t, struct sv key)
 {
-	struct memory *m = memory_of(store);
+	return arena_printf(arena, "%lld %.*s", (long long)t->partition, SV_ARG(key));
+}
+
+static void load_one(struct memory *m, struct transaction *t)
+{
 	struct map_slot *slot;
 
-	(void)err;
+	transaction_settle(t, &m->store);
 	for (size_t i = 0; (slot = map_next(&t->accounts, &i));) {
 		struct account *a = slot->value;
 		const struct stored_account *s = map_get(&m->accounts, a->key);
@@ -157,7 +162,7 @@ static enum store_result memory_load(struct store *store, struct transaction *t,
 	}
 	for (size_t i = 0; (slot = map_next(&t->pendings, &i));) {
 		struct pending *p = slot->value;
-		const struct stored_pending *s = map_get(&m->pendings, p->key);
+		const struct stored_pending *s = map_get(&m->pendings, pending_key(t->arena, t, p->key));
 		if (p->loaded)
 			continue;
 		p->loaded = true;
@@ -165,6 +170,14 @@ static enum store_result memory_load(struct store *store, struct transaction *t,
 		if (s)
 			copy_pending(t->arena, &s->pending, p);
 	}
+	t->result = STORE_OK;
+}
+
+static enum store_result memory_load(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+{
+	(void)err;
+	for (size_t i = 0; i < n; i++)
+		load_one(memory_of(store), t[i]);
 	return STORE_OK;
 }
 
@@ -181,14 +194,14 @@ static void commit_account(struct memory *m, const struct account *a)
 	free_account(old);
 }
 
-static void commit_pending(struct memory *m, const struct pending *p)
+static void commit_pending(struct memory *m, const struct transaction *t, const struct pending *p)
 {
 	if (!p->changed)
 		return;
 	struct stored_pending *fresh = xalloc(sizeof *fresh);
-	fresh->pending.key = arena_dup(&fresh->arena, p->key);
+	fresh->pending.key = pending_key(&fresh->arena, t, p->key);
 	copy_pending(&fresh->arena, p, &fresh->pending);
-	free_pending(map_take(&m->pendings, p->key));
+	free_pending(map_take(&m->pendings, fresh->pending.key));
 	if (fresh->pending.recipients)
 		map_put(&m->pendings, fresh->pending.key, fresh);
 	else
@@ -208,26 +221,46 @@ static void commit_count(struct memory *m, struct sv key, int64_t delta)
 	c->value += delta;
 }
 
-static enum store_result memory_commit(struct store *store, struct transaction *t, struct err *err)
+/* Minutes are for who looks now; and tallies, which are not kept either. */
+static bool is_minute(const struct counter *c)
 {
-	struct memory *m = memory_of(store);
+	return sv_find(c->period, ':') == sizeof "yyyymmddhhmm" - 1;
+}
+
+static void commit_one(struct memory *m, struct transaction *t)
+{
 	struct map_slot *slot;
 
-	(void)err;
 	for (size_t i = 0; (slot = map_next(&t->accounts, &i));)
 		commit_account(m, slot->value);
 	for (size_t i = 0; (slot = map_next(&t->pendings, &i));)
-		commit_pending(m, slot->value);
+		commit_pending(m, t, slot->value);
 	for (size_t i = 0; (slot = map_next(&t->counters, &i));)
-		commit_count(m, slot->key, ((struct counter *)slot->value)->delta);
+		if (!is_minute(slot->value))
+			commit_count(m, slot->key, ((struct counter *)slot->value)->delta);
+	t->result = STORE_OK;
+}
+
+static enum store_result memory_commit(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+{
+	(void)err;
+	for (size_t i = 0; i < n; i++)
+		commit_one(memory_of(store), t[i]);
 	return STORE_OK;
 }
 
-static enum store_result memory_position(struct store *store, struct arena *arena, struct sv source,
-	struct position *position_r, struct err *err)
+static unsigned memory_partitions(struct store *store, struct err *err)
 {
-	(void)store, (void)arena, (void)source, (void)position_r, (void)err;
-	return STORE_ABSENT;
+	(void)err;
+	return store->partitions;
+}
+
+static enum store_result memory_positions(struct store *store, struct sv source, struct position *positions_r, struct err *err)
+{
+	(void)store, (void)source, (void)err;
+	for (unsigned p = 0; p < store->partitions; p++)
+		positions_r[p] = (struct position){ .source = source };
+	return STORE_OK;
 }
 
 static enum store_result memory_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
@@ -241,6 +274,19 @@ static enum store_result memory_counts(struct store *store, struct sv dimension,
 		if (sv_eq(of, dimension))
 			callback(arg, day, name, ((struct stored_count *)slot->value)->value);
 	}
+	return STORE_OK;
+}
+
+static enum store_result memory_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback,
+	void *arg, struct err *err)
+{
+	(void)store, (void)period, (void)dimension, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
+static enum store_result memory_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)arena, (void)callback, (void)arg, (void)err;
 	return STORE_OK;
 }
 
@@ -329,15 +375,16 @@ static void memory_free(struct store *store)
 }
 
 static const struct store_ops memory_ops = {
-	.free = memory_free, .load = memory_load, .commit = memory_commit, .position = memory_position,
-	.counts = memory_counts, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
+	.free = memory_free, .load = memory_load, .commit = memory_commit, .partitions = memory_partitions, .positions = memory_positions,
+	.counts = memory_counts, .period = memory_period, .alerts = memory_alerts, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
 	.journal_entry = memory_journal_entry, .journal = memory_journal,
 };
 
-struct store *store_memory(void)
+struct store *store_memory(unsigned partitions)
 {
 	struct memory *m = xalloc(sizeof *m);
 
 	m->store.ops = &memory_ops;
+	m->store.partitions = partitions;
 	return &m->store;
 }

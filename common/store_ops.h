@@ -6,12 +6,15 @@
 
 struct store_ops {
 	void (*free)(struct store *store);
-	enum store_result (*load)(struct store *store, struct transaction *t, struct err *err);
-	enum store_result (*commit)(struct store *store, struct transaction *t, struct err *err);
-	enum store_result (*position)(struct store *store, struct arena *arena, struct sv source,
-		struct position *position_r, struct err *err);
+	enum store_result (*load)(struct store *store, struct transaction *const *t, size_t n, struct err *err);
+	enum store_result (*commit)(struct store *store, struct transaction *const *t, size_t n, struct err *err);
+	unsigned (*partitions)(struct store *store, struct err *err);
+	enum store_result (*positions)(struct store *store, struct sv source, struct position *positions_r, struct err *err);
 	enum store_result (*counts)(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
 		struct err *err);
+	enum store_result (*period)(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback,
+		void *arg, struct err *err);
+	enum store_result (*alerts)(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err);
 	enum store_result (*unclassified)(struct store *store, store_unclassified_callback *callback, void *arg,
 		struct err *err);
 	enum store_result (*histories)(struct store *store, store_bounce_callback *callback, void *arg, struct err *err);
@@ -25,6 +28,10 @@ struct store_ops {
 
 struct store {
 	const struct store_ops *ops;
+	unsigned partitions; /* 0: not known yet */
 };
+
+/* TRANSACTION_ANY becomes the partition of its accounts. */
+void transaction_settle(struct transaction *t, const struct store *store);
 
 #endif

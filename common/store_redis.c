@@ -2,15 +2,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "buf.h"
+#include "log.h"
 #include "store_redis.h"
 
-/* The domain's answer comes first, and is kept until the address's is there. */
 struct lookup {
 	store_lookup_callback *callback;
 	void *arg;
-	struct entry domain;
-	char domain_token[SCHEMA_TOKEN_MAX * 2];
-	enum store_result result;
+	int waiting; /* answers to come: on two servers they come in any order */
+	struct arena arena;
+	struct entry entry, domain;
+	enum store_result result, failed;
 };
 
 struct redis_store *redis_of(const struct store *store)
@@ -32,13 +34,13 @@ bool outcome_take(struct outcome *o, const struct value *reply)
 	return true;
 }
 
-bool outcome_take_key(struct redis_store *s, struct outcome *o, const struct value *reply,
+bool outcome_take_key(struct redis_store *s, struct outcome *o, const struct value *reply, unsigned partition,
 	enum schema_key key, struct sv name)
 {
 	if (outcome_take(o, reply))
 		return true;
 	if (reply) {
-		struct sv k = schema_key(&s->scratch, &s->schema, key, name);
+		struct sv k = key_in(s, partition, key, name);
 		err_set(o->err, "Redis refuses: %.*s: key %.*s", SV_ARG(value_text(reply)), SV_ARG(k));
 		arena_reset(&s->scratch);
 	}
@@ -48,7 +50,7 @@ bool outcome_take_key(struct redis_store *s, struct outcome *o, const struct val
 enum store_result outcome_finish(struct redis_store *s, struct outcome *o)
 {
 	if (o->result == STORE_UNREACHABLE) {
-		const char *why = redis_problem(s->redis);
+		const char *why = servers_problem(s->servers);
 		if (*why)
 			err_set(o->err, "%s", why);
 		else
@@ -60,29 +62,68 @@ enum store_result outcome_finish(struct redis_store *s, struct outcome *o)
 
 bool wait_ready(struct redis_store *s, struct outcome *o)
 {
-	if (redis_is_ready(s->redis) || redis_wait_ready(s->redis, s->timeout_ms))
+	if (servers_is_ready(s->servers) || servers_wait_ready(s->servers, s->timeout_ms))
 		return true;
 	o->result = STORE_UNREACHABLE;
 	return false;
 }
 
-void command(struct redis_store *s, size_t argc, const struct sv *argv, redis_callback *callback, void *arg)
+void command_about(struct redis_store *s, struct sv key, size_t argc, const struct sv *argv, redis_callback *callback, void *arg)
 {
-	(void)redis_command(s->redis, argc, argv, callback, arg);
+	(void)servers_command(s->servers, key, argc, argv, callback, arg);
 	arena_reset(&s->scratch);
 }
 
-struct sv key_of(struct redis_store *s, enum schema_key key, struct sv name)
+void command(struct redis_store *s, size_t argc, const struct sv *argv, redis_callback *callback, void *arg)
 {
-	return schema_key(&s->scratch, &s->schema, key, name);
+	command_about(s, argv[1], argc, argv, callback, arg);
+}
+
+struct schema schema_in(const struct redis_store *s, unsigned partition)
+{
+	return (struct schema){ s->prefix, partition };
+}
+
+struct sv key_in(struct redis_store *s, unsigned partition, enum schema_key key, struct sv name)
+{
+	struct schema schema = schema_in(s, partition);
+
+	return schema_key(&s->scratch, &schema, key, name);
+}
+
+unsigned partition_of(const struct redis_store *s, struct sv key)
+{
+	return schema_partition(key, s->store.partitions);
 }
 
 struct sv entry_key_of(struct redis_store *s, struct sv key)
 {
-	return schema_entry_key(&s->scratch, &s->schema, key);
+	struct schema schema = schema_in(s, partition_of(s, key));
+
+	return schema_entry_key(&s->scratch, &schema, key);
 }
 
 /* ---- greeting: is this a Redis of ours? ---- */
+
+/* How many there are is told once: what is on the way then is of so many. */
+static void take_partitions(struct redis_store *s, unsigned partitions)
+{
+	if (s->store.partitions == partitions) {
+		servers_ready_now(s->servers);
+		return;
+	}
+	if (s->store.partitions) {
+		servers_reject(s->servers, "%s:meta says %u partitions, there were %u before; restart nixie if that is meant",
+			s->prefix, partitions, s->store.partitions);
+		return;
+	}
+	s->store.partitions = partitions;
+	s->tried = xalloc(partitions * sizeof *s->tried);
+	if (!s->no_meta && partitions != s->partitions_wanted && s->partitions_wanted != 1)
+		log_warning("redis.partitions is %u, but the data was made with %u: going on with %u; moving is described in nixie-redis(7)",
+			s->partitions_wanted, partitions, partitions);
+	servers_ready_now(s->servers);
+}
 
 static void on_meta(void *arg, const struct value *reply)
 {
@@ -93,13 +134,13 @@ static void on_meta(void *arg, const struct value *reply)
 		return;
 	if (value_type(reply) == VALUE_ERROR) {
 		bool auth = sv_starts(value_text(reply), SV("NOAUTH"));
-		redis_reject(s->redis, "%.*s%s", SV_ARG(value_text(reply)),
+		servers_reject(s->servers, "%.*s%s", SV_ARG(value_text(reply)),
 			auth ? "; set redis.password (and redis.user for an ACL user)" : "");
 		return;
 	}
 	s->no_meta = value_count(reply) == 0;
 	if (s->no_meta) {
-		redis_ready_now(s->redis);
+		take_partitions(s, s->store.partitions ? s->store.partitions : s->partitions_wanted);
 		return;
 	}
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2) {
@@ -111,20 +152,24 @@ static void on_meta(void *arg, const struct value *reply)
 			ok = sv_u64(value, UINT32_MAX, &partitions);
 		(void)ok; /* what is no number stays 0 and is refused below */
 	}
-	if (schema != SCHEMA_VERSION || partitions != 1)
-		redis_reject(s->redis, "%s:meta says schema %llu and %llu partitions, this program knows schema %d with 1; "
+	if (schema != SCHEMA_VERSION || partitions == 0 || partitions > SCHEMA_PARTITIONS_MAX)
+		servers_reject(s->servers, "%s:meta says schema %llu and %llu partitions, this program knows schema %d with 1 to %d; "
 			"upgrade nixie, or set another redis.prefix", s->prefix, (unsigned long long)schema,
-			(unsigned long long)partitions, SCHEMA_VERSION);
+			(unsigned long long)partitions, SCHEMA_VERSION, SCHEMA_PARTITIONS_MAX);
 	else
-		redis_ready_now(s->redis);
+		take_partitions(s, (unsigned)partitions);
+}
+
+void redis_ask_meta(struct redis_store *s)
+{
+	struct sv argv[] = { SV("HGETALL"), schema_meta_key(&s->scratch, s->prefix) };
+
+	command(s, 2, argv, on_meta, s);
 }
 
 static void greeting(void *arg)
 {
-	struct redis_store *s = arg;
-	struct sv argv[] = { SV("HGETALL"), schema_meta_key(&s->scratch, s->prefix) };
-
-	command(s, 2, argv, on_meta, s);
+	redis_ask_meta(arg);
 }
 
 /* ---- load ---- */
@@ -133,7 +178,7 @@ void *load_one(struct load *load, void *item)
 {
 	struct load_one *one = arena_alloc(load->t->arena, sizeof *one);
 
-	*one = (struct load_one){ load, item };
+	*one = (struct load_one){ load, item, (unsigned)load->t->partition };
 	return one;
 }
 
@@ -143,7 +188,7 @@ void on_entry(void *arg, const struct value *reply)
 	struct account *a = one->item;
 	struct arena *arena = one->load->t->arena;
 
-	if (!outcome_take_key(one->load->s, &one->load->outcome, reply, KEY_ADDRESS, a->key))
+	if (!outcome_take_key(one->load->s, &one->load->outcome, reply, one->partition, KEY_ADDRESS, a->key))
 		return;
 	a->entry = (struct entry){ 0 };
 	a->revision = SV("0");
@@ -161,7 +206,7 @@ static void on_window(void *arg, const struct value *reply)
 	struct load_one *one = arg;
 	struct account *a = one->item;
 
-	if (!outcome_take_key(one->load->s, &one->load->outcome, reply, KEY_WINDOW, a->key))
+	if (!outcome_take_key(one->load->s, &one->load->outcome, reply, one->partition, KEY_WINDOW, a->key))
 		return;
 	a->window->n = 0;
 	for (size_t i = 0; i + 1 < value_count(reply) && a->window->n < WINDOW_MAX; i += 2) {
@@ -214,6 +259,8 @@ static void parse_recipient(struct pending_recipient *r, struct sv value)
 				r->failure.occurrence.last_s = (int64_t)number;
 			else if (sv_eq(name, SV("attempts")))
 				r->attempts = number;
+			else if (sv_eq(name, SV("uncounted")))
+				r->uncounted = number != 0;
 			else if (sv_eq(name, SV("code")))
 				r->failure.code = (int)(number % 1000);
 		}
@@ -228,7 +275,7 @@ static void on_pending(void *arg, const struct value *reply)
 	struct arena *arena = one->load->t->arena;
 	uint64_t arrival;
 
-	if (!outcome_take_key(one->load->s, &one->load->outcome, reply, KEY_PENDING, p->key))
+	if (!outcome_take_key(one->load->s, &one->load->outcome, reply, one->partition, KEY_PENDING, p->key))
 		return;
 	p->stored = value_count(reply) > 0;
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2) {
@@ -257,57 +304,109 @@ static void on_pending(void *arg, const struct value *reply)
 static void ask_account(struct load *load, struct account *a)
 {
 	struct redis_store *s = load->s;
+	unsigned p = (unsigned)load->t->partition;
 	struct sv entry[] = { SV("HGETALL"), entry_key_of(s, a->key) };
 
 	a->loaded = true;
 	a->window = arena_alloc(load->t->arena, sizeof *a->window);
 	command(s, 2, entry, on_entry, load_one(load, a));
-	struct sv window[] = { SV("ZRANGE"), key_of(s, KEY_WINDOW, a->key), SV("-32"), SV("-1"), SV("WITHSCORES") };
+	struct sv window[] = { SV("ZRANGE"), key_in(s, p, KEY_WINDOW, a->key), SV("-32"), SV("-1"), SV("WITHSCORES") };
 	command(s, 5, window, on_window, load_one(load, a));
 }
 
 static void ask_exists(struct load *load, struct account *a)
 {
-	struct sv argv[] = { SV("EXISTS"), key_of(load->s, KEY_ADDRESS, a->key) };
+	struct sv argv[] = { SV("EXISTS"), entry_key_of(load->s, a->key) };
 
 	a->window = arena_alloc(load->t->arena, sizeof a->window->n);
 	command(load->s, 2, argv, on_exists, load_one(load, a));
 }
 
-enum store_result redis_load(struct store *store, struct transaction *t, struct err *err)
+/* Only whether it exists, where there is probably nothing to clear. */
+static void ask(struct load *load)
 {
-	struct redis_store *s = redis_of(store);
-	struct load load = { s, t, { STORE_OK, err } };
+	struct transaction *t = load->t;
 	struct map_slot *slot;
 
-	if (!wait_ready(s, &load.outcome))
-		return outcome_finish(s, &load.outcome);
 	for (size_t i = 0; (slot = map_next(&t->accounts, &i));) {
 		struct account *a = slot->value;
 		if (!a->loaded && a->needs_window)
-			ask_account(&load, a);
+			ask_account(load, a);
 		else if (!a->loaded)
-			ask_exists(&load, a);
+			ask_exists(load, a);
 	}
 	for (size_t i = 0; (slot = map_next(&t->pendings, &i));) {
 		struct pending *p = slot->value;
-		struct sv argv[] = { SV("HGETALL"), key_of(s, KEY_PENDING, p->key) };
+		struct sv argv[] = { SV("HGETALL"), key_in(load->s, (unsigned)t->partition, KEY_PENDING, p->key) };
 		if (p->loaded)
 			continue;
 		p->loaded = true;
-		command(s, 2, argv, on_pending, load_one(&load, p));
+		command(load->s, 2, argv, on_pending, load_one(load, p));
 	}
-	redis_wait(s->redis);
-	if (load.outcome.result != STORE_OK)
-		return outcome_finish(s, &load.outcome);
-	/* those of ask_exists() that do exist */
-	for (size_t i = 0; (slot = map_next(&t->accounts, &i));) {
+}
+
+/* Those of ask_exists() that do exist. */
+static void ask_again(struct load *load)
+{
+	struct map_slot *slot;
+
+	for (size_t i = 0; load->outcome.result == STORE_OK && (slot = map_next(&load->t->accounts, &i));) {
 		struct account *a = slot->value;
 		if (!a->loaded && a->needs_window)
-			ask_account(&load, a);
+			ask_account(load, a);
 	}
-	redis_wait(s->redis);
-	return outcome_finish(s, &load.outcome);
+}
+
+/* A load for each transaction, in the arena of the first. */
+static struct load *begin_loads(struct redis_store *s, struct transaction *const *t, size_t n, struct err *err)
+{
+	struct load *loads = arena_alloc(t[0]->arena, n * sizeof *loads);
+	struct outcome outcome = { STORE_OK, err };
+	bool ready = wait_ready(s, &outcome);
+
+	for (size_t i = 0; i < n; i++) {
+		if (ready)
+			transaction_settle(t[i], &s->store);
+		loads[i] = (struct load){ s, t[i], outcome };
+	}
+	return loads;
+}
+
+static enum store_result finish_loads(struct redis_store *s, struct load *loads, size_t n)
+{
+	enum store_result worst = STORE_OK;
+
+	for (size_t i = 0; i < n; i++) {
+		loads[i].t->result = outcome_finish(s, &loads[i].outcome);
+		if (worst == STORE_OK)
+			worst = loads[i].t->result;
+	}
+	return worst;
+}
+
+enum store_result redis_load(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct load *loads = begin_loads(s, t, n, err);
+
+	for (size_t i = 0; i < n; i++)
+		if (loads[i].outcome.result == STORE_OK)
+			ask(&loads[i]);
+	servers_wait(s->servers);
+	for (size_t i = 0; i < n; i++)
+		ask_again(&loads[i]);
+	servers_wait(s->servers);
+	return finish_loads(s, loads, n);
+}
+
+static unsigned redis_partitions(struct store *store, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct outcome outcome = { STORE_OK, err };
+
+	if (!wait_ready(s, &outcome))
+		(void)outcome_finish(s, &outcome);
+	return outcome.result == STORE_OK ? store->partitions : 0;
 }
 
 /* ---- from an event loop ---- */
@@ -323,30 +422,41 @@ static enum store_result take_entry(const struct value *reply, struct entry *ent
 	return value_count(reply) ? STORE_OK : STORE_ABSENT;
 }
 
-/* Of its strings only the token outlives the reply. */
+/* The answer of the one waits for that of the other, and what is needed of it is kept. */
+static void keep_entry(struct lookup *l, struct entry *e)
+{
+	struct sv *const strings[] = { &e->rule, &e->text, &e->remote, &e->by, &e->batch, &e->token, &e->parole_by, &e->scopes };
+
+	for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
+		*strings[i] = arena_dup(&l->arena, *strings[i]);
+}
+
+static void on_looked_up(struct lookup *l, enum store_result result, struct entry *e)
+{
+	if (result != STORE_OK && result != STORE_ABSENT)
+		l->failed = result;
+	if (--l->waiting) {
+		keep_entry(l, e);
+		return;
+	}
+	l->callback(l->arg, l->failed != STORE_OK ? l->failed : l->result, &l->entry, &l->domain);
+	arena_free(&l->arena);
+	free(l);
+}
+
 static void on_lookup_domain(void *arg_, const struct value *reply)
 {
 	struct lookup *l = arg_;
-	struct sv token;
 
-	l->result = take_entry(reply, &l->domain);
-	token = sv_head(l->domain.token, sizeof l->domain_token);
-	if (token.n)
-		memcpy(l->domain_token, token.p, token.n);
-	l->domain = (struct entry){ .status = l->domain.status, .reason = l->domain.reason, .origin = l->domain.origin,
-		.since_s = l->domain.since_s, .until_s = l->domain.until_s, .token = sv_make(l->domain_token, token.n) };
+	on_looked_up(l, take_entry(reply, &l->domain), &l->domain);
 }
 
 static void on_lookup(void *arg_, const struct value *reply)
 {
 	struct lookup *l = arg_;
-	struct entry entry = { 0 };
-	enum store_result result = take_entry(reply, &entry);
 
-	if (l->result != STORE_OK && l->result != STORE_ABSENT)
-		result = l->result;
-	l->callback(l->arg, result, &entry, &l->domain);
-	free(l);
+	l->result = take_entry(reply, &l->entry);
+	on_looked_up(l, l->result, &l->entry);
 }
 
 void store_lookup(struct store *store, struct sv address, store_lookup_callback *callback, void *arg_)
@@ -354,8 +464,12 @@ void store_lookup(struct store *store, struct sv address, store_lookup_callback 
 	struct redis_store *s = redis_of(store);
 	struct lookup *l = xalloc(sizeof *l);
 
-	*l = (struct lookup){ .callback = callback, .arg = arg_ };
-	struct sv domain[] = { SV("HGETALL"), key_of(s, KEY_DOMAIN, sv_after_last(address, '@')) };
+	*l = (struct lookup){ .callback = callback, .arg = arg_, .waiting = 2 };
+	char room[ADDRESS_KEY_MAX + 2];
+	struct buf name = BUF_ON(room);
+	buf_add_char(&name, '@');
+	buf_add(&name, sv_after_last(address, '@'));
+	struct sv domain[] = { SV("HGETALL"), entry_key_of(s, buf_sv(&name)) };
 	command(s, 2, domain, on_lookup_domain, l);
 	struct sv argv[] = { SV("HGETALL"), entry_key_of(s, address) };
 	command(s, 2, argv, on_lookup, l);
@@ -391,7 +505,7 @@ static void ask_parole(struct redis_store *s, struct sv address, int64_t until_s
 		schema_number(&s->scratch, until_s), schema_number(&s->scratch, now_s), schema_number(&s->scratch, STATE_PAROLE_S),
 		schema_number(&s->scratch, STATE_CLOCK_SLACK_S), who, schema_number(&s->scratch, store_new_revision()), what };
 
-	command(s, sizeof argv / sizeof *argv, argv, callback, arg_);
+	command_about(s, argv[3], sizeof argv / sizeof *argv, argv, callback, arg_);
 }
 
 void store_parole(struct store *store, struct sv address, const struct entry *entry, int64_t now_s, struct sv who,
@@ -415,38 +529,38 @@ void store_parole_back(struct store *store, struct sv address, int64_t until_s, 
 
 int store_fd(const struct store *store)
 {
-	return redis_fd(redis_of(store)->redis);
+	return servers_fd(redis_of(store)->servers);
 }
 
 short store_events(const struct store *store)
 {
-	return redis_events(redis_of(store)->redis);
+	return servers_events(redis_of(store)->servers);
 }
 
 int store_timeout_ms(const struct store *store)
 {
-	return redis_timeout_ms(redis_of(store)->redis);
+	return servers_timeout_ms(redis_of(store)->servers);
 }
 
 void store_service(struct store *store, short revents)
 {
-	redis_service(redis_of(store)->redis, revents);
+	servers_service(redis_of(store)->servers, revents);
 }
 
 unsigned store_generation(const struct store *store)
 {
-	return redis_generation(redis_of(store)->redis);
+	return servers_generation(redis_of(store)->servers);
 }
 
 bool store_ready(const struct store *store)
 {
-	return redis_is_ready(redis_of(store)->redis);
+	return servers_is_ready(redis_of(store)->servers);
 }
 
 void store_set_timeout(struct store *store, int64_t timeout_ms)
 {
 	redis_of(store)->timeout_ms = timeout_ms;
-	redis_set_timeout(redis_of(store)->redis, timeout_ms);
+	servers_set_timeout(redis_of(store)->servers, timeout_ms);
 }
 
 /* ---- ---- */
@@ -455,14 +569,15 @@ static void redis_store_free(struct store *store)
 {
 	struct redis_store *s = redis_of(store);
 
-	redis_free(s->redis);
+	servers_free(s->servers);
 	arena_free(&s->scratch);
+	free(s->tried);
 	free(s);
 }
 
 static const struct store_ops redis_ops = {
-	.free = redis_store_free, .load = redis_load, .commit = redis_commit, .position = redis_position,
-	.counts = redis_counts, .unclassified = redis_unclassified, .histories = redis_histories, .suppressed = redis_suppressed, .entry = redis_entry,
+	.free = redis_store_free, .load = redis_load, .commit = redis_commit, .partitions = redis_partitions, .positions = redis_positions,
+	.counts = redis_counts, .period = redis_period, .alerts = redis_alerts, .unclassified = redis_unclassified, .histories = redis_histories, .suppressed = redis_suppressed, .entry = redis_entry,
 	.journal_entry = redis_journal_entry, .journal = redis_journal,
 };
 
@@ -475,10 +590,10 @@ struct store *store_redis(const struct config *config)
 	memcpy(s->user, config->redis_user, sizeof s->user);
 	memcpy(s->password, config->redis_password, sizeof s->password);
 	memcpy(s->prefix, config->redis_prefix, sizeof s->prefix);
-	s->schema = (struct schema){ s->prefix, 0 };
+	s->partitions_wanted = (unsigned)config->redis_partitions;
 	s->timeout_ms = config->redis_timeout_ms;
-	struct redis_options options = { .address = s->address, .user = s->user, .password = s->password,
+	struct servers_options options = { .address = s->address, .user = s->user, .password = s->password,
 		.database = config->redis_database, .timeout_ms = s->timeout_ms, .greeting = greeting, .arg = s };
-	s->redis = redis_new(&options);
+	s->servers = servers_new(&options);
 	return &s->store;
 }

@@ -2,7 +2,7 @@
 #ifndef NIXIE_STORE_REDIS_H
 #define NIXIE_STORE_REDIS_H
 
-#include "redis.h"
+#include "servers.h"
 #include "schema.h"
 #include "store_ops.h"
 
@@ -11,12 +11,13 @@
 
 struct redis_store {
 	struct store store;
-	struct redis *redis;
+	struct servers *servers;
 	struct arena scratch; /* for one command */
-	struct schema schema;
 	char address[CONFIG_STRING_MAX], user[CONFIG_STRING_MAX], password[CONFIG_STRING_MAX], prefix[CONFIG_STRING_MAX];
 	int64_t timeout_ms;
+	unsigned partitions_wanted; /* of the configuration, for who writes first */
 	char sha[41];
+	bool *tried; /* of each partition: its server has the script, and lets us */
 	bool no_meta; /* nobody has written yet: who does first makes it */
 };
 
@@ -35,6 +36,7 @@ struct load {
 struct load_one {
 	struct load *load;
 	void *item;
+	unsigned partition;
 };
 
 struct redis_store *redis_of(const struct store *store);
@@ -42,14 +44,21 @@ struct redis_store *redis_of(const struct store *store);
 /* Takes an error or a missing reply. True: there is a proper one. */
 bool outcome_take(struct outcome *o, const struct value *reply);
 /* The same for a command on one key, which an error names. */
-bool outcome_take_key(struct redis_store *s, struct outcome *o, const struct value *reply, enum schema_key key, struct sv name);
+bool outcome_take_key(struct redis_store *s, struct outcome *o, const struct value *reply, unsigned partition, enum schema_key key, struct sv name);
 /* The result, with the reason where Redis did not answer. */
 enum store_result outcome_finish(struct redis_store *s, struct outcome *o);
+/* Asks for nixie:meta, and takes from it what is to be known. */
+void redis_ask_meta(struct redis_store *s);
 bool wait_ready(struct redis_store *s, struct outcome *o);
 
+/* The second word is the key that it is about; or else one is named. */
 void command(struct redis_store *s, size_t argc, const struct sv *argv, redis_callback *callback, void *arg);
-struct sv key_of(struct redis_store *s, enum schema_key key, struct sv name);
+void command_about(struct redis_store *s, struct sv key, size_t argc, const struct sv *argv, redis_callback *callback, void *arg);
+struct schema schema_in(const struct redis_store *s, unsigned partition);
+struct sv key_in(struct redis_store *s, unsigned partition, enum schema_key key, struct sv name);
+/* Of an address or a "@domain" */
 struct sv entry_key_of(struct redis_store *s, struct sv key);
+unsigned partition_of(const struct redis_store *s, struct sv key);
 
 /* Differs from all others. */
 int64_t store_new_revision(void);
@@ -59,11 +68,13 @@ void *load_one(struct load *load, void *item);
 /* The reply to HGETALL of an address: into the account that is the item. */
 void on_entry(void *arg, const struct value *reply);
 
-enum store_result redis_load(struct store *store, struct transaction *t, struct err *err);
-enum store_result redis_commit(struct store *store, struct transaction *t, struct err *err);
-enum store_result redis_position(struct store *store, struct arena *arena, struct sv source,
-	struct position *position_r, struct err *err);
+enum store_result redis_load(struct store *store, struct transaction *const *t, size_t n, struct err *err);
+enum store_result redis_commit(struct store *store, struct transaction *const *t, size_t n, struct err *err);
+enum store_result redis_positions(struct store *store, struct sv source, struct position *positions_r, struct err *err);
 enum store_result redis_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg, struct err *err);
+enum store_result redis_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback, void *arg,
+	struct err *err);
+enum store_result redis_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err);
 enum store_result redis_unclassified(struct store *store, store_unclassified_callback *callback, void *arg, struct err *err);
 enum store_result redis_histories(struct store *store, store_bounce_callback *callback, void *arg, struct err *err);
 enum store_result redis_suppressed(struct store *store, store_entry_callback *callback, void *arg, struct err *err);

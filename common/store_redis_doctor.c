@@ -20,7 +20,7 @@
 #define NO_SCRIPT "0000000000000000000000000000000000000000"
 
 struct inspection {
-	struct redis *redis;
+	struct servers *servers;
 	struct arena arena;
 	struct schema schema;
 	const struct config *config;
@@ -64,10 +64,10 @@ static void on_greeting(void *arg, const struct value *reply)
 	struct inspection *x = arg;
 
 	if (is_closed(reply))
-		redis_reject(x->redis, "%.*s%s", SV_ARG(value_text(reply)),
+		servers_reject(x->servers, "%.*s%s", SV_ARG(value_text(reply)),
 			is_error(reply, SV("NOAUTH")) ? "; set redis.password (and redis.user for an ACL user)" : "");
 	else if (reply)
-		redis_ready_now(x->redis);
+		servers_ready_now(x->servers);
 }
 
 static void greeting(void *arg)
@@ -75,7 +75,7 @@ static void greeting(void *arg)
 	struct inspection *x = arg;
 	struct sv ping[] = { SV("PING") };
 
-	(void)redis_command(x->redis, 1, ping, on_greeting, x);
+	(void)servers_command_at(x->servers, 0, 1, ping, on_greeting, x);
 }
 
 static void on_ping(void *arg, const struct value *reply)
@@ -88,7 +88,7 @@ static void on_ping(void *arg, const struct value *reply)
 
 static enum store_result finish(struct inspection *x)
 {
-	const char *why = redis_problem(x->redis);
+	const char *why = servers_problem(x->servers);
 
 	if (x->outcome.result != STORE_UNREACHABLE)
 		return x->outcome.result;
@@ -102,20 +102,20 @@ static enum store_result finish(struct inspection *x)
 
 static enum store_result open_inspection(struct inspection *x, const struct config *config, struct err *err)
 {
-	const struct redis_options options = { .address = config->redis_address, .user = config->redis_user,
+	const struct servers_options options = { .address = config->redis_address, .user = config->redis_user,
 		.password = config->redis_password, .database = config->redis_database, .timeout_ms = config->redis_timeout_ms, .greeting = greeting, .arg = x };
 	struct sv ping[] = { SV("PING") };
 
 	x->config = config;
 	x->schema = (struct schema){ config->redis_prefix, 0 };
 	x->outcome = (struct outcome){ STORE_OK, err };
-	x->redis = redis_new(&options);
-	if (!redis_wait_ready(x->redis, config->redis_timeout_ms))
+	x->servers = servers_new(&options);
+	if (!servers_wait_ready(x->servers, config->redis_timeout_ms))
 		x->outcome.result = STORE_UNREACHABLE;
 	int64_t begin_ms = clock_mono_ms(), took_ms = 0, n = 0;
 	while (x->outcome.result == STORE_OK && n < PINGS && took_ms < PINGS_MS) {
-		(void)redis_command(x->redis, 1, ping, on_ping, x);
-		redis_wait(x->redis);
+		(void)servers_command_at(x->servers, 0, 1, ping, on_ping, x);
+		servers_wait(x->servers);
 		took_ms = clock_mono_ms() - begin_ms;
 		n++;
 	}
@@ -125,7 +125,7 @@ static enum store_result open_inspection(struct inspection *x, const struct conf
 
 static void close_inspection(struct inspection *x)
 {
-	redis_free(x->redis);
+	servers_free(x->servers);
 	map_free(&x->told);
 	arena_free(&x->arena);
 }
@@ -206,16 +206,16 @@ static void ask_facts(struct inspection *x)
 	struct sv time[] = { SV("TIME") };
 
 	fact_number(x, "reply-us", x->reply_us);
-	(void)redis_command(x->redis, 1, info, on_info, x);
-	(void)redis_command(x->redis, 2, meta, on_meta, x);
+	(void)servers_command_at(x->servers, 0, 1, info, on_info, x);
+	(void)servers_command(x->servers, meta[1], 2, meta, on_meta, x);
 	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
 		struct sv argv[] = { SV("CONFIG"), SV("GET"), sv_of(settings[i]) };
-		(void)redis_command(x->redis, 3, argv, on_config, x);
+		(void)servers_command_at(x->servers, 0, 3, argv, on_config, x);
 	}
-	redis_wait(x->redis);
+	servers_wait(x->servers);
 	x->asked_us = clock_now_us();
-	(void)redis_command(x->redis, 1, time, on_time, x);
-	redis_wait(x->redis);
+	(void)servers_command_at(x->servers, 0, 1, time, on_time, x);
+	servers_wait(x->servers);
 }
 
 /* ---- what this user may do ---- */
@@ -235,6 +235,7 @@ static const struct trial {
 	{ "scan", ON_NOTHING, 0, NULL, { "SCAN", "0", "COUNT", "1" } },
 	{ "hgetall", ON_META, 0, NULL, { "HGETALL" } },
 	{ "hset", ON_META, 0, "a b c", { "HSET" } },
+	{ "hsetnx", ON_META, 0, "a", { "HSETNX" } },
 	{ "hgetall", ON_KEY, KEY_ADDRESS, NULL, { "HGETALL" } },
 	{ "hget", ON_KEY, KEY_ADDRESS, "revision", { "HGET" } },
 	{ "hmget", ON_KEY, KEY_ADDRESS, "until", { "HMGET" } },
@@ -251,6 +252,7 @@ static const struct trial {
 	{ "xrange", ON_KEY, KEY_HISTORY, "- + COUNT 1", { "XRANGE" } },
 	{ "xinfo|stream", ON_KEY, KEY_HISTORY, NULL, { "XINFO", "STREAM" } },
 	{ "xadd", ON_KEY, KEY_HISTORY, "0-0 a b", { "XADD" } },
+	{ "xtrim", ON_KEY, KEY_HISTORY, "MAXLEN never", { "XTRIM" } },
 	{ "del", ON_KEY, KEY_HISTORY, NULL, { "DEL" } },
 	{ "hset", ON_KEY, KEY_PENDING, "a b c", { "HSET" } },
 	{ "hset", ON_KEY, KEY_POSITION, "a b c", { "HSET" } },
@@ -325,7 +327,10 @@ static void try(struct inspection *x, const struct trial *trial)
 	else
 		while (rest.n)
 			argv[n++] = sv_cut(&rest, ' ');
-	(void)redis_command(x->redis, n, argv, on_trial, t);
+	if (trial->on == ON_NOTHING)
+		(void)servers_command_at(x->servers, 0, n, argv, on_trial, t);
+	else
+		(void)servers_command(x->servers, t->key, n, argv, on_trial, t);
 }
 
 enum store_result store_facts(const struct config *config, store_fact_callback *callback, void *arg, struct err *err)
@@ -336,7 +341,7 @@ enum store_result store_facts(const struct config *config, store_fact_callback *
 		ask_facts(&x);
 		for (size_t i = 0; i < sizeof trials / sizeof *trials; i++)
 			try(&x, &trials[i]);
-		redis_wait(x.redis);
+		servers_wait(x.servers);
 		(void)finish(&x);
 	}
 	close_inspection(&x);
@@ -389,7 +394,7 @@ static void ask_source(struct inspection *x, struct sv name)
 		return;
 	map_put(&x->told, a->name, a);
 	struct sv argv[] = { SV("HGETALL"), schema_key(&x->arena, &x->schema, KEY_POSITION, a->name) };
-	(void)redis_command(x->redis, 2, argv, on_source, a);
+	(void)servers_command(x->servers, argv[1], 2, argv, on_source, a);
 }
 
 static void on_scanned(void *arg, const struct value *reply)
@@ -417,11 +422,11 @@ static void ask_others(struct inspection *x)
 	(void)snprintf(x->cursor, sizeof x->cursor, "0");
 	do {
 		struct sv argv[] = { SV("SCAN"), arena_dup(&x->arena, sv_of(x->cursor)), SV("MATCH"), pattern, SV("COUNT"), SV("1000") };
-		(void)redis_command(x->redis, 6, argv, on_scanned, x);
-		redis_wait(x->redis);
+		(void)servers_command(x->servers, prefix, 6, argv, on_scanned, x);
+		servers_wait(x->servers);
 		for (size_t i = 0; i < x->n_names; i++)
 			ask_source(x, sv_skip(x->names[i], prefix.n));
-		redis_wait(x->redis);
+		servers_wait(x->servers);
 	} while (x->outcome.result == STORE_OK && strcmp(x->cursor, "0") != 0 && clock_mono_ms() < end_ms);
 }
 
@@ -433,7 +438,7 @@ enum store_result store_sources(const struct config *config, size_t n, const str
 	if (open_inspection(&x, config, err) == STORE_OK) {
 		for (size_t i = 0; i < n; i++)
 			ask_source(&x, names[i]);
-		redis_wait(x.redis);
+		servers_wait(x.servers);
 		ask_others(&x);
 		(void)finish(&x);
 	}

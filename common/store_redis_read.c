@@ -7,7 +7,7 @@
 struct reading {
 	struct load load;
 	struct arena *arena;
-	struct position *position;
+	unsigned partition;
 	struct entry *entry;
 	struct sv day;
 	store_count_callback *on_count;
@@ -26,63 +26,81 @@ struct reading {
 
 static void position_field(struct position *p, struct sv f, struct sv v)
 {
+	static const struct { struct sv name; size_t offset; bool hex; } numbers[] = {
+		{ { "generation", 10 }, offsetof(struct position, generation), false },
+		{ { "device", 6 }, offsetof(struct position, device), false },
+		{ { "inode", 5 }, offsetof(struct position, inode), false },
+		{ { "offset", 6 }, offsetof(struct position, offset), false },
+		{ { "head-bytes", 10 }, offsetof(struct position, head_bytes), false },
+		{ { "tail-bytes", 10 }, offsetof(struct position, tail_bytes), false },
+		{ { "head-hash", 9 }, offsetof(struct position, head_hash), true },
+		{ { "tail-hash", 9 }, offsetof(struct position, tail_hash), true },
+		{ { "time", 4 }, offsetof(struct position, time_s), false },
+	};
 	uint64_t n = 0;
 	char hex[17] = "";
 
-	if (sv_eq(f, SV("at")))
-		p->at = v;
-	else if (sv_eq(f, SV("path")))
-		p->path = v;
-	else if (sv_eq(f, SV("head-hash")) || sv_eq(f, SV("tail-hash"))) {
-		memcpy(hex, v.p, v.n < 16 ? v.n : 16);
-		*(f.p[0] == 'h' ? &p->head_hash : &p->tail_hash) = strtoull(hex, NULL, 16);
-	} else if (!sv_u64(v, INT64_MAX, &n))
-		return;
-	else if (sv_eq(f, SV("device")))
-		p->device = n;
-	else if (sv_eq(f, SV("inode")))
-		p->inode = n;
-	else if (sv_eq(f, SV("offset")))
-		p->offset = n;
-	else if (sv_eq(f, SV("head-bytes")))
-		p->head_bytes = n;
-	else if (sv_eq(f, SV("tail-bytes")))
-		p->tail_bytes = n;
-	else if (sv_eq(f, SV("time")))
-		p->time_s = (int64_t)n;
+	if (sv_eq(f, SV("at"))) {
+		memcpy(p->at, v.p, v.n < sizeof p->at ? v.n : sizeof p->at - 1);
+		p->at[v.n < sizeof p->at ? v.n : sizeof p->at - 1] = '\0';
+	}
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		if (!sv_eq(f, numbers[i].name))
+			continue;
+		if (numbers[i].hex) {
+			memcpy(hex, v.p, v.n < 16 ? v.n : 16);
+			n = strtoull(hex, NULL, 16);
+		} else if (!sv_u64(v, INT64_MAX, &n)) {
+			continue;
+		}
+		*(uint64_t *)((char *)p + numbers[i].offset) = n; /* time_s too: it is below INT64_MAX */
+	}
 }
+
+struct position_reading {
+	struct load load;
+	struct position *position;
+	unsigned partition;
+};
 
 static void on_position(void *arg_, const struct value *reply)
 {
-	struct reading *r = arg_;
+	struct position_reading *r = arg_;
 
-	if (!outcome_take_key(r->load.s, &r->load.outcome, reply, KEY_POSITION, r->position->source))
+	if (!outcome_take_key(r->load.s, &r->load.outcome, reply, r->partition, KEY_POSITION, r->position->source))
 		return;
-	r->absent = value_count(reply) == 0;
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2)
-		position_field(r->position, value_text(value_at(reply, i)),
-			arena_dup(r->arena, value_text(value_at(reply, i + 1))));
+		position_field(r->position, value_text(value_at(reply, i)), value_text(value_at(reply, i + 1)));
+}
+
+enum store_result redis_positions(struct store *store, struct sv source, struct position *positions_r, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct outcome outcome = { STORE_OK, err };
+	struct arena arena = { 0 };
+
+	if (!wait_ready(s, &outcome))
+		return outcome_finish(s, &outcome);
+	struct position_reading *r = arena_alloc(&arena, store->partitions * sizeof *r);
+	for (unsigned p = 0; p < store->partitions; p++) {
+		struct sv argv[] = { SV("HGETALL"), key_in(s, p, KEY_POSITION, source) };
+		positions_r[p] = (struct position){ .source = source };
+		r[p] = (struct position_reading){ { s, NULL, outcome }, &positions_r[p], p };
+		command(s, 2, argv, on_position, &r[p]);
+	}
+	servers_wait(s->servers);
+	for (unsigned p = 0; p < store->partitions; p++)
+		if (outcome.result == STORE_OK)
+			outcome.result = outcome_finish(s, &r[p].load.outcome);
+	arena_free(&arena);
+	return outcome.result;
 }
 
 static enum store_result finish_reading(struct redis_store *s, struct reading *r)
 {
-	redis_wait(s->redis);
+	servers_wait(s->servers);
 	enum store_result result = outcome_finish(s, &r->load.outcome);
 	return result == STORE_OK && r->absent ? STORE_ABSENT : result;
-}
-
-enum store_result redis_position(struct store *store, struct arena *arena, struct sv source,
-	struct position *position_r, struct err *err)
-{
-	struct redis_store *s = redis_of(store);
-	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .arena = arena, .position = position_r };
-
-	if (!wait_ready(s, &r.load.outcome))
-		return outcome_finish(s, &r.load.outcome);
-	*position_r = (struct position){ .source = source };
-	struct sv argv[] = { SV("HGETALL"), key_of(s, KEY_POSITION, source) };
-	command(s, 2, argv, on_position, &r);
-	return finish_reading(s, &r);
 }
 
 static void on_names(void *arg_, const struct value *reply)
@@ -100,7 +118,7 @@ static void on_names(void *arg_, const struct value *reply)
 /* Members of an index from position `from` on, in r->names */
 static enum store_result read_page(struct redis_store *s, struct reading *r, enum schema_key index, size_t from)
 {
-	struct sv argv[] = { SV("ZRANGE"), key_of(s, index, SV("")), schema_number(&s->scratch, (int64_t)from),
+	struct sv argv[] = { SV("ZRANGE"), key_in(s, r->partition, index, SV("")), schema_number(&s->scratch, (int64_t)from),
 		schema_number(&s->scratch, (int64_t)from + PAGE - 1) };
 
 	r->n_names = 0;
@@ -123,6 +141,29 @@ static void on_day(void *arg_, const struct value *reply)
 	}
 }
 
+/* All days of one partition */
+static enum store_result read_days(struct redis_store *s, struct reading *r, struct sv dimension)
+{
+	enum store_result result = STORE_OK;
+
+	for (size_t from = 0; result == STORE_OK; from += PAGE) {
+		result = read_page(s, r, KEY_DAYS, from);
+		for (size_t i = 0; result == STORE_OK && i < r->n_names; i++) {
+			struct sv period = dimension.n ? arena_printf(r->arena, "%.*s:%.*s", SV_ARG(r->names[i]), SV_ARG(dimension)) : r->names[i];
+			struct sv argv[] = { SV("HGETALL"), key_in(s, r->partition, KEY_DAY, period) };
+			struct load_one *one = arena_alloc(r->arena, sizeof *one + sizeof(struct sv));
+			one->item = r;
+			*(struct sv *)(one + 1) = r->names[i];
+			command(s, 2, argv, on_day, one);
+		}
+		if (result == STORE_OK)
+			result = finish_reading(s, r);
+		if (r->n_names < PAGE)
+			break;
+	}
+	return result;
+}
+
 enum store_result redis_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg_, struct err *err)
 {
 	struct redis_store *s = redis_of(store);
@@ -130,23 +171,62 @@ enum store_result redis_counts(struct store *store, struct sv dimension, store_c
 	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .arena = &arena, .on_count = callback, .arg = arg_ };
 	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
 
-	for (size_t from = 0; result == STORE_OK; from += PAGE) {
-		result = read_page(s, &r, KEY_DAYS, from);
-		for (size_t i = 0; result == STORE_OK && i < r.n_names; i++) {
-			struct sv period = dimension.n ? arena_printf(&arena, "%.*s:%.*s", SV_ARG(r.names[i]), SV_ARG(dimension)) : r.names[i];
-			struct sv argv[] = { SV("HGETALL"), key_of(s, KEY_DAY, period) };
-			struct load_one *one = arena_alloc(&arena, sizeof *one + sizeof(struct sv));
-			one->item = &r;
-			*(struct sv *)(one + 1) = r.names[i];
-			command(s, 2, argv, on_day, one);
-		}
-		if (result == STORE_OK)
-			result = finish_reading(s, &r);
-		if (r.n_names < PAGE)
-			break;
-	}
+	for (; result == STORE_OK && r.partition < store->partitions; r.partition++)
+		result = read_days(s, &r, dimension);
 	arena_free(&arena);
 	return result;
+}
+
+enum store_result redis_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback, void *arg_,
+	struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct arena arena = { 0 };
+	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .arena = &arena, .on_count = callback, .arg = arg_ };
+	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
+	struct sv name = dimension.n ? arena_printf(&arena, "%.*s:%.*s", SV_ARG(period), SV_ARG(dimension)) : period;
+
+	for (unsigned p = 0; result == STORE_OK && p < store->partitions; p++) {
+		struct sv argv[] = { SV("HGETALL"), key_in(s, p, period.n > 8 ? KEY_MINUTE : KEY_DAY, name) };
+		struct load_one *one = arena_alloc(&arena, sizeof *one + sizeof(struct sv));
+		one->item = &r;
+		*(struct sv *)(one + 1) = period;
+		command(s, 2, argv, on_day, one);
+	}
+	if (result == STORE_OK)
+		result = finish_reading(s, &r);
+	arena_free(&arena);
+	return result;
+}
+
+struct alerts_reading {
+	struct reading reading;
+	store_alert_callback *callback;
+};
+
+static void on_alerts(void *arg_, const struct value *reply)
+{
+	struct alerts_reading *r = arg_;
+
+	if (!outcome_take(&r->reading.load.outcome, reply))
+		return;
+	for (size_t i = 0; i + 1 < value_count(reply); i += 2) {
+		struct alert alert;
+		if (alert_unpack(r->reading.arena, value_text(value_at(reply, i)), value_text(value_at(reply, i + 1)), &alert))
+			r->callback(r->reading.arg, &alert);
+	}
+}
+
+enum store_result redis_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg_, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct alerts_reading r = { { .load = { s, NULL, { STORE_OK, err } }, .arena = arena, .arg = arg_ }, callback };
+
+	if (!wait_ready(s, &r.reading.load.outcome))
+		return outcome_finish(s, &r.reading.load.outcome);
+	struct sv argv[] = { SV("HGETALL"), key_in(s, 0, KEY_ALERTS, SV("")) };
+	command(s, 2, argv, on_alerts, &r);
+	return finish_reading(s, &r.reading);
 }
 
 static void on_example(void *arg_, const struct value *reply)
@@ -184,12 +264,12 @@ static void on_texts(void *arg_, const struct value *reply)
 
 static enum store_result read_month(struct redis_store *s, struct reading *r, struct sv month)
 {
-	struct sv examples[] = { SV("HGETALL"), key_of(s, KEY_UNCLASSIFIED_TEXT, month) };
+	struct sv examples[] = { SV("HGETALL"), key_in(s, r->partition, KEY_UNCLASSIFIED_TEXT, month) };
 
 	r->day = month;
 	command(s, 2, examples, on_example, r);
-	redis_wait(s->redis);
-	struct sv texts[] = { SV("ZREVRANGE"), key_of(s, KEY_UNCLASSIFIED, month), SV("0"), SV("-1"), SV("WITHSCORES") };
+	servers_wait(s->servers);
+	struct sv texts[] = { SV("ZREVRANGE"), key_in(s, r->partition, KEY_UNCLASSIFIED, month), SV("0"), SV("-1"), SV("WITHSCORES") };
 	command(s, 5, texts, on_texts, r);
 	enum store_result result = finish_reading(s, r);
 	map_free(&r->examples);
@@ -198,27 +278,36 @@ static enum store_result read_month(struct redis_store *s, struct reading *r, st
 }
 
 /* The months are those of the days. */
+static enum store_result read_months(struct redis_store *s, struct reading *r)
+{
+	enum store_result result = STORE_OK;
+	struct sv month = SV("");
+
+	for (size_t from = 0; result == STORE_OK; from += PAGE) {
+		result = read_page(s, r, KEY_DAYS, from);
+		size_t n = r->n_names;
+		struct sv *days = r->names;
+		for (size_t i = 0; result == STORE_OK && i < n; i++) {
+			if (sv_eq(sv_head(days[i], 6), month))
+				continue;
+			month = sv_head(days[i], 6);
+			result = read_month(s, r, month);
+		}
+		if (n < PAGE)
+			break;
+	}
+	return result;
+}
+
 enum store_result redis_unclassified(struct store *store, store_unclassified_callback *callback, void *arg_, struct err *err)
 {
 	struct redis_store *s = redis_of(store);
 	struct arena arena = { 0 };
 	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .arena = &arena, .on_unclassified = callback, .arg = arg_ };
 	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
-	struct sv month = SV("");
 
-	for (size_t from = 0; result == STORE_OK; from += PAGE) {
-		result = read_page(s, &r, KEY_DAYS, from);
-		size_t n = r.n_names;
-		struct sv *days = r.names;
-		for (size_t i = 0; result == STORE_OK && i < n; i++) {
-			if (sv_eq(sv_head(days[i], 6), month))
-				continue;
-			month = sv_head(days[i], 6);
-			result = read_month(s, &r, month);
-		}
-		if (n < PAGE)
-			break;
-	}
+	for (; result == STORE_OK && r.partition < store->partitions; r.partition++)
+		result = read_months(s, &r);
 	arena_free(&arena);
 	return result;
 }
@@ -285,21 +374,45 @@ static void on_scanned(void *arg_, const struct value *reply)
 		r->names[i] = arena_dup(r->arena, value_text(value_at(keys, i)));
 }
 
-/* The next keys of the server, of all kinds: those that are histories go to the callback. */
-static enum store_result read_some_histories(struct redis_store *s, struct reading *r, struct sv pattern, size_t prefix_n)
+/* "nixie:{0}:hist:user@example.com" */
+static struct sv history_address(struct sv key)
+{
+	static const struct sv mark = { "}:hist:", 7 };
+
+	return sv_skip(key, sv_find_sv(key, mark) + mark.n);
+}
+
+/* The next keys of a server, of all kinds: those that are histories go to the callback. */
+static enum store_result read_some_histories(struct redis_store *s, struct reading *r, size_t server, struct sv pattern)
 {
 	struct sv argv[] = { SV("SCAN"), r->cursor, SV("MATCH"), pattern, SV("COUNT"), SV("1000") };
 
-	command(s, 6, argv, on_scanned, r);
+	(void)servers_command_at(s->servers, server, sizeof argv / sizeof *argv, argv, on_scanned, r);
 	enum store_result result = finish_reading(s, r);
 	for (size_t i = 0; result == STORE_OK && i < r->n_names; i++) {
 		struct load_one *one = arena_alloc(r->arena, sizeof *one + sizeof(struct sv));
 		struct sv range[] = { SV("XRANGE"), r->names[i], SV("-"), SV("+") };
 		one->item = r;
-		*(struct sv *)(one + 1) = sv_skip(r->names[i], prefix_n);
+		*(struct sv *)(one + 1) = history_address(r->names[i]);
 		command(s, 4, range, on_history, one);
 	}
 	return result == STORE_OK ? finish_reading(s, r) : result;
+}
+
+static enum store_result read_histories(struct redis_store *s, struct reading *r, size_t server)
+{
+	enum store_result result;
+	char cursor[32] = "0";
+
+	do {
+		char next[sizeof cursor];
+		arena_reset(r->arena);
+		r->cursor = sv_of(cursor);
+		result = read_some_histories(s, r, server, arena_printf(r->arena, "%s:{*}:hist:*", s->prefix));
+		(void)snprintf(next, sizeof next, "%.*s", SV_ARG(r->cursor));
+		memcpy(cursor, next, sizeof cursor);
+	} while (result == STORE_OK && strcmp(cursor, "0") != 0);
+	return result;
 }
 
 enum store_result redis_histories(struct store *store, store_bounce_callback *callback, void *arg_, struct err *err)
@@ -308,19 +421,32 @@ enum store_result redis_histories(struct store *store, store_bounce_callback *ca
 	struct arena arena = { 0 };
 	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .arena = &arena, .on_bounce = callback, .arg = arg_ };
 	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
-	char cursor[32] = "0";
 
-	do {
-		char next[sizeof cursor];
-		arena_reset(&arena);
-		struct sv prefix = schema_key(&arena, &s->schema, KEY_HISTORY, SV(""));
-		r.cursor = sv_of(cursor);
-		if (result == STORE_OK)
-			result = read_some_histories(s, &r, arena_printf(&arena, "%.*s*", SV_ARG(prefix)), prefix.n);
-		(void)snprintf(next, sizeof next, "%.*s", SV_ARG(r.cursor));
-		memcpy(cursor, next, sizeof cursor);
-	} while (result == STORE_OK && strcmp(cursor, "0") != 0);
+	for (size_t i = 0; result == STORE_OK && i < servers_count(s->servers); i++)
+		result = read_histories(s, &r, i);
 	arena_free(&arena);
+	return result;
+}
+
+/* A page of the index of one partition. *go_on_r: false, the callback has enough. */
+static enum store_result read_suppressed(struct redis_store *s, struct reading *r, size_t from, store_entry_callback *callback, void *arg_, bool *go_on_r)
+{
+	struct transaction *t = r->load.t;
+
+	transaction_begin(t, r->arena);
+	t->partition = r->partition;
+	enum store_result result = read_page(s, r, KEY_SUPPRESSED, from);
+	for (size_t i = 0; result == STORE_OK && i < r->n_names; i++) {
+		struct sv argv[] = { SV("HGETALL"), entry_key_of(s, r->names[i]) };
+		command(s, 2, argv, on_entry, load_one(&r->load, transaction_account(t, r->names[i])));
+	}
+	if (result == STORE_OK)
+		result = finish_reading(s, r);
+	for (size_t i = 0; result == STORE_OK && *go_on_r && i < r->n_names; i++) {
+		const struct account *a = map_get(&t->accounts, r->names[i]);
+		if (a->entry.status != STATUS_NONE)
+			*go_on_r = callback(arg_, a->key, &a->entry);
+	}
 	return result;
 }
 
@@ -333,22 +459,12 @@ enum store_result redis_suppressed(struct store *store, store_entry_callback *ca
 	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
 	bool go_on = true;
 
-	for (size_t from = 0; go_on && result == STORE_OK; from += PAGE) {
-		transaction_begin(&t, &arena);
-		result = read_page(s, &r, KEY_SUPPRESSED, from);
-		for (size_t i = 0; result == STORE_OK && i < r.n_names; i++) {
-			struct sv argv[] = { SV("HGETALL"), entry_key_of(s, r.names[i]) };
-			command(s, 2, argv, on_entry, load_one(&r.load, transaction_account(&t, r.names[i])));
-		}
-		if (result == STORE_OK)
-			result = finish_reading(s, &r);
-		for (size_t i = 0; result == STORE_OK && go_on && i < r.n_names; i++) {
-			const struct account *a = map_get(&t.accounts, r.names[i]);
-			if (a->entry.status != STATUS_NONE)
-				go_on = callback(arg_, a->key, &a->entry);
-		}
-		if (r.n_names < PAGE)
-			break;
+	for (; result == STORE_OK && go_on && r.partition < store->partitions; r.partition++) {
+		size_t from = 0;
+		do {
+			result = read_suppressed(s, &r, from, callback, arg_, &go_on);
+			from += PAGE;
+		} while (result == STORE_OK && go_on && r.n_names == PAGE);
 	}
 	transaction_free(&t);
 	arena_free(&arena);
@@ -362,7 +478,8 @@ enum store_result redis_entry(struct store *store, struct arena *arena, struct s
 	struct account *a = transaction_account(&t, address);
 
 	a->needs_window = true;
-	enum store_result result = redis_load(store, &t, err);
+	t.partition = TRANSACTION_ANY;
+	enum store_result result = store_load(store, &t, err);
 	*entry_r = a->entry;
 	transaction_free(&t);
 	return result == STORE_OK && entry_is_empty(entry_r) ? STORE_ABSENT : result;
@@ -388,9 +505,13 @@ enum store_result redis_journal_entry(struct store *store, const char *id, store
 	struct redis_store *s = redis_of(store);
 	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .on_field = callback, .arg = arg_ };
 
+	struct sv stream_id;
+
 	if (!wait_ready(s, &r.load.outcome))
 		return outcome_finish(s, &r.load.outcome);
-	struct sv argv[] = { SV("XRANGE"), key_of(s, KEY_JOURNAL, SV("")), sv_of(id), sv_of(id) };
+	if (!schema_id_split(sv_of(id), &stream_id, &r.partition) || r.partition >= store->partitions)
+		return STORE_ABSENT;
+	struct sv argv[] = { SV("XRANGE"), key_in(s, r.partition, KEY_JOURNAL, SV("")), stream_id, stream_id };
 	command(s, 4, argv, on_journal, &r);
 	return finish_reading(s, &r);
 }
@@ -428,27 +549,38 @@ static void on_steps(void *arg_, const struct value *reply)
 	r->n_names = value_count(reply);
 	for (size_t i = 0; i < r->n_names; i++) {
 		const struct value *one = value_at(reply, i), *pairs = value_count(one) > 1 ? value_at(one, 1) : NULL;
-		struct journal_entry e = { .id = value_count(one) ? value_text(value_at(one, 0)) : sv_make("", 0) };
+		struct sv id = value_count(one) ? sv_head(value_text(value_at(one, 0)), 48) : sv_make("", 0);
+		char in[SCHEMA_ID_MAX];
+		(void)snprintf(in, sizeof in, r->partition ? "%.*s-%u" : "%.*s", SV_ARG(id), r->partition);
+		struct journal_entry e = { .id = sv_of(in) };
 		for (size_t j = 0; pairs && j + 1 < value_count(pairs); j += 2)
 			journal_field(&e, value_text(value_at(pairs, j)), value_text(value_at(pairs, j + 1)));
-		(void)snprintf(r->last_id, sizeof r->last_id, "(%.*s", SV_ARG(sv_head(e.id, 48)));
+		(void)snprintf(r->last_id, sizeof r->last_id, "(%.*s", SV_ARG(id));
 		r->on_step(r->arg, &e);
 	}
+}
+
+static enum store_result read_journal(struct redis_store *s, struct reading *r)
+{
+	enum store_result result;
+
+	memcpy(r->last_id, "-", 2);
+	do {
+		struct sv argv[] = { SV("XRANGE"), key_in(s, r->partition, KEY_JOURNAL, SV("")), sv_of(r->last_id), SV("+"), SV("COUNT"), SV("1000") };
+		r->n_names = 0;
+		command(s, 6, argv, on_steps, r);
+		result = finish_reading(s, r);
+	} while (result == STORE_OK && r->n_names == PAGE);
+	return result;
 }
 
 enum store_result redis_journal(struct store *store, store_journal_callback *callback, void *arg_, struct err *err)
 {
 	struct redis_store *s = redis_of(store);
-	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .on_step = callback, .arg = arg_, .last_id = "-" };
+	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .on_step = callback, .arg = arg_ };
 	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
 
-	do {
-		struct sv argv[] = { SV("XRANGE"), key_of(s, KEY_JOURNAL, SV("")), sv_of(r.last_id), SV("+"), SV("COUNT"), SV("1000") };
-		r.n_names = 0;
-		if (result == STORE_OK) {
-			command(s, 6, argv, on_steps, &r);
-			result = finish_reading(s, &r);
-		}
-	} while (result == STORE_OK && r.n_names == PAGE);
+	for (; result == STORE_OK && r.partition < store->partitions; r.partition++)
+		result = read_journal(s, &r);
 	return result;
 }

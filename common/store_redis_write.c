@@ -17,6 +17,7 @@ extern const char nixie_apply_lua[];
 /* A growing list of operations for apply.lua. */
 struct script {
 	struct arena *arena;
+	struct schema schema;
 	struct sv *keys, *argv;
 	size_t n_keys, n_argv, size_keys, size_argv;
 };
@@ -45,15 +46,15 @@ static void number(struct script *x, int64_t v)
 }
 
 /* Returns the index of the key, from 1 */
-static int64_t key(struct script *x, const struct schema *schema, enum schema_key kind, struct sv name)
+static int64_t key(struct script *x, enum schema_key kind, struct sv name)
 {
-	push(x->arena, &x->keys, &x->n_keys, &x->size_keys, schema_key(x->arena, schema, kind, name));
+	push(x->arena, &x->keys, &x->n_keys, &x->size_keys, schema_key(x->arena, &x->schema, kind, name));
 	return (int64_t)x->n_keys;
 }
 
-static int64_t entry_key(struct script *x, const struct schema *schema, struct sv key)
+static int64_t entry_key(struct script *x, struct sv key)
 {
-	push(x->arena, &x->keys, &x->n_keys, &x->size_keys, schema_entry_key(x->arena, schema, key));
+	push(x->arena, &x->keys, &x->n_keys, &x->size_keys, schema_entry_key(x->arena, &x->schema, key));
 	return (int64_t)x->n_keys;
 }
 
@@ -99,10 +100,10 @@ static int64_t stream_ms(int64_t time_s)
 
 /* In the order of the facts: a batch that is sent again after a crash gives every
  * change the id, and so the token, that it had the first time. */
-static void write_transitions(struct redis_store *s, struct script *x, struct transaction *t)
+static void write_transitions(struct script *x, struct transaction *t)
 {
 	for (const struct transition *step = t->first; step; step = step->later) {
-		op(x, "log", key(x, &s->schema, KEY_JOURNAL, SV("")));
+		op(x, "log", key(x, KEY_JOURNAL, SV("")));
 		arg(x, SV(SCHEMA_JOURNAL_MAX));
 		number(x, 0);
 		number(x, stream_ms(step->time_s));
@@ -125,14 +126,14 @@ static void write_transitions(struct redis_store *s, struct script *x, struct tr
 	}
 }
 
-static void write_bounces(struct redis_store *s, struct script *x, const struct account *a)
+static void write_bounces(struct script *x, const struct account *a)
 {
 	char enhanced[ENHANCED_TEXT_MAX];
 
 	for (const struct bounce *b = a->bounces; b; b = b->next) {
 		const struct failure *f = &b->failure;
 		enhanced_format(f->enhanced, enhanced);
-		op(x, "log", key(x, &s->schema, KEY_HISTORY, a->key));
+		op(x, "log", key(x, KEY_HISTORY, a->key));
 		arg(x, SV(SCHEMA_HISTORY_MAX));
 		number(x, expire_in_days(SCHEMA_DAYS_HISTORY));
 		number(x, stream_ms(f->occurrence.last_s));
@@ -151,31 +152,31 @@ static void write_bounces(struct redis_store *s, struct script *x, const struct 
 	}
 }
 
-static void write_index(struct redis_store *s, struct script *x, const struct account *a)
+static void write_index(struct script *x, const struct account *a)
 {
 	bool suppressed = entry_suppressed(&a->entry, 0);
 
 	if (suppressed) {
-		op(x, "zadd", key(x, &s->schema, KEY_SUPPRESSED, SV("")));
+		op(x, "zadd", key(x, KEY_SUPPRESSED, SV("")));
 		number(x, a->entry.since_s);
 		arg(x, a->key);
 	} else if (a->was_suppressed) {
-		op(x, "zrem", key(x, &s->schema, KEY_SUPPRESSED, SV("")));
+		op(x, "zrem", key(x, KEY_SUPPRESSED, SV("")));
 		arg(x, a->key);
 	}
 	if (suppressed && a->entry.until_s) {
-		op(x, "zadd", key(x, &s->schema, KEY_UNTIL, SV("")));
+		op(x, "zadd", key(x, KEY_UNTIL, SV("")));
 		number(x, a->entry.until_s);
 		arg(x, a->key);
 	} else if (a->was_suppressed) {
-		op(x, "zrem", key(x, &s->schema, KEY_UNTIL, SV("")));
+		op(x, "zrem", key(x, KEY_UNTIL, SV("")));
 		arg(x, a->key);
 	}
 }
 
-static void write_entry(struct redis_store *s, struct script *x, struct transaction *t, struct account *a)
+static void write_entry(struct script *x, struct transaction *t, struct account *a)
 {
-	int64_t k = entry_key(x, &s->schema, a->key);
+	int64_t k = entry_key(x, a->key);
 
 	if (entry_is_empty(&a->entry)) {
 		op(x, "del", k);
@@ -199,9 +200,9 @@ static void write_entry(struct redis_store *s, struct script *x, struct transact
 	}
 }
 
-static void write_window(struct redis_store *s, struct script *x, struct transaction *t, const struct account *a)
+static void write_window(struct script *x, struct transaction *t, const struct account *a)
 {
-	int64_t k = key(x, &s->schema, KEY_WINDOW, a->key);
+	int64_t k = key(x, KEY_WINDOW, a->key);
 
 	if (a->window->n == 0) {
 		op(x, "del", k);
@@ -216,17 +217,17 @@ static void write_window(struct redis_store *s, struct script *x, struct transac
 	}
 }
 
-static void write_account(struct redis_store *s, struct script *x, struct transaction *t, struct account *a)
+static void write_account(struct script *x, struct transaction *t, struct account *a)
 {
 	if (a->changed) {
-		write_entry(s, x, t, a);
-		write_index(s, x, a);
+		write_entry(x, t, a);
+		write_index(x, a);
 	}
 	if (a->window_changed)
-		write_window(s, x, t, a);
+		write_window(x, t, a);
 	if (a->forget_history)
-		op(x, "del", key(x, &s->schema, KEY_HISTORY, a->key));
-	write_bounces(s, x, a);
+		op(x, "del", key(x, KEY_HISTORY, a->key));
+	write_bounces(x, a);
 }
 
 static struct sv format_recipient(struct arena *arena, const struct pending_recipient *r)
@@ -235,8 +236,8 @@ static struct sv format_recipient(struct arena *arena, const struct pending_reci
 	char enhanced[ENHANCED_TEXT_MAX];
 
 	enhanced_format(f->enhanced, enhanced);
-	return arena_printf(arena, "first=%lld last=%lld attempts=%llu category=%s class=%s rule=%.*s code=%d enhanced=%s remote=%.*s text=%.*s",
-		(long long)f->occurrence.first_s, (long long)f->occurrence.last_s, (unsigned long long)r->attempts,
+	return arena_printf(arena, "first=%lld last=%lld attempts=%llu%s category=%s class=%s rule=%.*s code=%d enhanced=%s remote=%.*s text=%.*s",
+		(long long)f->occurrence.first_s, (long long)f->occurrence.last_s, (unsigned long long)r->attempts, r->uncounted ? " uncounted=1" : "",
 		category_name(f->occurrence.category), class_name(f->class_), SV_ARG(f->occurrence.rule), f->code,
 		enhanced, SV_ARG(f->remote), SV_ARG(f->text));
 }
@@ -246,7 +247,7 @@ static struct sv recipient_field(struct arena *arena, const struct pending_recip
 	return arena_printf(arena, "to:%.*s", SV_ARG(r->address));
 }
 
-static void write_pending(struct redis_store *s, struct script *x, const struct pending *p)
+static void write_pending(struct script *x, const struct pending *p)
 {
 	size_t stay = 0;
 
@@ -254,7 +255,7 @@ static void write_pending(struct redis_store *s, struct script *x, const struct 
 		return;
 	for (const struct pending_recipient *r = p->recipients; r; r = r->next)
 		stay += !r->gone;
-	int64_t k = key(x, &s->schema, KEY_PENDING, p->key);
+	int64_t k = key(x, KEY_PENDING, p->key);
 	if (stay == 0) {
 		if (p->stored)
 			op(x, "del", k);
@@ -286,37 +287,180 @@ static void write_pending(struct redis_store *s, struct script *x, const struct 
 	x->argv[count_at] = schema_number(x->arena, n);
 }
 
-/* The counters of one day, or of one dimension of it, are one operation. */
-static void write_counters(struct redis_store *s, struct script *x, struct transaction *t)
+/* "20261121:rule": a day's; with twelve digits a minute's. */
+static bool is_minute(struct sv period)
 {
-	struct map days = { 0 };
+	return sv_find(period, ':') == sizeof "yyyymmddhhmm" - 1;
+}
+
+/* How long what is counted in this minute is kept */
+static int64_t minute_end_s(int hours)
+{
+	return clock_now_s() + hours * INT64_C(3600);
+}
+
+/* The counters of one period, or of one dimension of it, are one operation. */
+static void write_counters(struct script *x, struct transaction *t)
+{
+	struct map periods = { 0 };
 	struct map_slot *slot;
 
 	for (size_t i = 0; (slot = map_next(&t->counters, &i));) {
 		struct counter *c = slot->value;
-		c->next = map_get(&days, c->period);
-		map_put(&days, c->period, c);
+		c->next = map_get(&periods, c->period);
+		map_put(&periods, c->period, c);
 	}
-	for (size_t i = 0; (slot = map_next(&days, &i));) {
+	for (size_t i = 0; (slot = map_next(&periods, &i));) {
+		bool minute = is_minute(slot->key), total = sv_find(slot->key, ':') == slot->key.n;
 		int64_t n = 0;
 		for (const struct counter *c = slot->value; c; c = c->next)
 			n++;
-		op(x, "sum", key(x, &s->schema, KEY_DAY, slot->key));
-		number(x, expire_in_days(SCHEMA_DAYS_COUNTERS));
+		op(x, "sum", key(x, minute ? KEY_MINUTE : KEY_DAY, slot->key));
+		number(x, minute ? minute_end_s(total ? SCHEMA_HOURS_MINUTES : SCHEMA_HOURS_MINUTE_DIMENSIONS) : expire_in_days(SCHEMA_DAYS_COUNTERS));
 		number(x, n);
 		for (const struct counter *c = slot->value; c; c = c->next)
 			field(x, c->name, schema_number(x->arena, c->delta));
-		if (sv_find(slot->key, ':') < slot->key.n)
+		if (minute || !total)
 			continue;
-		op(x, "zadd", key(x, &s->schema, KEY_DAYS, SV("")));
+		op(x, "zadd", key(x, KEY_DAYS, SV("")));
 		arg(x, slot->key);
 		arg(x, slot->key);
 	}
-	map_free(&days);
+	map_free(&periods);
+}
+
+/* A Lua script unpacks 8000 values at most. */
+#define TRIPLES_MAX 1000
+
+static size_t tally_size(const struct tally *tally)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < TALLY_COUNTERS; i++)
+		n += tally->n[i] != 0;
+	return n;
+}
+
+/* Some values of a dimension of one period, in one operation. Returns the first that is left. */
+static const struct tally *write_some_tallies(struct script *x, const struct tally *first, unsigned partitions)
+{
+	bool minute = is_minute(first->period);
+	int64_t max = minute ? SCHEMA_DIMENSION_MINUTE_MAX : SCHEMA_DIMENSION_DAY_MAX;
+	const struct tally *end = first;
+	size_t n = 0;
+
+	for (; end && n + tally_size(end) <= TRIPLES_MAX; end = end->next)
+		n += tally_size(end);
+	op(x, "dim", key(x, minute ? KEY_MINUTE : KEY_DAY, arena_printf(x->arena, "%.*s:%.*s", SV_ARG(first->period), SV_ARG(first->dimension))));
+	number(x, partitions > 1 ? max / 4 : max);
+	number(x, minute ? minute_end_s(SCHEMA_HOURS_MINUTE_DIMENSIONS) : expire_in_days(SCHEMA_DAYS_COUNTERS));
+	number(x, (int64_t)n);
+	for (const struct tally *tally = first; tally != end; tally = tally->next) {
+		for (int i = 0; i < TALLY_COUNTERS; i++) {
+			if (!tally->n[i])
+				continue;
+			arg(x, tally->value);
+			field(x, sv_of(tally_name((enum tally_counter)i)), schema_number(x->arena, tally->n[i]));
+		}
+	}
+	return end;
+}
+
+static void write_tallies(struct script *x, struct transaction *t, unsigned partitions)
+{
+	struct map lists = { 0 };
+	struct map_slot *slot;
+
+	for (size_t i = 0; (slot = map_next(&t->tallies, &i));) {
+		struct tally *tally = slot->value;
+		struct sv key = sv_make(tally->period.p, tally->period.n + 1 + tally->dimension.n); /* side by side */
+		tally->next = map_get(&lists, key);
+		map_put(&lists, key, tally);
+	}
+	for (size_t i = 0; (slot = map_next(&lists, &i));)
+		for (const struct tally *left = slot->value; left;)
+			left = write_some_tallies(x, left, partitions);
+	map_free(&lists);
+}
+
+/* Periods that ended between two places in the log, and some minutes for other hosts' lines. */
+#define ROLL_SLACK_S 300
+
+static void write_roll_hour(struct script *x, int64_t from_s)
+{
+	int64_t stream = key(x, KEY_ROLL, SV("hour")), minutes[60];
+	char name[CLOCK_MINUTE_MAX];
+
+	for (int i = 0; i < 60; i++) {
+		clock_format_minute(from_s + 60 * i, name);
+		minutes[i] = key(x, KEY_MINUTE, arena_dup(x->arena, sv_of(name)));
+	}
+	op(x, "roll", stream);
+	arg(x, SV(SCHEMA_ROLL_HOURS_MAX));
+	number(x, from_s * 1000);
+	number(x, 60);
+	for (int i = 0; i < 60; i++)
+		number(x, minutes[i]);
+}
+
+static void write_roll_day(struct script *x, int64_t from_s)
+{
+	int64_t stream = key(x, KEY_ROLL, SV("day"));
+	char name[9];
+
+	clock_format_day(from_s, name);
+	int64_t day = key(x, KEY_DAY, arena_dup(x->arena, sv_of(name)));
+	op(x, "roll", stream);
+	arg(x, SV(SCHEMA_ROLL_DAYS_MAX));
+	number(x, from_s * 1000);
+	number(x, 1);
+	number(x, day);
+}
+
+/* Not more than these: a log that was away for longer has no minutes for them either. */
+#define ROLL_HOURS_MAX 48
+#define ROLL_DAYS_MAX 40
+
+static void write_rolls(struct script *x, const struct position *from, const struct position *to)
+{
+	int64_t before_s = from->time_s - ROLL_SLACK_S, now_s = to->time_s - ROLL_SLACK_S;
+
+	if (before_s <= 0 || now_s > clock_now_s())
+		return;
+	int64_t hour = before_s / 3600, end_hour = now_s / 3600, day = before_s / CLOCK_DAY_S, end_day = now_s / CLOCK_DAY_S;
+	hour = hour < end_hour - ROLL_HOURS_MAX ? end_hour - ROLL_HOURS_MAX : hour;
+	day = day < end_day - ROLL_DAYS_MAX ? end_day - ROLL_DAYS_MAX : day;
+	for (; hour < end_hour; hour++)
+		write_roll_hour(x, hour * 3600);
+	for (; day < end_day; day++)
+		write_roll_day(x, day * CLOCK_DAY_S);
+}
+
+static void write_alert(struct script *x, const struct alert *alert, bool closed)
+{
+	struct sv id = alert_id(x->arena, alert), packed = alert_pack(x->arena, alert);
+	int64_t k = key(x, KEY_ALERTS, SV(""));
+
+	op(x, closed ? "unset" : "set", k);
+	if (!closed) {
+		number(x, 0);
+		number(x, 1);
+	}
+	arg(x, id);
+	if (!closed)
+		arg(x, packed);
+	op(x, "log", key(x, KEY_ALERT_LOG, SV("")));
+	arg(x, SV(SCHEMA_ALERT_LOG_MAX));
+	number(x, 0);
+	number(x, clock_now_s() * 1000);
+	number(x, 3);
+	field(x, SV("alert"), id);
+	field(x, SV("event"), closed ? SV("closed") : SV("open"));
+	field(x, SV("what"), packed);
 }
 
 /* The texts of one month: how often each, and one reply as an example. */
-static void write_unclassified(struct redis_store *s, struct script *x, struct transaction *t)
+static void write_unclassified(struct script *x, struct transaction *t)
 {
 	struct map months = { 0 };
 	struct map_slot *slot;
@@ -331,7 +475,7 @@ static void write_unclassified(struct redis_store *s, struct script *x, struct t
 			int64_t n = 0;
 			for (const struct unclassified *u = slot->value; u; u = u->next)
 				n++;
-			op(x, texts ? "first" : "top", key(x, &s->schema, texts ? KEY_UNCLASSIFIED_TEXT : KEY_UNCLASSIFIED, slot->key));
+			op(x, texts ? "first" : "top", key(x, texts ? KEY_UNCLASSIFIED_TEXT : KEY_UNCLASSIFIED, slot->key));
 			number(x, SCHEMA_UNCLASSIFIED_MAX);
 			number(x, expire_in_days(SCHEMA_DAYS_COUNTERS));
 			number(x, n);
@@ -342,15 +486,16 @@ static void write_unclassified(struct redis_store *s, struct script *x, struct t
 	map_free(&months);
 }
 
-static void write_position(struct redis_store *s, struct script *x, const struct position *p)
+static void write_position(struct script *x, const struct position *p)
 {
-	op(x, "set", key(x, &s->schema, KEY_POSITION, p->source));
+	op(x, "set", key(x, KEY_POSITION, p->source));
 	number(x, 0);
-	number(x, 11);
-	field(x, SV("at"), p->at);
+	number(x, 12);
+	field(x, SV("at"), sv_of(p->at));
 	field(x, SV("path"), p->path);
 	field(x, SV("device"), schema_number(x->arena, (int64_t)p->device));
 	field(x, SV("inode"), schema_number(x->arena, (int64_t)p->inode));
+	field(x, SV("generation"), schema_number(x->arena, (int64_t)p->generation));
 	field(x, SV("offset"), schema_number(x->arena, (int64_t)p->offset));
 	field(x, SV("head-bytes"), schema_number(x->arena, (int64_t)p->head_bytes));
 	field(x, SV("head-hash"), arena_printf(x->arena, "%016llx", (unsigned long long)p->head_hash));
@@ -360,114 +505,138 @@ static void write_position(struct redis_store *s, struct script *x, const struct
 	field(x, SV("updated"), schema_number(x->arena, clock_now_s()));
 }
 
-static void build_script(struct redis_store *s, struct script *x, struct transaction *t)
+static void build_script(struct script *x, struct transaction *t, unsigned partitions)
 {
 	struct map_slot *slot;
 
 	if (t->from) {
-		op(x, "at", key(x, &s->schema, KEY_POSITION, t->from->source));
-		arg(x, t->from->at);
+		op(x, "at", key(x, KEY_POSITION, t->from->source));
+		arg(x, sv_of(t->from->at));
 	}
 	for (size_t i = 0; (slot = map_next(&t->accounts, &i));) {
 		const struct account *a = slot->value;
 		if (!a->changed && !a->window_changed)
 			continue;
-		op(x, "rev", entry_key(x, &s->schema, a->key));
+		op(x, "rev", entry_key(x, a->key));
 		arg(x, a->revision.n ? a->revision : SV("0"));
 	}
-	write_transitions(s, x, t); /* first: tokens name them by number */
+	write_transitions(x, t); /* first: tokens name them by number */
 	for (size_t i = 0; (slot = map_next(&t->accounts, &i));)
-		write_account(s, x, t, slot->value);
+		write_account(x, t, slot->value);
 	for (size_t i = 0; (slot = map_next(&t->pendings, &i));)
-		write_pending(s, x, slot->value);
-	write_counters(s, x, t);
-	write_unclassified(s, x, t);
-	if (t->to)
-		write_position(s, x, t->to);
+		write_pending(x, slot->value);
+	write_counters(x, t);
+	write_tallies(x, t, partitions);
+	write_unclassified(x, t);
+	if (t->alert)
+		write_alert(x, t->alert, t->alert_closed);
+	if (t->to) {
+		write_rolls(x, t->from, t->to);
+		write_position(x, t->to);
+	}
 }
+
+/* ---- sending ---- */
+
+/* One transaction on its way. */
+struct commit {
+	struct load load;
+	struct script script;
+	unsigned partition;
+	bool whole; /* the server has not the script: it gets it, and has it then */
+	bool to_send;
+};
 
 static void on_script_loaded(void *arg_, const struct value *reply)
 {
-	struct load *load = arg_;
+	struct commit *c = arg_;
 	struct sv sha;
 
-	if (!outcome_take(&load->outcome, reply))
+	if (!outcome_take(&c->load.outcome, reply))
 		return;
 	sha = value_text(reply);
-	if (sha.n == sizeof load->s->sha - 1)
-		memcpy(load->s->sha, sha.p, sha.n);
+	if (sha.n == sizeof c->load.s->sha - 1)
+		memcpy(c->load.s->sha, sha.p, sha.n);
 }
 
 static void on_applied(void *arg_, const struct value *reply)
 {
-	struct load *load = arg_;
+	struct commit *c = arg_;
 
 	if (reply && value_type(reply) == VALUE_ERROR && sv_starts(value_text(reply), SV("NOSCRIPT"))) {
-		load->s->sha[0] = '\0';
-		load->outcome.result = STORE_CONFLICT; /* asked again by redis_commit() */
+		c->whole = c->to_send = true; /* sent again by redis_commit() */
 		return;
 	}
-	if (!outcome_take(&load->outcome, reply))
+	if (!outcome_take(&c->load.outcome, reply))
 		return;
 	struct sv word = value_count(reply) ? value_text(value_at(reply, 0)) : sv_make("", 0);
 	if (sv_eq(word, SV("ok")))
-		load->outcome.result = STORE_OK;
+		c->load.outcome.result = STORE_OK;
 	else if (sv_eq(word, SV("moved")))
-		load->outcome.result = STORE_MOVED;
+		c->load.outcome.result = STORE_MOVED;
 	else
-		load->outcome.result = STORE_CONFLICT;
+		c->load.outcome.result = STORE_CONFLICT;
 }
 
 static void on_meta_made(void *arg_, const struct value *reply)
 {
-	struct load *load = arg_;
+	struct outcome *o = arg_;
 
-	if (outcome_take(&load->outcome, reply))
-		load->s->no_meta = false;
+	(void)outcome_take(o, reply);
 }
 
-static void make_meta(struct load *load)
+/* Two programs may do so at once: what is there stays, and is looked at. */
+static void make_meta(struct redis_store *s, struct outcome *o)
 {
-	struct redis_store *s = load->s;
-	struct sv argv[] = { SV("HSET"), schema_meta_key(&s->scratch, s->prefix), SV("schema"), SV("1"),
-		SV("partitions"), SV("1"), SV("created"), schema_number(&s->scratch, clock_now_s()) };
+	const struct { struct sv name; int64_t value; } fields[] = { { SV("schema"), SCHEMA_VERSION },
+		{ SV("partitions"), s->store.partitions }, { SV("created"), clock_now_s() } };
 
-	command(s, sizeof argv / sizeof *argv, argv, on_meta_made, load);
-	redis_wait(s->redis);
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		struct sv argv[] = { SV("HSETNX"), schema_meta_key(&s->scratch, s->prefix), fields[i].name,
+			schema_number(&s->scratch, fields[i].value) };
+		command(s, 4, argv, on_meta_made, o);
+	}
+	servers_wait(s->servers);
+	if (o->result != STORE_OK)
+		return;
+	redis_ask_meta(s);
+	servers_wait(s->servers);
+	if (s->no_meta || !servers_is_ready(s->servers))
+		o->result = STORE_UNREACHABLE;
 }
 
-static void send_script(struct load *load, const struct script *x)
+static void send_script(struct commit *c, const struct script *x)
 {
 	size_t argc = 3 + x->n_keys + x->n_argv;
 	struct sv *argv = arena_alloc(x->arena, argc * sizeof *argv);
 
-	argv[0] = SV("EVALSHA");
-	argv[1] = sv_of(load->s->sha);
+	argv[0] = c->whole ? SV("EVAL") : SV("EVALSHA");
+	argv[1] = sv_of(c->whole ? nixie_apply_lua : c->load.s->sha);
 	argv[2] = schema_number(x->arena, (int64_t)x->n_keys);
 	memcpy(argv + 3, x->keys, x->n_keys * sizeof *argv);
 	memcpy(argv + 3 + x->n_keys, x->argv, x->n_argv * sizeof *argv);
-	command(load->s, argc, argv, on_applied, load);
-	redis_wait(load->s->redis);
+	command_about(c->load.s, argv[3], argc, argv, on_applied, c);
 }
 
-static void load_script(struct load *load)
+/* For its digest, which is the same everywhere */
+static void load_script(struct commit *c)
 {
+	struct redis_store *s = c->load.s;
 	struct sv argv[] = { SV("SCRIPT"), SV("LOAD"), sv_of(nixie_apply_lua) };
 
-	command(load->s, 3, argv, on_script_loaded, load);
-	redis_wait(load->s->redis);
+	command_about(s, key_in(s, c->partition, KEY_DAYS, SV("")), 3, argv, on_script_loaded, c);
+	servers_wait(s->servers);
 }
 
 /* Every operation once, on keys of no meaning: a user who may not do one of them shall be
  * refused before anything is written, not in the middle. */
-static void try_script(struct load *load)
+static void try_script(struct commit *c)
 {
 	static const char name[] = "try";
-	struct redis_store *s = load->s;
-	struct arena arena = { 0 };
-	struct script x = { .arena = &arena };
-	int64_t hash = key(&x, &s->schema, KEY_DAY, SV("try")), zset = key(&x, &s->schema, KEY_UNCLASSIFIED, SV("try")),
-		stream = key(&x, &s->schema, KEY_HISTORY, SV("try"));
+	struct arena *arena = c->load.t->arena;
+	struct script x = { .arena = arena, .schema = schema_in(c->load.s, c->partition) };
+	int64_t hash = key(&x, KEY_DAY, SV("try")), zset = key(&x, KEY_UNCLASSIFIED, SV("try")),
+		stream = key(&x, KEY_HISTORY, SV("try"));
 	int64_t soon_s = clock_now_s() + 60;
 	static const char *const hashes[] = { "put", "set", "sum" };
 
@@ -505,41 +674,87 @@ static void try_script(struct load *load)
 	field(&x, sv_of(name), SV("1"));
 	op(&x, "zrem", zset);
 	arg(&x, sv_of(name));
+	op(&x, "dim", hash);
+	number(&x, 10);
+	number(&x, soon_s);
+	number(&x, 1);
+	arg(&x, sv_of(name));
+	field(&x, SV("attempts"), SV("1"));
 	for (int64_t k = 1; k <= stream; k++)
 		op(&x, "del", k);
-	send_script(load, &x);
-	arena_free(&arena);
+	c->whole = true;
+	send_script(c, &x);
+	c->whole = false;
 }
 
-enum store_result redis_commit(struct store *store, struct transaction *t, struct err *err)
+/* Those whose server was never asked for it. */
+static void prepare(struct redis_store *s, struct commit *commits, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!s->sha[0] && commits[i].to_send)
+			load_script(&commits[i]);
+		if (commits[i].to_send && !s->tried[commits[i].partition] && commits[i].load.outcome.result == STORE_OK)
+			try_script(&commits[i]);
+	}
+	servers_wait(s->servers);
+	for (size_t i = 0; i < n; i++) {
+		struct commit *c = &commits[i];
+		if (!c->to_send)
+			continue;
+		/* else tried again with the next batch: the user's rights may have been mended */
+		s->tried[c->partition] = s->sha[0] && c->load.outcome.result == STORE_OK;
+		c->to_send = s->tried[c->partition];
+	}
+}
+
+static void send_all(struct redis_store *s, struct commit *commits, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!commits[i].to_send)
+			continue;
+		commits[i].to_send = false;
+		send_script(&commits[i], &commits[i].script);
+	}
+	servers_wait(s->servers);
+}
+
+static bool begin_commits(struct redis_store *s, struct commit *commits, struct transaction *const *t, size_t n)
+{
+	bool first = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct commit *c = &commits[i];
+		transaction_settle(t[i], &s->store);
+		c->partition = (unsigned)t[i]->partition;
+		c->script = (struct script){ .arena = t[i]->arena, .schema = schema_in(s, c->partition) };
+		build_script(&c->script, t[i], s->store.partitions);
+		c->to_send = c->script.n_argv > 0;
+		/* a new server, or one that was emptied */
+		first = first || (c->to_send && (s->no_meta || (t[i]->from && !t[i]->from->at[0])));
+	}
+	return first;
+}
+
+enum store_result redis_commit(struct store *store, struct transaction *const *t, size_t n, struct err *err)
 {
 	struct redis_store *s = redis_of(store);
-	struct load load = { s, t, { STORE_OK, err } };
-	struct script x = { .arena = t->arena };
+	struct commit *commits = arena_alloc(t[0]->arena, n * sizeof *commits);
+	struct outcome outcome = { STORE_OK, err };
+	enum store_result worst = STORE_OK;
 
-	if (!wait_ready(s, &load.outcome))
-		return outcome_finish(s, &load.outcome);
-	build_script(s, &x, t);
-	if (x.n_argv == 0)
-		return STORE_OK;
-	if (s->no_meta || (t->from && t->from->at.n == 0)) /* a new server, or one that was emptied */
-		make_meta(&load);
-	if (load.outcome.result != STORE_OK)
-		return outcome_finish(s, &load.outcome);
-	for (int attempt = 0; attempt < 2; attempt++) {
-		load.outcome.result = STORE_OK;
-		if (!s->sha[0]) {
-			load_script(&load);
-			if (load.outcome.result == STORE_OK)
-				try_script(&load);
-		}
-		if (load.outcome.result != STORE_OK) {
-			s->sha[0] = '\0'; /* tried again with the next batch: the user's rights may have been mended */
-			break;
-		}
-		send_script(&load, &x);
-		if (s->sha[0]) /* else the server had lost the script */
-			break;
+	if (wait_ready(s, &outcome) && begin_commits(s, commits, t, n))
+		make_meta(s, &outcome);
+	for (size_t i = 0; i < n; i++)
+		commits[i].load = (struct load){ s, t[i], outcome };
+	if (outcome.result == STORE_OK) {
+		prepare(s, commits, n);
+		send_all(s, commits, n);
+		send_all(s, commits, n); /* those whose server had not the script */
 	}
-	return outcome_finish(s, &load.outcome);
+	for (size_t i = 0; i < n; i++) {
+		t[i]->result = outcome_finish(s, &commits[i].load.outcome);
+		if (worst == STORE_OK)
+			worst = t[i]->result;
+	}
+	return worst;
 }

@@ -137,12 +137,12 @@ static void check_data(struct facts *f)
 		doctor_tell(f->d, FINDING_ERROR, "data", "", "%s:meta: %.*s", c->redis_prefix, SV_ARG(text(f, "no-meta")));
 	else if (!has(f, "meta.schema") && !has(f, "meta.partitions"))
 		doctor_tell(f->d, FINDING_OK, "data", "", "none of nixie yet; the first program that writes begins it");
-	else if (number(f, "meta.schema") != SCHEMA_VERSION || number(f, "meta.partitions") != 1)
+	else if (number(f, "meta.schema") != SCHEMA_VERSION || number(f, "meta.partitions") < 1 || number(f, "meta.partitions") > SCHEMA_PARTITIONS_MAX)
 		doctor_tell(f->d, FINDING_ERROR, "data", "upgrade nixie, or set another redis.prefix or redis.database",
-			"%s:meta says schema %.*s and %.*s partitions, this program knows schema %d with 1", c->redis_prefix,
-			SV_ARG(schema), SV_ARG(partitions), SCHEMA_VERSION);
+			"%s:meta says schema %.*s and %.*s partitions, this program knows schema %d with 1 to %d", c->redis_prefix,
+			SV_ARG(schema), SV_ARG(partitions), SCHEMA_VERSION, SCHEMA_PARTITIONS_MAX);
 	else
-		doctor_tell(f->d, FINDING_OK, "data", "", "schema %.*s, prefix %s", SV_ARG(schema), c->redis_prefix);
+		doctor_tell(f->d, FINDING_OK, "data", "", "schema %.*s, prefix %s, partitions %.*s", SV_ARG(schema), c->redis_prefix, SV_ARG(partitions));
 	if (f->types.n)
 		doctor_tell(f->d, FINDING_ERROR, "data", "another program uses these names: set another redis.prefix or redis.database",
 			"keys that hold something else: %.*s", SV_ARG(buf_sv(&f->types)));

@@ -363,7 +363,7 @@ int verb_token(struct ctl *ctl, int argc, char **argv)
 {
 	static char room[8192];
 	struct buf b = BUF_ON(room);
-	char id[48];
+	char id[SCHEMA_ID_MAX];
 	struct err err;
 	int code;
 

@@ -97,7 +97,7 @@ static void commit(struct replay *r, struct side *side)
 	struct err err;
 
 	/* the store in memory refuses nothing */
-	if (ledger_commit(&side->ledger, NULL, NULL, &err) != STORE_OK) {
+	if (ledger_commit(&side->ledger, NULL, NULL, false, &err) != STORE_OK) {
 		log_error("panic: %s", err.text);
 		r->failed = true;
 	}
@@ -366,7 +366,7 @@ static int run(struct replay *r, char *const *files, size_t n)
 	int code = EXIT_OK;
 
 	for (int i = 0; i < 2; i++) {
-		r->sides[i].store = store_memory();
+		r->sides[i].store = store_memory(1);
 		ledger_init(&r->sides[i].ledger, r->sides[i].store, &r->ctl->config);
 	}
 	reader_init(&r->reader, &r->ctl->config, r->sides[0].rules);

@@ -16,6 +16,7 @@
 #include "reader.h"
 #include "show.h"
 #include "source.h"
+#include "watch.h"
 
 /* How much of a log is read back at a start, to know the messages in the queue again. */
 #define READ_BACK_BYTES ((size_t)8 * 1024 * 1024)
@@ -28,9 +29,9 @@
 
 struct tail {
 	struct source source;
-	struct arena arena;        /* of `committed` */
-	struct position committed; /* what the store holds; at is empty for none */
+	struct position *committed; /* what each partition of the store holds; at is empty for none */
 	int64_t committed_ms, event_s;
+	uint64_t generation;        /* of the source, as last seen */
 	bool missing_told, ended;
 	int watch; /* inotify; -1: none */
 	char watched[sizeof((struct source *)0)->open_path];
@@ -43,8 +44,11 @@ struct follower {
 	struct reader *reader;
 	struct store *store;
 	struct ledger ledger;
+	struct watch *watch;
 	struct record *record;
+	unsigned partitions;
 	struct tail *tails;
+	const struct tail *reading; /* whose line the facts are of */
 	size_t n;
 	struct show show;
 	int signals, inotify;
@@ -69,6 +73,8 @@ static void reload(struct follower *f)
 		ruleset_free(f->rules);
 		f->rules = f->reader->rules = rules;
 		store_set_timeout(f->store, f->config->redis_timeout_ms);
+		watch_reload(f->watch);
+		f->ledger.surge = watch_surge(f->watch);
 		log_info("reloaded: %zu rules", ruleset_count(rules));
 	} else {
 		log_error("reload refused, the old configuration stays: %s", err.text);
@@ -100,7 +106,7 @@ static void wait_for_change(struct follower *f, int64_t wait_ms)
 			;
 }
 
-static void watch(struct follower *f, struct tail *t)
+static void watch_file(struct follower *f, struct tail *t)
 {
 	if (f->inotify < 0 || t->source.fd < 0 || t->source.stream || (t->watch >= 0 && strcmp(t->watched, t->source.open_path) == 0))
 		return;
@@ -115,20 +121,51 @@ static void watch(struct follower *f, struct tail *t)
 
 /* ---- positions ---- */
 
-static void set_committed(struct tail *t, const struct position *p)
+/* Is the place before the other, or the same? */
+static bool not_behind(const struct position *p, uint64_t generation, uint64_t offset)
 {
-	char at[128];
-	size_t n = p->at.n < sizeof at ? p->at.n : sizeof at;
+	return p->generation < generation || (p->generation == generation && p->offset <= offset);
+}
 
-	if (n)
-		memcpy(at, p->at.p, n);
-	arena_reset(&t->arena);
-	t->committed = *p;
-	t->committed.at = arena_dup(&t->arena, sv_make(at, n));
-	t->committed.source = sv_of(t->source.name);
-	t->committed.path = sv_make("", 0);
-	t->committed_ms = clock_mono_ms();
-	t->event_s = p->time_s;
+/* Partitions get on one by one: what one holds already is not counted there again. */
+static bool wants(void *follower, unsigned partition)
+{
+	const struct tail *t = ((struct follower *)follower)->reading;
+	const struct position *p = &t->committed[partition];
+
+	return t->source.stream || !p->at[0] || !not_behind(&(struct position){ .generation = t->source.generation, .offset = t->source.offset },
+		p->generation, p->offset);
+}
+
+/* The next file may be one that some partition has been in before: then it is of that
+ * generation, whatever files between the two are gone. */
+static void number_file(struct follower *f, struct tail *t)
+{
+	if (t->source.generation == t->generation)
+		return;
+	for (unsigned p = 0; p < f->partitions && !t->source.stream; p++)
+		if (t->committed[p].generation > t->source.generation && source_is_at(&t->source, &t->committed[p]))
+			t->source.generation = t->committed[p].generation;
+	t->generation = t->source.generation;
+}
+
+/* The places in the store, the oldest first, each once. Returns how many. */
+static size_t sort_places(const struct follower *f, const struct tail *t, const struct position **places)
+{
+	size_t n = 0;
+
+	for (unsigned p = 0; p < f->partitions; p++) {
+		const struct position *one = &t->committed[p];
+		size_t at = 0;
+		while (at < n && not_behind(places[at], one->generation, one->offset))
+			at++;
+		if (!one->at[0] || (at > 0 && strcmp(places[at - 1]->at, one->at) == 0))
+			continue;
+		memmove(&places[at + 1], &places[at], (n - at) * sizeof *places);
+		places[at] = one;
+		n++;
+	}
+	return n;
 }
 
 struct relinking {
@@ -145,24 +182,28 @@ static void relink(void *relinking, struct sv line)
 	(void)reader_line(r->f->reader, line, &anchor, r->f->record);
 }
 
-/* Goes to a position of the store (NULL: none there). */
-static void go_to(struct follower *f, struct tail *t, const struct position *p)
+/* Goes to where the store says, which is in t->committed. */
+static void go_to(struct follower *f, struct tail *t)
 {
 	struct reader_counts counts = f->reader->counts;
-	static const struct position nowhere;
+	const struct position **places = xalloc((f->partitions + 1) * sizeof *places);
+	size_t n = sort_places(f, t, places);
 
-	set_committed(t, p ? p : &nowhere);
-	bool found = source_resume(&t->source, p, f->config->logtail_start == START_END);
+	t->event_s = n ? places[0]->time_s : 0;
+	bool found = source_resume(&t->source, places, n, f->config->logtail_start == START_END);
 	if (!found)
-		log_warning("%s; lines may be missing in the counts; reading %s from its beginning",
-			t->source.problem, t->source.fd >= 0 ? t->source.open_path : t->source.path);
+		log_warning("%s; lines may be missing in the counts; reading %s from byte %llu", t->source.problem,
+			t->source.fd >= 0 ? t->source.open_path : t->source.path, (unsigned long long)t->source.offset);
 	t->ended = false;
-	if (p && found && t->source.offset > 0) {
+	t->generation = t->source.generation;
+	if (n && found && t->source.offset > 0) {
 		struct relinking r = { f, t };
 		source_read_back(&t->source, READ_BACK_BYTES, relink, &r);
 		f->reader->counts = counts; /* read again is not counted again */
 	}
 	t->source.problem[0] = '\0';
+	t->committed_ms = clock_mono_ms();
+	free(places);
 }
 
 /* Waits until the store answers; tells why it does not. False: we are to stop. */
@@ -175,53 +216,64 @@ static bool pause_for_store(struct follower *f, int64_t *pause_ms, const struct 
 	return !f->stop;
 }
 
-/* Asks the store where it is. False: we are to stop. */
-static bool ask_position(struct follower *f, struct tail *t, struct arena *arena, struct position *p, bool *there_r)
+/* Asks the store where it is, partition by partition. False: we are to stop. */
+static bool ask_positions(struct follower *f, const struct tail *t, struct position *positions_r)
 {
 	struct err err;
 	int64_t pause_ms = RETRY_MIN_MS;
 
-	for (;;) {
-		enum store_result result = store_position(f->store, arena, sv_of(t->source.name), p, &err);
-		*there_r = result == STORE_OK;
-		if (result == STORE_OK || result == STORE_ABSENT)
-			return true;
+	while (store_positions(f->store, sv_of(t->source.name), positions_r, &err) != STORE_OK)
 		if (!pause_for_store(f, &pause_ms, &err))
 			return false;
-	}
+	return true;
+}
+
+/* What was counted in the store is the truth; what was counted here since is read again. */
+static void begin_watch(struct follower *f)
+{
+	int64_t newest_s = 0;
+	struct err err;
+
+	for (size_t i = 0; i < f->n; i++)
+		newest_s = f->tails[i].event_s > newest_s ? f->tails[i].event_s : newest_s;
+	if (watch_begin(f->watch, newest_s, &err) != STORE_OK)
+		log_warning("the brake begins without what was counted before: %s", err.text);
 }
 
 enum settled { SETTLED_STOP, SETTLED_AGAIN, SETTLED_DONE };
 
-/* After a doubtful commit: did it happen? AGAIN: it did not. */
+/* After a doubtful commit: where did it happen? AGAIN: not everywhere yet. */
 static enum settled settle(struct follower *f, struct tail *t, const struct position *to)
 {
-	struct arena arena = { 0 };
-	struct position p;
-	bool there;
-	enum settled settled = SETTLED_AGAIN;
+	struct position *now = xalloc(f->partitions * sizeof *now);
+	bool elsewhere = false;
 
-	if (!ask_position(f, t, &arena, &p, &there)) {
-		settled = SETTLED_STOP;
-	} else if (there && sv_eq(p.at, to->at)) {
-		/* the answer was lost, the work was not */
-		ledger_forget(&f->ledger);
-		set_committed(t, to);
-		settled = SETTLED_DONE;
-	} else if (!sv_eq(there ? p.at : SV(""), t->committed.at)) {
+	if (!ask_positions(f, t, now)) {
+		free(now);
+		return SETTLED_STOP;
+	}
+	for (unsigned p = 0; p < f->partitions; p++) {
+		if (strcmp(now[p].at, to->at) == 0)
+			ledger_forget_part(&f->ledger, p); /* the answer was lost, the work was not */
+		else if (strcmp(now[p].at, t->committed[p].at) != 0)
+			elsewhere = true;
+	}
+	memcpy(t->committed, now, f->partitions * sizeof *now);
+	free(now);
+	if (elsewhere) {
 		log_warning("source=%s is at another place in the store: another reader, or Redis lost its last writes; going there",
 			t->source.name);
 		ledger_forget(&f->ledger);
-		go_to(f, t, there ? &p : NULL);
-		settled = SETTLED_DONE;
+		go_to(f, t);
+		begin_watch(f);
+		return SETTLED_DONE;
 	}
-	arena_free(&arena);
-	return settled;
+	return SETTLED_AGAIN; /* with nothing left to write, that is nothing */
 }
 
-/* Writes what is gathered, and the position; waits as long as it takes. False: we are to
- * stop, nothing is written, and nothing lost: the log has it still. */
-static bool commit(struct follower *f, struct tail *t)
+/* Writes what is gathered, and the position, everywhere or where there are facts; waits as
+ * long as it takes. False: we are to stop, nothing is lost: the log has it still. */
+static bool commit(struct follower *f, struct tail *t, bool everywhere)
 {
 	struct arena arena = { 0 };
 	struct position to;
@@ -229,16 +281,16 @@ static bool commit(struct follower *f, struct tail *t)
 	int64_t pause_ms = RETRY_MIN_MS;
 	enum settled settled = SETTLED_AGAIN;
 
-	const struct position *from = t->source.stream ? NULL : &t->committed;
+	struct position *at = t->source.stream ? NULL : t->committed;
 	source_position(&t->source, &arena, t->event_s, &to);
 	while (settled == SETTLED_AGAIN) {
-		enum store_result result = ledger_commit(&f->ledger, from, from ? &to : NULL, &err);
+		enum store_result result = ledger_commit(&f->ledger, at, at ? &to : NULL, everywhere, &err);
 		if (result == STORE_OK) {
-			set_committed(t, &to);
 			settled = SETTLED_DONE;
+			t->committed_ms = everywhere ? clock_mono_ms() : t->committed_ms;
 		} else if (result != STORE_MOVED && !pause_for_store(f, &pause_ms, &err)) {
 			settled = SETTLED_STOP;
-		} else if (from) { /* a stream has no position to ask for: it may count a batch twice */
+		} else if (at) { /* a stream has no position to ask for: it may count a batch twice */
 			settled = settle(f, t, &to);
 		}
 	}
@@ -246,13 +298,25 @@ static bool commit(struct follower *f, struct tail *t)
 	return settled == SETTLED_DONE;
 }
 
-static bool position_is_old(const struct tail *t)
+/* The place that a restart would begin at */
+static const struct position *oldest_place(const struct follower *f, const struct tail *t)
+{
+	const struct position *oldest = &t->committed[0];
+
+	for (unsigned p = 1; p < f->partitions; p++)
+		if (!not_behind(oldest, t->committed[p].generation, t->committed[p].offset))
+			oldest = &t->committed[p];
+	return oldest;
+}
+
+static bool position_is_old(const struct follower *f, const struct tail *t)
 {
 	if (t->source.stream)
 		return false;
-	uint64_t ahead = t->source.offset - t->committed.offset;
+	const struct position *p = oldest_place(f, t);
+	uint64_t ahead = t->source.offset - p->offset;
 
-	if (t->source.inode != t->committed.inode || t->source.offset < t->committed.offset)
+	if (t->source.inode != p->inode || t->source.offset < p->offset)
 		return t->source.offset > 0;
 	return ahead > POSITION_BYTES || (ahead > 0 && clock_mono_ms() - t->committed_ms > POSITION_MS);
 }
@@ -284,10 +348,12 @@ static bool turn(struct follower *f, struct tail *t)
 	enum source_result result;
 	struct sv line;
 
+	f->reading = t;
 	do {
 		result = source_next(&t->source, &line);
 		if (result != SOURCE_LINE)
 			break;
+		number_file(f, t);
 		enum record_kind kind = reader_line(f->reader, line, &t->source.anchor, f->record);
 		t->event_s = t->source.anchor.time_s;
 		if (kind != RECORD_NONE)
@@ -298,10 +364,12 @@ static bool turn(struct follower *f, struct tail *t)
 	f->missing = f->missing || result == SOURCE_MISSING;
 	t->missing_told = result == SOURCE_MISSING;
 	t->ended = result != SOURCE_LINE && !source_is_draining(&t->source);
-	if (f->ledger.n > 0 || position_is_old(t))
-		if (!commit(f, t))
+	bool old = position_is_old(f, t);
+	if (f->ledger.n > 0 || old)
+		if (!commit(f, t, old))
 			return false;
-	watch(f, t);
+	watch_file(f, t);
+	watch_turn(f->watch, t->event_s, f->ready && result != SOURCE_LINE);
 	return result == SOURCE_LINE;
 }
 
@@ -337,17 +405,44 @@ static void caught_up(struct follower *f)
 		(unsigned long long)f->reader->counts.attempts, (unsigned long long)f->reader->counts.rejected);
 }
 
+/* Where each log was left. A log that was never read gets its first place in all
+ * partitions before anything is counted in one. */
+static bool begin(struct follower *f)
+{
+	struct err err;
+	int64_t pause_ms = RETRY_MIN_MS;
+
+	while ((f->partitions = store_partitions(f->store, &err)) == 0)
+		if (!pause_for_store(f, &pause_ms, &err))
+			return false;
+	ledger_init(&f->ledger, f->store, f->config);
+	f->ledger.wants = wants;
+	f->ledger.wants_arg = f;
+	for (size_t i = 0; i < f->n; i++) {
+		struct tail *t = &f->tails[i];
+		t->committed = xalloc(f->partitions * sizeof *t->committed);
+		if (t->source.stream)
+			continue;
+		if (!ask_positions(f, t, t->committed))
+			return false;
+		go_to(f, t);
+		if (f->partitions > 1 && t->source.fd >= 0 && !commit(f, t, true))
+			return false;
+	}
+	begin_watch(f);
+	f->ledger.surge = watch_surge(f->watch);
+	return true;
+}
+
 static void run(struct follower *f)
 {
-	for (size_t i = 0; i < f->n && !f->stop; i++) {
-		struct arena arena = { 0 };
-		struct position p;
-		bool there;
-		if (f->tails[i].source.stream)
-			continue;
-		if (ask_position(f, &f->tails[i], &arena, &p, &there))
-			go_to(f, &f->tails[i], there ? &p : NULL);
-		arena_free(&arena);
+	if (f->options->show)
+		show_start(&f->show, f->config);
+	if (!begin(f))
+		return;
+	if (f->options->show) {
+		f->ledger.watch = show_event;
+		f->ledger.watch_arg = &f->show;
 	}
 	while (!f->stop) {
 		bool more = false;
@@ -385,18 +480,22 @@ static void finish(struct follower *f)
 {
 	cli_notify("STOPPING=1");
 	/* what was read is written, and where we are; a store that is away does not hold us up */
-	for (size_t i = 0; i < f->n; i++) {
-		if (f->tails[i].source.fd >= 0 && !f->tails[i].source.stream && f->tails[i].source.offset != f->tails[i].committed.offset && store_ready(f->store))
-			if (!commit(f, &f->tails[i]))
-				log_info("source=%s: the last lines are read again at the next start", f->tails[i].source.name);
+	for (size_t i = 0; i < f->n && f->partitions; i++) {
+		struct tail *t = &f->tails[i];
+		if (t->source.fd < 0 || t->source.stream || !t->committed || t->source.offset == oldest_place(f, t)->offset || !store_ready(f->store))
+			continue;
+		if (!commit(f, t, true))
+			log_info("source=%s: the last lines are read again at the next start", t->source.name);
 	}
 	tell_counts(f);
 	for (size_t i = 0; i < f->n; i++) {
 		source_free(&f->tails[i].source);
-		arena_free(&f->tails[i].arena);
+		free(f->tails[i].committed);
 	}
 	free(f->tails);
-	ledger_free(&f->ledger);
+	if (f->partitions)
+		ledger_free(&f->ledger);
+	watch_free(f->watch);
 	store_free(f->store);
 	reader_free(f->reader);
 	free(f->reader);
@@ -421,17 +520,12 @@ int follow(struct config *config, struct ruleset *rules, const struct follow_opt
 	f.record = xalloc(sizeof *f.record);
 	reader_init(f.reader, config, rules);
 	f.store = store_redis(config);
-	ledger_init(&f.ledger, f.store, config);
+	f.watch = watch_new(f.store, config, cli_hostname());
 	f.n = options->n_files ? options->n_files : config->logtail_files.n;
 	f.tails = xalloc(f.n * sizeof *f.tails);
 	for (size_t i = 0; i < f.n; i++) {
 		source_init(&f.tails[i].source, cli_hostname(), options->n_files ? options->files[i] : config->logtail_files.v[i]);
 		f.tails[i].watch = -1;
-	}
-	if (options->show) {
-		show_start(&f.show, config);
-		f.ledger.watch = show_event;
-		f.ledger.watch_arg = &f.show;
 	}
 	run(&f);
 	int code = options->once && f.missing ? EXIT_NOT_FOUND : EXIT_OK;

@@ -302,30 +302,42 @@ static void open_oldest_after(struct source *s, int64_t time_s)
 	free(v);
 }
 
-bool source_resume(struct source *s, const struct position *p, bool start_at_end)
+bool source_is_at(const struct source *s, const struct position *p)
 {
+	return s->fd >= 0 && s->device == p->device && s->inode == p->inode && matches(s->fd, p);
+}
+
+bool source_resume(struct source *s, const struct position *const *places, size_t n, bool start_at_end)
+{
+	const struct position *newest = n ? places[n - 1] : NULL;
+
 	if (s->stream)
 		return true;
 	close_file(s);
-	if (p && find_position(s, p)) {
-		go_to(s, p->offset);
-		s->anchor.time_s = p->time_s;
-		return true;
+	for (size_t i = 0; i < n; i++) {
+		if (!find_position(s, places[i]))
+			continue;
+		go_to(s, places[i]->offset);
+		s->generation = places[i]->generation;
+		s->anchor.time_s = places[i]->time_s;
+		(void)snprintf(s->problem, sizeof s->problem, "%.120s: the place where reading stopped is gone in some partitions", s->path);
+		return i == 0;
 	}
-	if (!open_file(s, s->path) && !p)
+	s->generation = newest ? newest->generation + 1 : 0;
+	if (!open_file(s, s->path) && !newest)
 		return true;
-	if (p && p->offset > 0)
-		open_oldest_after(s, p->time_s);
+	if (newest && newest->offset > 0)
+		open_oldest_after(s, newest->time_s);
 	if (s->fd < 0)
 		return false;
-	if (!p && start_at_end)
+	if (!newest && start_at_end)
 		go_to_end(s);
 	else
 		anchor_first_line(s);
-	if (p)
+	if (newest)
 		(void)snprintf(s->problem, sizeof s->problem,
 			"%.120s: the place where reading stopped is gone (rotated away or compressed?)", s->path);
-	return p == NULL || p->offset == 0;
+	return newest == NULL || newest->offset == 0;
 }
 
 /* ---- rotation ---- */
@@ -414,6 +426,7 @@ static void open_next(struct source *s)
 	if (!open_file(s, next))
 		return;
 	s->anchor.time_s = anchor_s;
+	s->generation++;
 	if (same_head(s, head, head_n))
 		continue_copy(s, tail, tail_n);
 	else
@@ -456,11 +469,13 @@ static bool rewritten(struct source *s)
 static void restart(struct source *s)
 {
 	if (same_head(s, s->head, s->head_n)) {
+		s->generation++;
 		continue_copy(s, s->seen, s->seen_n);
 		return;
 	}
 	log_warning("file=%s was truncated or rewritten; reading it from its beginning", s->open_path);
 	s->restarts++;
+	s->generation++;
 	go_to(s, 0);
 }
 
@@ -545,14 +560,14 @@ bool source_is_draining(const struct source *s)
 
 void source_position(struct source *s, struct arena *arena, int64_t time_s, struct position *p)
 {
-	*p = (struct position){ .source = sv_of(s->name), .path = arena_dup(arena, sv_of(s->open_path)),
+	*p = (struct position){ .source = sv_of(s->name), .path = arena_dup(arena, sv_of(s->open_path)), .generation = s->generation,
 		.device = s->device, .inode = s->inode, .offset = s->offset, .time_s = time_s };
 	p->head_bytes = s->offset < SOURCE_HEAD_BYTES ? s->offset : SOURCE_HEAD_BYTES;
 	p->tail_bytes = s->offset < SOURCE_TAIL_BYTES ? s->offset : SOURCE_TAIL_BYTES;
 	if (s->fd < 0 || !hash_range(s->fd, 0, p->head_bytes, &p->head_hash) ||
 	    !hash_range(s->fd, s->offset - p->tail_bytes, p->tail_bytes, &p->tail_hash))
 		p->head_bytes = p->tail_bytes = 0;
-	p->at = arena_printf(arena, "%llx.%llx.%016llx:%llu", (unsigned long long)p->device, (unsigned long long)p->inode,
+	(void)snprintf(p->at, sizeof p->at, "%llx.%llx.%016llx:%llu", (unsigned long long)p->device, (unsigned long long)p->inode,
 		(unsigned long long)p->tail_hash, (unsigned long long)p->offset);
 }
 

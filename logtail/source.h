@@ -34,6 +34,7 @@ struct source {
 	char open_path[CONFIG_STRING_MAX + 256]; /* what fd is: the path, or a sibling */
 	uint64_t device, inode;
 	uint64_t offset; /* of the first byte that was not given out as a line */
+	uint64_t generation; /* how many files, or contents of one, came before: grows with every change */
 	char *buffer;    /* bytes [start, end) are read and not given out */
 	size_t start, end;
 	uint64_t read_offset; /* of the byte behind the buffer */
@@ -55,10 +56,13 @@ struct source {
 void source_init(struct source *source, const char *host, const char *path);
 void source_free(struct source *source);
 
-/* Goes to where the stored position says; NULL: never read, start as configured.
- * False: the bytes at that position are not to be found any more; the present
- * file is read from its beginning, and `problem` says so. */
-bool source_resume(struct source *source, const struct position *position, bool start_at_end) NIXIE_MUST_CHECK;
+/* Goes to the first of these places, oldest first, that is still there; none: never read,
+ * start as configured. False: bytes are missing, `problem` says so: some places are not to
+ * be found any more, and if none is the next younger file is read from its beginning. */
+bool source_resume(struct source *source, const struct position *const *places, size_t n, bool start_at_end) NIXIE_MUST_CHECK;
+
+/* Is the open file the one that this place is in? */
+bool source_is_at(const struct source *source, const struct position *place);
 
 /* The line is valid until the next call. */
 enum source_result source_next(struct source *source, struct sv *line_r) NIXIE_MUST_CHECK;

@@ -125,7 +125,7 @@ static void commit(struct dry_run *d)
 	struct err err;
 
 	/* the store in memory refuses nothing */
-	if (ledger_commit(&d->ledger, NULL, NULL, &err) != STORE_OK)
+	if (ledger_commit(&d->ledger, NULL, NULL, false, &err) != STORE_OK)
 		log_error("panic: %s", err.text);
 }
 
@@ -141,7 +141,7 @@ static void take_record(void *arg, const struct record *rec)
 int whole_dry_run(const struct config *config, struct ruleset *rules, char *const *files, size_t n)
 {
 	struct dry_run d = { .reader = xalloc(sizeof *d.reader), .batch = (size_t)config->logtail_batch };
-	struct store *store = store_memory();
+	struct store *store = store_memory(1);
 	struct err err;
 	bool ok = true;
 

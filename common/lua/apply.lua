@@ -21,14 +21,16 @@ local argc = {
   zadd = 2,     -- score member
   zrem = 1,     -- member
   zput = 'put', -- expireat n (score member)*: replaces the whole sorted set
+  dim = 'dim',  -- max expireat n (value counter delta)*: adds to fields "<value>|<counter>"; a value that comes when there are max is counted as "*"
+  roll = 'roll', -- maxlen ms n (index into KEYS)*: appends the sums of those hashes to a stream, at that time, once
   top = 'top',  -- max expireat n (member delta)*: adds to scores; a member beyond max is counted as "*"
   first = 'top', -- max expireat n (field value)*: sets fields that are not there yet, up to max of them
   log = 'log',  -- maxlen expireat ms n (field value)*: appends to a stream at that time or later
   token = 1,    -- n: writes the id that the n-th `log` of this call got into field "token"
 }
 local kind = {
-  at = 'hash', rev = 'hash', put = 'hash', set = 'hash', sum = 'hash', unset = 'hash', token = 'hash',
-  zadd = 'zset', zrem = 'zset', zput = 'zset', top = 'zset', first = 'hash', log = 'stream',
+  at = 'hash', rev = 'hash', put = 'hash', set = 'hash', sum = 'hash', dim = 'hash', unset = 'hash', token = 'hash',
+  zadd = 'zset', zrem = 'zset', zput = 'zset', top = 'zset', first = 'hash', log = 'stream', roll = 'stream',
 }
 
 -- ---- read the list, checking types on the way
@@ -42,6 +44,8 @@ while i <= #ARGV do
   if n == 'put' then n = 2 + 2 * tonumber(ARGV[i + 3]) end
   if n == 'top' then n = 3 + 2 * tonumber(ARGV[i + 4]) end
   if n == 'log' then n = 4 + 2 * tonumber(ARGV[i + 5]) end
+  if n == 'dim' then n = 3 + 3 * tonumber(ARGV[i + 4]) end
+  if n == 'roll' then n = 3 + tonumber(ARGV[i + 4]) end
   local want = kind[name]
   if want and seen[key] == nil then
     local is = redis.call('TYPE', key)['ok']
@@ -93,6 +97,31 @@ function plan.sum(key, a)
   commands[#commands + 1] = new
   expire(key, ARGV[a])
 end
+-- the values of one are side by side; who is there already has a counter "attempts"
+function plan.dim(key, a)
+  local max, size, value, known = tonumber(ARGV[a]), redis.call('HLEN', key), nil, nil
+  local ask, delta, at = { 'HMGET', key }, {}, {}
+  for j = a + 3, a + 3 * tonumber(ARGV[a + 2]), 3 do
+    if ARGV[j] ~= value then
+      value = ARGV[j]
+      known = size < max or redis.call('HEXISTS', key, value .. '|attempts') == 1
+    end
+    local name = (known and value or '*') .. '|' .. ARGV[j + 1]
+    if not at[name] then
+      ask[#ask + 1] = name
+      at[name] = #ask
+      if known then size = size + 1 end
+    end
+    delta[at[name]] = (delta[at[name]] or 0) + tonumber(ARGV[j + 2])
+  end
+  local old, new = redis.call(unpack(ask)), { 'HSET', key }
+  for j = 3, #ask do
+    new[#new + 1] = ask[j]
+    new[#new + 1] = string.format('%.0f', (tonumber(old[j - 2]) or 0) + delta[j])
+  end
+  commands[#commands + 1] = new
+  expire(key, ARGV[a + 1])
+end
 function plan.unset(key, a) write('HDEL', key, ARGV[a]) end
 function plan.del(key)
   write('DEL', key)
@@ -131,11 +160,22 @@ function plan.first(key, a)
   end
   if size > 0 then expire(key, ARGV[a + 1]) end
 end
+-- Well over only: what an append-only file says of a trim is the length that was left, and
+-- replayed from a torn one that must not be less than the maximum.
+local length = {}
+local function trim(key, max)
+  length[key] = length[key] + 1
+  if length[key] > max * 1.1 then write('XTRIM', key, 'MAXLEN', '~', max) end
+end
 -- the last id ever given: not the newest entry's, which somebody may have deleted
 local function last_id_of(key)
   local info = redis.pcall('XINFO', 'STREAM', key)
   if info.err and not string.find(info.err, 'no such key', 1, true) then return nil, info end
+  length[key] = 0
   if deleted[key] or info.err then return { -1, 0 } end
+  for j = 1, #info, 2 do
+    if info[j] == 'length' then length[key] = info[j + 1] end
+  end
   for j = 1, #info, 2 do
     if info[j] == 'last-generated-id' then
       local m, s = string.match(info[j + 1], '(%d+)-(%d+)')
@@ -156,8 +196,34 @@ function plan.log(key, a)
   last_id[key] = { ms, seq }
   local id = string.format('%.0f-%.0f', ms, seq)
   ids[#ids + 1] = id
-  commands[#commands + 1] = pairs_from({ 'XADD', key, 'MAXLEN', '~', ARGV[a], id }, a + 4, tonumber(ARGV[a + 3]))
+  commands[#commands + 1] = pairs_from({ 'XADD', key, id }, a + 4, tonumber(ARGV[a + 3]))
+  trim(key, tonumber(ARGV[a]))
   expire(key, ARGV[a + 1])
+end
+-- a period that is closed; late lines are in the hashes, not here
+function plan.roll(key, a)
+  local ms, total, names = tonumber(ARGV[a + 1]), {}, {}
+  local last, failed = last_id[key], nil
+  if not last then last, failed = last_id_of(key) end
+  if failed then return failed end
+  if last[1] >= ms then return end
+  for j = a + 3, a + 2 + tonumber(ARGV[a + 2]) do
+    local h = redis.call('HGETALL', KEYS[tonumber(ARGV[j])])
+    for f = 1, #h, 2 do
+      if not total[h[f]] then names[#names + 1] = h[f] end
+      total[h[f]] = (total[h[f]] or 0) + (tonumber(h[f + 1]) or 0)
+    end
+  end
+  if #names == 0 then return end
+  table.sort(names)
+  local add = { 'XADD', key, string.format('%.0f-0', ms) }
+  for _, name in ipairs(names) do
+    add[#add + 1] = name
+    add[#add + 1] = string.format('%.0f', total[name])
+  end
+  last_id[key] = { ms, 0 }
+  commands[#commands + 1] = add
+  trim(key, tonumber(ARGV[a]))
 end
 function plan.token(key, a) write('HSET', key, 'token', ids[tonumber(ARGV[a])]) end
 

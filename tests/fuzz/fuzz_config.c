@@ -31,6 +31,7 @@ static void check_option(const struct config_option *o, const struct config *con
 	case OPTION_MODE:
 	case OPTION_MS:
 	case OPTION_BYTES:
+	case OPTION_SHARE:
 		MUST(*(const int64_t *)p >= o->min && *(const int64_t *)p <= o->max);
 		break;
 	case OPTION_ENUM:

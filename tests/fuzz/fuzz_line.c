@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct record record;
 	struct sv rest = sv_make((const char *)data, size);
 	struct stamp_anchor anchor = { 1795252321 };
-	struct store *store = store_memory();
+	struct store *store = store_memory(1);
 	struct arena arena = { 0 };
 	struct reader reader;
 	struct ledger ledger;

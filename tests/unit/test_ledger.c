@@ -52,7 +52,7 @@ static void commit(struct ledger *ledger)
 {
 	struct err err = { "" };
 
-	WANT_INT(ledger_commit(ledger, NULL, NULL, &err), STORE_OK);
+	WANT_INT(ledger_commit(ledger, NULL, NULL, false, &err), STORE_OK);
 	WANT_INT(ledger->n, 0);
 }
 
@@ -96,7 +96,7 @@ static struct entry entry_of(struct store *store, const char *address)
 
 static void run(const struct scenario *s, size_t batch)
 {
-	struct store *store = store_memory();
+	struct store *store = store_memory(1);
 	struct ledger ledger;
 	char row[128], message[64];
 
@@ -354,7 +354,7 @@ static void protected_statuses_stay(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(kept); i++) {
-		struct store *store = store_memory();
+		struct store *store = store_memory(1);
 		struct ledger ledger;
 		test_row = status_name(kept[i]);
 		put_entry(store, "a@x.example", kept[i]);
@@ -395,7 +395,7 @@ static void counted_on_the_day_of_the_event(void **state)
 		EXPIRED("2024-03-04T00:00:00Z", "Q4"), /* final only now */
 	};
 	static const char *const want[] = { "20240229 delivered 1;", "20240301 delivered 2;", "20240304 cat:network 1;", "20240304 code:4 1;" };
-	struct store *store = store_memory();
+	struct store *store = store_memory(1);
 	struct ledger ledger;
 	struct err err = { "" };
 	char message[64], text[512] = "";
@@ -426,26 +426,34 @@ struct moody {
 	int conflicts, unreachable, commits;
 };
 
-static enum store_result moody_load(struct store *store, struct transaction *t, struct err *err)
+static enum store_result moody_load(struct store *store, struct transaction *const *t, size_t n, struct err *err)
 {
-	return store_load(((struct moody *)store)->inner, t, err);
+	return store_load_all(((struct moody *)store)->inner, t, n, err);
 }
 
-static enum store_result moody_commit(struct store *store, struct transaction *t, struct err *err)
+static enum store_result moody_commit(struct store *store, struct transaction *const *t, size_t n, struct err *err)
 {
 	struct moody *m = (struct moody *)store;
+	enum store_result result = m->unreachable-- > 0 ? STORE_UNREACHABLE :
+		m->conflicts-- > 0 ? STORE_CONFLICT : STORE_OK;
 
 	m->commits++;
-	if (m->unreachable-- > 0) {
+	if (result == STORE_OK)
+		return store_commit_all(m->inner, t, n, err);
+	if (result == STORE_UNREACHABLE)
 		(void)err_set(err, "no answer");
-		return STORE_UNREACHABLE;
-	}
-	if (m->conflicts-- > 0)
-		return STORE_CONFLICT;
-	return store_commit(m->inner, t, err);
+	for (size_t i = 0; i < n; i++)
+		t[i]->result = result;
+	return result;
 }
 
-static const struct store_ops moody_ops = { .load = moody_load, .commit = moody_commit };
+static unsigned moody_partitions(struct store *store, struct err *err)
+{
+	(void)err;
+	return store->partitions;
+}
+
+static const struct store_ops moody_ops = { .load = moody_load, .commit = moody_commit, .partitions = moody_partitions };
 
 struct watched {
 	int facts, suppressed;
@@ -462,7 +470,7 @@ static void watch(void *arg, const struct fact *fact, const struct account *acco
 
 static void nothing_is_lost_or_doubled(void **state)
 {
-	struct moody m = { .store = { &moody_ops }, .inner = store_memory(), .conflicts = 3, .unreachable = 1 };
+	struct moody m = { .store = { &moody_ops, 1 }, .inner = store_memory(1), .conflicts = 3, .unreachable = 1 };
 	struct event event = FAILED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_RECIPIENT_UNKNOWN);
 	struct watched watched = { 0 };
 	struct ledger ledger;
@@ -475,10 +483,10 @@ static void nothing_is_lost_or_doubled(void **state)
 	ledger.watch_arg = &watched;
 	struct fact f = fact_of(&event, message);
 	ledger_add(&ledger, &f);
-	WANT_INT(ledger_commit(&ledger, NULL, NULL, &err), STORE_UNREACHABLE);
+	WANT_INT(ledger_commit(&ledger, NULL, NULL, false, &err), STORE_UNREACHABLE);
 	WANT_INT(ledger.n, 1); /* still there */
 	WANT_INT(watched.facts, 0);
-	WANT_INT(ledger_commit(&ledger, NULL, NULL, &err), STORE_OK);
+	WANT_INT(ledger_commit(&ledger, NULL, NULL, false, &err), STORE_OK);
 	WANT_INT(m.commits, 5);
 	WANT_INT(ledger.n, 0);
 	WANT_INT(watched.facts, 1);
@@ -490,7 +498,7 @@ static void nothing_is_lost_or_doubled(void **state)
 
 	m.conflicts = 1000000; /* a livelock ends */
 	ledger_add(&ledger, &f);
-	WANT_INT(ledger_commit(&ledger, NULL, NULL, &err), STORE_CONFLICT);
+	WANT_INT(ledger_commit(&ledger, NULL, NULL, false, &err), STORE_CONFLICT);
 	WANT(strlen(err.text) > 10);
 	WANT_INT(ledger.n, 1);
 	WANT_INT(watched.facts, 1);
@@ -510,7 +518,7 @@ static bool count_entry(void *arg, struct sv address, const struct entry *entry)
 
 static void long_texts_and_many_facts(void **state)
 {
-	struct store *store = store_memory();
+	struct store *store = store_memory(1);
 	struct ledger ledger;
 	struct err err = { "" };
 	char text[2000], address[64];

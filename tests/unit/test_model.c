@@ -130,6 +130,8 @@ static void show(const struct history *h)
 		show_step(&h->steps[i]);
 }
 
+#define PARTITIONS 3
+
 /* ---- comparing ---- */
 
 static char difference[1024];
@@ -289,34 +291,61 @@ static const struct model_message *message_in(const struct model *model, const c
 	return NULL;
 }
 
-static bool differ_all(struct store *store, struct model *model, const struct history *h)
+/* The addresses of one partition; the recipients pending there are added to those of the others. */
+static bool differ_partition(struct store *store, unsigned partition, struct model *model, const struct history *h,
+	struct transaction *t, struct pending *all)
 {
-	struct arena arena = { 0 };
-	struct transaction t = { 0 };
 	struct err err = { "" };
 	bool differs = false;
 
-	transaction_begin(&t, &arena);
+	t->partition = partition;
 	for (size_t i = 0; i < COUNT(addresses); i++)
-		transaction_account(&t, sv_of(addresses[i]))->needs_window = true;
+		if (store_partition_of(store, sv_of(addresses[i])) == partition)
+			transaction_account(t, sv_of(addresses[i]))->needs_window = true;
 	for (size_t i = 0; i < COUNT(messages); i++)
-		(void)transaction_pending(&t, sv_of(messages[i]));
-	WANT_INT(store_load(store, &t, &err), STORE_OK);
+		(void)transaction_pending(t, sv_of(messages[i]));
+	WANT_INT(store_load(store, t, &err), STORE_OK);
 	for (size_t i = 0; i < COUNT(addresses) && !differs; i++) {
-		const struct account *a = transaction_account(&t, sv_of(addresses[i]));
+		const struct account *a = map_get(&t->accounts, sv_of(addresses[i]));
 		const struct model_address *m = address_in(model, addresses[i]);
 		static struct model_state s;
 		if (m)
 			model_state(model, m, &s);
 		else
 			s = (struct model_state){ 0 };
-		differs = differ_entry(addresses[i], &a->entry, &s.entry, h) || differ_window(addresses[i], a->window, &s);
+		if (a)
+			differs = differ_entry(addresses[i], &a->entry, &s.entry, h) || differ_window(addresses[i], a->window, &s);
+	}
+	for (size_t i = 0; i < COUNT(messages); i++) {
+		const struct pending *p = transaction_pending(t, sv_of(messages[i]));
+		for (struct pending_recipient *r = p->recipients, *next; r; r = next) {
+			next = r->next;
+			r->next = all[i].recipients;
+			all[i].recipients = r;
+			all[i].arrival_s = p->arrival_s;
+		}
+	}
+	return differs;
+}
+
+static bool differ_all(struct store *store, unsigned partitions, struct model *model, const struct history *h)
+{
+	struct arena arenas[PARTITIONS] = { { 0 } };
+	struct transaction t[PARTITIONS] = { { 0 } };
+	struct pending all[COUNT(messages)] = { { 0 } };
+	bool differs = false;
+
+	for (unsigned p = 0; p < partitions; p++) {
+		transaction_begin(&t[p], &arenas[p]);
+		differs = differs || differ_partition(store, p, model, h, &t[p], all);
 	}
 	for (size_t i = 0; i < COUNT(messages) && !differs; i++)
-		differs = differ_pending(messages[i], transaction_pending(&t, sv_of(messages[i])), message_in(model, messages[i]));
+		differs = differ_pending(messages[i], &all[i], message_in(model, messages[i]));
 	differs = differs || differ_counts(store, model, h->any_order);
-	transaction_free(&t);
-	arena_free(&arena);
+	for (unsigned p = 0; p < partitions; p++) {
+		transaction_free(&t[p]);
+		arena_free(&arenas[p]);
+	}
 	return differs;
 }
 
@@ -326,7 +355,7 @@ static void commit(struct ledger *ledger)
 {
 	struct err err = { "" };
 
-	WANT_INT(ledger_commit(ledger, NULL, NULL, &err), STORE_OK);
+	WANT_INT(ledger_commit(ledger, NULL, NULL, false, &err), STORE_OK);
 }
 
 /* What the other programs do to an entry. */
@@ -392,14 +421,14 @@ static void run_model(struct model *model, const struct history *h)
 	}
 }
 
-static bool differs_with(const struct history *h, size_t batch)
+static bool differs_with(const struct history *h, size_t batch, unsigned partitions)
 {
 	static struct model model;
-	struct store *store = store_memory();
+	struct store *store = store_memory(partitions);
 
 	run_model(&model, h);
 	run_ledger(store, h, batch);
-	bool differs = differ_all(store, &model, h);
+	bool differs = differ_all(store, partitions, &model, h);
 	store_free(store);
 	return differs;
 }
@@ -430,12 +459,32 @@ static bool left_out(const struct history *h)
 	return false;
 }
 
+/* Two messages under one queue id: a partition that hears nothing of the second keeps the recipients
+ * of the first, until their time is over. */
+static bool reuses_ids(const struct history *h)
+{
+	int64_t arrival[COUNT(messages)] = { 0 };
+
+	for (size_t i = 0; i < h->n; i++) {
+		const struct step *s = &h->steps[i];
+		if (s->kind != STEP_FACT || !s->arrival_s)
+			continue;
+		if (arrival[s->message] && arrival[s->message] != s->arrival_s)
+			return true;
+		arrival[s->message] = s->arrival_s;
+	}
+	return false;
+}
+
 static bool differs(const struct history *h)
 {
-	static const struct { size_t batch; const char *name; } cuts[] = { { 1, "batches of 1" }, { STEPS_MAX + 1, "one batch" }, { 0, "some batches" } };
+	static const struct { size_t batch; unsigned partitions; const char *name; } cuts[] = { { 1, 1, "batches of 1" },
+		{ STEPS_MAX + 1, 1, "one batch" }, { 0, 1, "some batches" }, { 0, PARTITIONS, "some batches, partitions" } };
 
 	for (size_t i = 0; i < COUNT(cuts) && !left_out(h); i++) {
-		if (differs_with(h, cuts[i].batch)) {
+		if (cuts[i].partitions > 1 && reuses_ids(h))
+			continue;
+		if (differs_with(h, cuts[i].batch, cuts[i].partitions)) {
 			(void)snprintf(difference + strlen(difference), sizeof difference - strlen(difference), " (%s)", cuts[i].name);
 			return true;
 		}

@@ -196,7 +196,7 @@ static void tokens(void **state)
 
 	(void)state;
 	EACH(row, table) {
-		char token[SCHEMA_TOKEN_MAX], id[48];
+		char token[SCHEMA_TOKEN_MAX], id[SCHEMA_ID_MAX];
 		schema_token_encode(sv_of(row->id), token);
 		WANT_STRING(token, row->want);
 		WANT(schema_token_decode(sv_of(token), id));
@@ -213,7 +213,9 @@ static void tokens_read_out_on_the_phone(void **state)
 		{ "a sign", "A!", false, "" },
 		{ "nothing", "", false, "" },
 		{ "too long", "1234567890ABC", false, "" },
-		{ "three parts", "1-2-3", false, "" },
+		{ "another partition", "1m7yp0yq8-1-1z", true, "1795252321000-1-63" },
+		{ "no such partition", "1-2-ZZZ", false, "" },
+		{ "four parts", "1-2-3-4", false, "" },
 		{ "blank", "1 2", false, "" },
 		{ "behind z", "{", false, "" },
 		{ "not ASCII", "\xc3\xa9", false, "" },
@@ -221,11 +223,11 @@ static void tokens_read_out_on_the_phone(void **state)
 
 	(void)state;
 	EACH(row, table) {
-		char id[48] = "";
+		char id[SCHEMA_ID_MAX] = "";
 		WANT_INT(schema_token_decode(sv_of(row->token), id), row->want_ok);
 		WANT_STRING(id, row->want);
 	}
-	char id[48];
+	char id[SCHEMA_ID_MAX];
 	WANT(!schema_token_decode(sv_make("1\0002", 3), id));
 }
 
@@ -243,7 +245,7 @@ static void ids_that_are_none(void **state)
 		WANT_STRING(token, "");
 	}
 	/* the largest there is has room, and comes back */
-	char token[SCHEMA_TOKEN_MAX], id[48];
+	char token[SCHEMA_TOKEN_MAX], id[SCHEMA_ID_MAX];
 	schema_token_encode(SV("576460752303423487-576460752303423487"), token);
 	WANT_STRING(token, "FZZZZZZZZZZZ-FZZZZZZZZZZZ");
 	WANT(schema_token_decode(sv_of(token), id));

@@ -352,6 +352,7 @@ static void want_same_value(const struct config_option *o, const struct config *
 	case OPTION_MODE:
 	case OPTION_MS:
 	case OPTION_BYTES:
+	case OPTION_SHARE:
 		WANT_INT(*(const int64_t *)(const void *)g, *(const int64_t *)(const void *)w);
 		break;
 	}

@@ -1,0 +1,60 @@
+/* alert: what an open alert is called, stored and told as; and the limits of rates.
+ *
+ * Pure. Values come from log lines: an id and what is packed are printable ASCII without
+ * blanks (other bytes are %XX), a text is clean (buf_add_clean), and a command
+ * stands in it only for a value of letters, digits, '.', '-' and '_'. */
+#ifndef NIXIE_ALERT_H
+#define NIXIE_ALERT_H
+
+#include "arena.h"
+#include "buf.h"
+
+enum alert_kind {
+	ALERT_HARD, /* the brake */
+	ALERT_THROTTLED,
+	ALERT_BLOCKED,
+	ALERT_FAILING,
+	ALERT_RATE_HARD,
+	ALERT_RATE_ALL,
+	ALERT_RATE_COMPLAINT,
+	ALERT_KINDS,
+};
+
+struct alert {
+	enum alert_kind kind;
+	struct sv dimension; /* "all" "dest" "provider" "rule" "sender" "campaign" */
+	struct sv value;     /* empty of all */
+	int64_t since_s;     /* the jump's beginning; of a rate a time of the day it is about */
+	int64_t opened_s, seen_s, until_s; /* noticed; noticed last; over by itself, 0: not */
+	int64_t count, base;
+	int64_t usual_permille; /* of jumps; 0: not known */
+	int64_t limit_permille; /* of rates */
+	struct sv by;        /* the host that noticed */
+};
+
+/* A text has room in so many bytes. Values are cut in it. */
+#define ALERT_TEXT_MAX 2048
+
+/* "hard" "throttled" "blocked" "failing" "rate-hard" "rate-all" "rate-complaint" */
+const char *alert_kind_name(enum alert_kind kind);
+bool alert_kind_by_name(struct sv name, enum alert_kind *kind_r) NIXIE_MUST_CHECK;
+
+/* "hard/provider/google", "hard/all": the same of each alert about the same. In the arena. */
+struct sv alert_id(struct arena *arena, const struct alert *alert);
+
+/* All but what the id says:
+ * "since=.. opened=.. seen=.. until=.. count=.. of=.. usual=.. limit=.. by=.." */
+struct sv alert_pack(struct arena *arena, const struct alert *alert);
+
+/* Back; strings in the arena. A field that is missing is 0, one that is not known is left out.
+ * False when it is no id, or a number is none. */
+bool alert_unpack(struct arena *arena, struct sv id, struct sv packed, struct alert *alert_r) NIXIE_MUST_CHECK;
+
+/* One line for people: what it is, and what to do. */
+void alert_text(const struct alert *alert, struct buf *to);
+
+/* Is the limit crossed now? It opens with a share over the limit, and is open until the share
+ * is below 80 % of it. With a base below `minimum` it stays as it is. A limit of 0: never open. */
+bool alert_rate(bool open, int64_t count, int64_t base, int64_t limit_permille, int64_t minimum) NIXIE_MUST_CHECK;
+
+#endif

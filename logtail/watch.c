@@ -1,0 +1,441 @@
+#include "watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "log.h"
+#include "surge.h"
+
+#define MINUTE_S 60
+/* An alert of a reader that is gone: nobody has seen it for so long. */
+#define STALE_S (2 * 3600)
+/* Its last sight is written so often. */
+#define SEEN_S 300
+
+static const char *const dimensions[SURGE_DIMENSIONS] = { "all", "dest", "provider", "rule" };
+static const enum alert_kind kinds[SURGE_KINDS] = { ALERT_HARD, ALERT_THROTTLED, ALERT_BLOCKED, ALERT_FAILING };
+
+struct watch {
+	struct store *store;
+	const struct config *config;
+	struct sv host;
+	struct surge *surge;
+	int64_t usual_day;          /* days since 1970 that `usual` was read for */
+	int64_t looked_ms, rated_ms;
+	struct arena arena;         /* of `open` */
+	struct map open;            /* by id: struct alert, as the store has them */
+};
+
+static struct surge_options options_of(const struct config *config)
+{
+	return (struct surge_options){ .window_s = config->brake_window_ms / 1000, .minimum = config->brake_minimum,
+		.share_percent = config->brake_share / 10, .factor = config->brake_factor };
+}
+
+struct watch *watch_new(struct store *store, const struct config *config, const char *host)
+{
+	struct watch *w = xalloc(sizeof *w);
+	struct surge_options options = options_of(config);
+
+	*w = (struct watch){ .store = store, .config = config, .host = sv_of(host), .surge = surge_new(&options), .usual_day = -1 };
+	return w;
+}
+
+void watch_free(struct watch *w)
+{
+	if (!w)
+		return;
+	surge_free(w->surge);
+	map_free(&w->open);
+	arena_free(&w->arena);
+	free(w);
+}
+
+struct surge *watch_surge(struct watch *w)
+{
+	return w->config->brake_enabled ? w->surge : NULL;
+}
+
+void watch_reload(struct watch *w)
+{
+	struct surge_options options = options_of(w->config);
+
+	surge_set_options(w->surge, &options);
+}
+
+/* ---- what the store has counted ---- */
+
+/* Counters of one period and dimension, on their way into the surge. */
+struct sums {
+	struct watch *watch;
+	enum surge_dimension dimension;
+	int64_t time_s; /* of the minute; 0: it is what is usual */
+};
+
+/* One counter of a value, as what the surge knows. */
+static bool counts_of(struct sv counter, int64_t n, struct surge_counts *c)
+{
+	static const struct { const char *name; bool attempt, final; int kind; } table[] = {
+		{ "attempts", true, false, -1 }, { "delivered", false, true, -1 }, { "soft", false, true, -1 },
+		{ "hard", false, true, SURGE_HARD }, { "throttled", false, false, SURGE_THROTTLED },
+		{ "blocked", false, false, SURGE_BLOCKED }, { "failing", false, false, SURGE_FAILING },
+	};
+
+	*c = (struct surge_counts){ 0 };
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		if (!sv_eq(counter, sv_of(table[i].name)))
+			continue;
+		c->attempts = table[i].attempt ? n : 0;
+		c->finals = table[i].final ? n : 0;
+		if (table[i].kind >= 0)
+			c->of[table[i].kind] = n;
+		return true;
+	}
+	return false;
+}
+
+static void give(const struct sums *sums, enum surge_dimension dimension, struct sv value, const struct surge_counts *c)
+{
+	if (sums->time_s)
+		surge_add(sums->watch->surge, sums->time_s, dimension, value, c);
+	else
+		surge_add_usual(sums->watch->surge, dimension, value, c);
+}
+
+/* "gmail.com|hard"; everything has a logging host, so the sum of those is that of all */
+static void add_counter(void *arg, struct sv period, struct sv name, int64_t n)
+{
+	const struct sums *sums = arg;
+	struct sv counter = sv_after_last(name, '|');
+	struct sv value = sv_head(name, name.n - counter.n - (counter.n < name.n));
+	struct surge_counts c;
+
+	(void)period;
+	if (!counts_of(counter, n, &c) || !value.n)
+		return;
+	if (sums->dimension == SURGE_ALL)
+		give(sums, SURGE_ALL, sv_make("", 0), &c);
+	else if (!sv_eq(value, SV("*")) && !sv_eq(value, SV("-")))
+		give(sums, sums->dimension, value, &c);
+}
+
+static enum store_result read_period(struct watch *w, struct sv period, int64_t time_s, struct err *err)
+{
+	/* all before the rules, which are compared with them */
+	static const struct { enum surge_dimension dimension; struct sv name; } table[] = { { SURGE_ALL, { "host", 4 } },
+		{ SURGE_DESTINATION, { "dest", 4 } }, { SURGE_PROVIDER, { "provider", 8 } }, { SURGE_RULE, { "rule", 4 } } };
+	enum store_result result = STORE_OK;
+
+	for (size_t i = 0; i < sizeof table / sizeof *table && result == STORE_OK; i++) {
+		struct sums sums = { w, table[i].dimension, time_s };
+		result = store_period(w->store, period, table[i].name, add_counter, &sums, err);
+	}
+	return result;
+}
+
+static enum store_result read_usual(struct watch *w, int64_t event_s, struct err *err)
+{
+	enum store_result result = STORE_OK;
+	int64_t today = event_s / CLOCK_DAY_S;
+	char day[9];
+
+	if (w->usual_day == today)
+		return STORE_OK;
+	surge_forget_usual(w->surge);
+	for (int64_t d = today - WATCH_USUAL_DAYS; d < today && result == STORE_OK; d++) {
+		clock_format_day(d * CLOCK_DAY_S, day);
+		result = read_period(w, sv_of(day), 0, err);
+	}
+	w->usual_day = result == STORE_OK ? today : -1;
+	return result;
+}
+
+static enum store_result read_window(struct watch *w, int64_t event_s, struct err *err)
+{
+	enum store_result result = STORE_OK;
+	int64_t from_s = event_s - w->config->brake_window_ms / 1000;
+	char minute[CLOCK_MINUTE_MAX];
+
+	/* what is older is not there any more */
+	if (event_s < clock_now_s() - 4 * 3600)
+		return STORE_OK;
+	for (int64_t at_s = from_s - from_s % MINUTE_S; at_s <= event_s && result == STORE_OK; at_s += MINUTE_S) {
+		clock_format_minute(at_s, minute);
+		result = read_period(w, sv_of(minute), at_s, err);
+	}
+	return result;
+}
+
+/* ---- alerts ---- */
+
+static void remember(void *arg, const struct alert *alert)
+{
+	struct watch *w = arg;
+	struct alert *kept = arena_alloc(&w->arena, sizeof *kept);
+
+	*kept = *alert; /* its strings are in the same arena */
+	map_put(&w->open, alert_id(&w->arena, alert), kept);
+}
+
+static enum store_result read_alerts(struct watch *w, struct err *err)
+{
+	map_clear(&w->open);
+	arena_reset(&w->arena);
+	return store_alerts(w->store, &w->arena, remember, w, err);
+}
+
+static bool surge_of(const struct alert *a, enum surge_kind *kind_r, enum surge_dimension *dimension_r)
+{
+	for (int k = 0; k < SURGE_KINDS; k++) {
+		for (int d = 0; d < SURGE_DIMENSIONS; d++) {
+			if (a->kind != kinds[k] || !sv_eq(a->dimension, sv_of(dimensions[d])))
+				continue;
+			*kind_r = (enum surge_kind)k;
+			*dimension_r = (enum surge_dimension)d;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void tell(const struct alert *alert, bool open)
+{
+	char room[ALERT_TEXT_MAX];
+	struct buf text = BUF_ON(room);
+
+	alert_text(alert, &text);
+	if (open)
+		log_warning("alert=open %s", buf_cstr(&text));
+	else
+		log_info("alert=closed %s", buf_cstr(&text));
+}
+
+/* False: the store does not take it now. */
+static bool write_alert(struct watch *w, const struct alert *alert, bool open)
+{
+	struct err err = { "" };
+	enum store_result result = store_alert(w->store, alert, open, &err);
+
+	if (result != STORE_OK)
+		log_warning("an alert cannot be written: %s", err.text);
+	return result == STORE_OK;
+}
+
+/* again: it was told before, unless the store does not know it */
+static void on_change(struct watch *w, const struct surge_change *c, bool again)
+{
+	struct alert alert = { .kind = kinds[c->kind], .dimension = sv_of(dimensions[c->dimension]), .value = c->value,
+		.since_s = c->since_s, .opened_s = c->time_s, .seen_s = clock_now_s(), .count = c->count, .base = c->base,
+		.usual_permille = c->usual_permille, .by = w->host };
+
+	/* of a closing that is told again nothing is to be done: what is open in the store is compared after it */
+	if (again && (!c->open || map_get(&w->open, alert_id(&w->arena, &alert))))
+		return;
+	tell(&alert, c->open);
+	(void)write_alert(w, &alert, c->open);
+}
+
+static void tell_changes(struct watch *w, bool again)
+{
+	struct surge_change change;
+
+	while (surge_next_change(w->surge, &change))
+		on_change(w, &change, again);
+}
+
+/* Alerts of others, of those before us, and of those that are gone. */
+static void compare_alerts(struct watch *w)
+{
+	struct map_slot *slot;
+	int64_t now_s = clock_now_s();
+
+	for (size_t i = 0; (slot = map_next(&w->open, &i));) {
+		struct alert *a = slot->value;
+		enum surge_kind kind;
+		enum surge_dimension dimension;
+		if (!surge_of(a, &kind, &dimension))
+			continue;
+		bool mine = sv_eq(a->by, w->host), open = surge_is_open(w->surge, kind, dimension, a->value);
+		if ((mine && !open) || now_s - a->seen_s > STALE_S) {
+			surge_close_by(w->surge, kind, dimension, a->value);
+			tell(a, false);
+			(void)write_alert(w, a, false);
+		} else if (!mine && !open) {
+			surge_open_by(w->surge, kind, dimension, a->value, a->since_s);
+		} else if (mine && now_s - a->seen_s > SEEN_S) {
+			a->seen_s = now_s;
+			(void)write_alert(w, a, true);
+		}
+	}
+}
+
+/* Those that others opened, and are not there any more. */
+static void forget_closed(struct watch *w, const struct map *before)
+{
+	struct map_slot *slot;
+
+	for (size_t i = 0; (slot = map_next(before, &i));) {
+		const struct alert *a = slot->value;
+		enum surge_kind kind;
+		enum surge_dimension dimension;
+		if (!map_get(&w->open, slot->key) && !sv_eq(a->by, w->host) && surge_of(a, &kind, &dimension))
+			surge_close_by(w->surge, kind, dimension, a->value);
+	}
+}
+
+static void look(struct watch *w)
+{
+	struct map before = w->open;
+	struct arena old = w->arena;
+	struct err err = { "" };
+
+	w->open = (struct map){ 0 };
+	w->arena = (struct arena){ 0 };
+	if (read_alerts(w, &err) == STORE_OK) {
+		forget_closed(w, &before);
+		compare_alerts(w);
+	}
+	map_free(&before);
+	arena_free(&old);
+}
+
+/* ---- rates ---- */
+
+struct rates {
+	struct watch *watch;
+	const char *dimension;
+	int64_t now_s;
+	struct arena arena;
+	struct map values; /* struct rate by value */
+};
+
+struct rate {
+	int64_t delivered, soft, hard, complaint;
+};
+
+static void add_rate(void *arg, struct sv period, struct sv name, int64_t n)
+{
+	struct rates *r = arg;
+	bool total = strcmp(r->dimension, "all") == 0;
+	struct sv counter = total ? name : sv_after_last(name, '|');
+	struct sv value = total ? sv_make("", 0) : sv_head(name, name.n - counter.n - (counter.n < name.n));
+	struct { const char *name; size_t offset; } table[] = { { "delivered", offsetof(struct rate, delivered) }, { "soft", offsetof(struct rate, soft) },
+		{ "hard", offsetof(struct rate, hard) }, { "complaint", offsetof(struct rate, complaint) } };
+
+	(void)period;
+	if (sv_eq(value, SV("*")))
+		return;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		if (!sv_eq(counter, sv_of(table[i].name)))
+			continue;
+		struct rate *rate = map_get(&r->values, value);
+		if (!rate) {
+			rate = arena_alloc(&r->arena, sizeof *rate);
+			map_put(&r->values, arena_dup(&r->arena, value), rate);
+		}
+		*(int64_t *)((char *)rate + table[i].offset) += n;
+	}
+}
+
+static void judge_rate(struct rates *r, enum alert_kind kind, struct sv value, int64_t count, int64_t base, int64_t limit_permille)
+{
+	struct watch *w = r->watch;
+	struct alert alert = { .kind = kind, .dimension = sv_of(r->dimension), .value = value, .since_s = r->now_s - r->now_s % CLOCK_DAY_S,
+		.opened_s = r->now_s, .seen_s = r->now_s, .count = count, .base = base, .limit_permille = limit_permille, .by = w->host };
+	const struct alert *was = map_get(&w->open, alert_id(&r->arena, &alert));
+	bool open = alert_rate(was != NULL, count, base, limit_permille, w->config->alerts_minimum);
+
+	if (open && was && r->now_s - was->seen_s <= SEEN_S)
+		return;
+	if (was)
+		alert.opened_s = was->opened_s;
+	if (open != (was != NULL))
+		tell(&alert, open);
+	if (open || was)
+		(void)write_alert(w, &alert, open);
+}
+
+static void judge_value(struct rates *r, struct sv value, const struct rate *rate)
+{
+	const struct config *c = r->watch->config;
+	int64_t finals = rate->delivered + rate->soft + rate->hard;
+
+	judge_rate(r, ALERT_RATE_HARD, value, rate->hard, finals, c->alerts_hard);
+	judge_rate(r, ALERT_RATE_ALL, value, rate->hard + rate->soft, finals, c->alerts_all);
+	judge_rate(r, ALERT_RATE_COMPLAINT, value, rate->complaint, rate->delivered, c->alerts_complaints);
+}
+
+/* Those of a day without results any more: nothing would ever close them. */
+static void close_old(struct rates *r)
+{
+	struct map_slot *slot;
+
+	for (size_t i = 0; (slot = map_next(&r->watch->open, &i));) {
+		const struct alert *a = slot->value;
+		bool rate = a->kind == ALERT_RATE_HARD || a->kind == ALERT_RATE_ALL || a->kind == ALERT_RATE_COMPLAINT;
+		if (!rate || !sv_eq(a->dimension, sv_of(r->dimension)) || r->now_s - a->since_s < 2 * CLOCK_DAY_S || map_get(&r->values, a->value))
+			continue;
+		tell(a, false);
+		(void)write_alert(r->watch, a, false);
+	}
+}
+
+static void look_at_rates(struct watch *w)
+{
+	static const char *const table[] = { "all", "sender", "campaign" };
+	char day[9];
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct rates r = { .watch = w, .dimension = table[i], .now_s = clock_now_s() };
+		struct map_slot *slot;
+		struct err err;
+		clock_format_day(r.now_s, day);
+		if (store_period(w->store, sv_of(day), i ? sv_of(table[i]) : SV(""), add_rate, &r, &err) == STORE_OK) {
+			for (size_t j = 0; (slot = map_next(&r.values, &j));)
+				judge_value(&r, slot->key, slot->value);
+			close_old(&r);
+		}
+		map_free(&r.values);
+		arena_free(&r.arena);
+	}
+}
+
+/* ---- ---- */
+
+enum store_result watch_begin(struct watch *w, int64_t event_s, struct err *err)
+{
+	enum store_result result = read_alerts(w, err);
+
+	surge_reset(w->surge);
+	w->usual_day = -1;
+	if (result == STORE_OK && event_s)
+		result = read_usual(w, event_s, err);
+	if (result == STORE_OK && event_s)
+		result = read_window(w, event_s, err);
+	tell_changes(w, true);
+	if (result == STORE_OK)
+		compare_alerts(w);
+	return result;
+}
+
+void watch_turn(struct watch *w, int64_t event_s, bool live)
+{
+	static const struct surge_counts nothing;
+	int64_t now_ms = clock_mono_ms();
+	struct err err;
+
+	if (event_s && event_s / CLOCK_DAY_S != w->usual_day)
+		(void)!read_usual(w, event_s, &err);
+	if (live) /* time goes on without lines */
+		surge_add(w->surge, clock_now_s(), SURGE_ALL, sv_make("", 0), &nothing);
+	tell_changes(w, false);
+	if (now_ms - w->looked_ms >= WATCH_MS) {
+		w->looked_ms = now_ms;
+		look(w);
+	}
+	if (live && now_ms - w->rated_ms >= WATCH_RATES_MS) {
+		w->rated_ms = now_ms;
+		look_at_rates(w);
+	}
+}
