@@ -24,6 +24,7 @@ struct change {
 	const char *reason;
 	struct span term;
 	struct sv by;
+	char batch[64];
 	bool scoped; /* for some senders only: */
 	struct scope scope;
 	const char *scope_text;
@@ -156,7 +157,7 @@ static void make_entry(struct transaction *t, const struct change *change, struc
 
 static int change_one(struct ctl *ctl, const struct change *change, const char *text)
 {
-	struct transaction t = { .by = change->by, .soft_expiry = ctl->config.soft_expiry, .window_expiry = ctl->config.soft_expiry };
+	struct transaction t = { .by = change->by, .batch = sv_of(change->batch), .soft_expiry = ctl->config.soft_expiry, .window_expiry = ctl->config.soft_expiry };
 	struct arena arena = { 0 };
 	struct address address;
 	struct err err = { "the entry is being changed by others faster than it can be read" };
@@ -207,7 +208,7 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 		{ "scope", required_argument, NULL, LONG_SCOPE },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
-	int c, code = EXIT_OK;
+	int c, code = EXIT_OK, changed = 0;
 	bool suppresses = change->to == STATUS_MANUAL;
 	enum status chosen = STATUS_NONE; /* one of --manual, --hard and --for */
 
@@ -242,6 +243,7 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 		return EXIT_USAGE;
 	}
 	change->by = verb_who();
+	(void)snprintf(change->batch, sizeof change->batch, "%s-%lld-%ld", change->verb, (long long)clock_now_s(), (long)getpid());
 	for (int i = optind; i < argc; i++) { /* all or none: a typing error changes nothing */
 		struct address address;
 		if (!verb_address(ctl, argv[i], &address))
@@ -251,8 +253,11 @@ static int run(struct ctl *ctl, int argc, char **argv, struct change *change, co
 		int one = change_one(ctl, change, argv[i]);
 		if (one == EXIT_STORE)
 			return one;
+		changed += one == EXIT_OK;
 		code = one > code ? one : code;
 	}
+	if (changed > 1 && !ctl->json)
+		(void)printf("take this back with: nixie undo --batch %s\n", change->batch);
 	return code;
 }
 

@@ -58,7 +58,7 @@ static bool is_meant(const struct filter *f, const struct journal_entry *e)
 {
 	if (f->batch)
 		return sv_eq(e->batch, sv_of(f->batch));
-	if (!sv_eq(e->why, SV("failure")) && !sv_eq(e->why, SV("conversion")))
+	if (!sv_eq(e->why, SV("failure")) && !sv_eq(e->why, SV("conversion")) && !sv_eq(e->why, SV("brake")))
 		return false;
 	if (e->time_s < f->since_s || e->time_s >= f->until_s)
 		return false;

@@ -225,7 +225,11 @@ function plan.roll(key, a)
   commands[#commands + 1] = add
   trim(key, tonumber(ARGV[a]))
 end
-function plan.token(key, a) write('HSET', key, 'token', ids[tonumber(ARGV[a])]) end
+-- with its partition, unless that is 0: ids are of the journal of one
+function plan.token(key, a)
+  local id, partition = ids[tonumber(ARGV[a])], string.match(key, '{(%d+)}')
+  write('HSET', key, 'token', partition == '0' and id or id .. '-' .. partition)
+end
 
 for _, op in ipairs(ops) do
   local refused = plan[op[1]](op[2], op[3])

@@ -71,6 +71,16 @@ class Undo(Case):
             self.assertEqual(self.status(address), 'hard')
         self.assertEqual(self.site.check('reader1@provider.example')['reason'], 'recipient.unknown')
 
+    def test_a_bulk_reset_is_a_batch(self):
+        self.site.ctl_ok('suppress', '--manual', 'kept@provider.example')
+        text = self.site.ctl_ok('reset', *self.readers[1:])
+        for address in self.readers[1:]:
+            self.assertIsNone(self.status(address), address)
+        self.undo('--batch', text.split('--batch ')[1].split()[0])
+        for address in self.readers[1:]:
+            self.assertEqual(self.status(address), 'hard', address)
+        self.assertEqual(self.status('kept@provider.example'), 'manual')
+
     def test_what_changed_for_other_reasons_stays(self):
         self.site.ctl_ok('suppress', 'reader1@provider.example')
         self.site.ctl_ok('reset', 'reader2@provider.example')
