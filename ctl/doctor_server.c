@@ -28,7 +28,6 @@ struct facts {
 	struct arena arena;
 	struct map map;
 	struct buf commands, keys, types; /* what this user may not use; keys that hold something else */
-	bool no_eval;
 	char room[3][400];
 };
 
@@ -58,9 +57,7 @@ static void on_fact(void *arg, struct sv name, struct sv value)
 	struct facts *f = arg;
 	struct sv *kept;
 
-	if (sv_eq(name, SV("forbidden-command")) && sv_eq(value, SV("eval"))) {
-		f->no_eval = true;
-	} else if (sv_eq(name, SV("forbidden-command"))) {
+	if (sv_eq(name, SV("forbidden-command"))) {
 		add_word(&f->commands, value);
 	} else if (sv_eq(name, SV("forbidden-key"))) {
 		add_word(&f->keys, value);
@@ -265,12 +262,8 @@ static void check_rights(struct facts *f)
 	char advice[800];
 	struct buf b = BUF_ON(advice);
 
-	/* each program may have a user of its own */
-	if (f->no_eval && f->commands.n)
-		add_word(&f->commands, SV("eval"));
 	if (!f->commands.n && !f->keys.n)
-		doctor_tell(f->d, FINDING_OK, "rights", "", "user %s may do all that %s", user,
-			f->no_eval ? "nixie and nixie-logtail do, but not eval, which nixie-policyd needs" : "nixie does");
+		doctor_tell(f->d, FINDING_OK, "rights", "", "user %s may do all that nixie does", user);
 	if (f->commands.n) {
 		buf_addf(&b, "ACL SETUSER %s", user);
 		acl_words(&b, buf_sv(&f->commands));
@@ -335,4 +328,29 @@ int doctor_server(struct doctor *d)
 	arena_free(&f->arena);
 	free(f);
 	return result == STORE_OK ? EXIT_OK : EXIT_STORE;
+}
+
+static void count_alert(void *arg, const struct alert *alert)
+{
+	size_t *n = arg;
+
+	(void)alert;
+	++*n;
+}
+
+void doctor_alerts(struct doctor *d)
+{
+	struct store *store = store_redis(d->config);
+	struct arena arena = { 0 };
+	struct err err;
+	size_t n = 0;
+
+	if (store_alerts(store, &arena, count_alert, &n, &err) != STORE_OK)
+		doctor_tell(d, FINDING_ERROR, "alerts", "", "%s", err.text);
+	else if (n)
+		doctor_tell(d, FINDING_WARNING, "alerts", "nixie alerts", "%zu %s open", n, n == 1 ? "alert is" : "alerts are");
+	else
+		doctor_tell(d, FINDING_OK, "alerts", "", "none is open");
+	arena_free(&arena);
+	store_free(store);
 }
