@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "normalise.h"
 #include "rules.h"
+#include "schema.h"
 
 /* Somebody else writes the same addresses at the same time: as often as this in a row is a livelock. */
 #define CONFLICTS_MAX 100
@@ -84,7 +85,7 @@ static void watch_surge(struct ledger *ledger, struct fact *f)
 	surge_count(&counts, f->kind != FACT_DEFERRED, failed, f->failure.occurrence.category, f->failure.class_);
 	surge_values(f, f->address, failed ? f->failure.occurrence.rule : sv_make("", 0), values);
 	/* a stamp from the future must not empty the window */
-	for (int i = 0; i < SURGE_DIMENSIONS; i++)
+	for (int i = 0; i < SURGE_DIMENSIONS && !f->uncounted; i++)
 		surge_add(ledger->surge, f->time_s < now_s ? f->time_s : now_s, (enum surge_dimension)i, values[i], &counts);
 	f->failure.braked = f->kind == FACT_FAILED && is_braked(ledger, f, f->address, &f->failure);
 }
@@ -110,7 +111,7 @@ static void add_to(struct ledger *ledger, unsigned partition, const struct fact 
 	f->failure.occurrence.rule = keep(ledger, fact->failure.occurrence.rule);
 	f->host = keep(ledger, fact->host);
 	f->provider = keep(ledger, fact->provider);
-	if (ledger->surge && !f->uncounted)
+	if (ledger->surge)
 		watch_surge(ledger, f);
 }
 
@@ -118,9 +119,11 @@ void ledger_add(struct ledger *ledger, const struct fact *fact)
 {
 	bool of_message = fact->kind == FACT_EXPIRED || fact->kind == FACT_REMOVED;
 
+	ledger->gathered++;
 	/* the recipients of a message may be anywhere */
 	for (unsigned p = 0; of_message && p < ledger->n_parts; p++)
-		add_to(ledger, p, fact);
+		if (!fact->where || schema_partition_may_have(fact->where, p, ledger->n_parts))
+			add_to(ledger, p, fact);
 	if (!of_message)
 		add_to(ledger, fact->address.n ? store_partition_of(ledger->store, fact->address) : 0, fact);
 }
@@ -134,8 +137,10 @@ void ledger_forget_part(struct ledger *ledger, unsigned partition)
 {
 	ledger->n -= ledger->parts[partition].n;
 	ledger->parts[partition].n = 0;
-	if (ledger->n == 0)
-		arena_reset(&ledger->facts_arena);
+	if (ledger->n > 0)
+		return;
+	ledger->gathered = 0;
+	arena_reset(&ledger->facts_arena);
 }
 
 void ledger_forget(struct ledger *ledger)
@@ -161,6 +166,15 @@ static void keep_unclassified(struct transaction *t, int64_t time_s, const struc
 	transaction_unclassified(t, time_s, buf_sv(&text), f->text);
 }
 
+/* what: a class; of an attempt also "throttled", "blocked", "failing" */
+static void count_rule(struct transaction *t, int64_t time_s, struct sv rule, const char *what)
+{
+	char name[RULE_ID_MAX + 32];
+
+	(void)snprintf(name, sizeof name, "%.*s|%s", SV_ARG(rule.n ? rule : SV("-")), what);
+	transaction_count(t, time_s, SV("rule"), sv_of(name), 1);
+}
+
 /* By destination, provider, sender and host, for rates and pictures. */
 static void tally(struct transaction *t, const struct fact *f, struct sv address, enum tally_counter result, const struct failure *failure)
 {
@@ -168,11 +182,14 @@ static void tally(struct transaction *t, const struct fact *f, struct sv address
 	struct surge_counts kinds = { 0 };
 
 	n[result]++;
-	if (failure)
+	if (failure && f->kind != FACT_EXPIRED)
 		surge_count(&kinds, result != TALLY_DEFERRED, true, failure->occurrence.category, failure->class_);
 	n[TALLY_THROTTLED] = kinds.of[SURGE_THROTTLED];
 	n[TALLY_BLOCKED] = kinds.of[SURGE_BLOCKED];
 	n[TALLY_FAILING] = kinds.of[SURGE_FAILING];
+	for (int i = TALLY_THROTTLED; i <= TALLY_FAILING; i++)
+		if (n[i])
+			count_rule(t, f->time_s, failure->occurrence.rule, tally_name((enum tally_counter)i));
 	transaction_tally(t, f->time_s, SV("dest"), destination_of(address), n);
 	transaction_tally(t, f->time_s, SV("provider"), f->provider, n);
 	transaction_tally(t, f->time_s, SV("sender"), destination_of(f->sender), n);
@@ -183,12 +200,11 @@ static void count_failure(struct transaction *t, const struct fact *fact, struct
 {
 	int64_t time_s = fact->time_s;
 	struct sv rule = f->occurrence.rule;
-	char name[RULE_ID_MAX + 32];
+	char name[64];
 
 	(void)snprintf(name, sizeof name, "cat:%s", category_name(f->occurrence.category));
 	count(t, time_s, sv_of(name));
-	(void)snprintf(name, sizeof name, "%.*s|%s", SV_ARG(rule.n ? rule : SV("-")), class_name(f->class_));
-	transaction_count(t, time_s, SV("rule"), sv_of(name), 1);
+	count_rule(t, time_s, rule, class_name(f->class_));
 	if (!rule.n && f->occurrence.category == CATEGORY_OTHER)
 		keep_unclassified(t, time_s, f);
 	if (f->class_ == CLASS_NONE)
@@ -462,8 +478,11 @@ static void begin(struct ledger *ledger, struct ledger_part *part, const struct 
 	t->by = SV("logtail");
 	t->soft_expiry = ledger->config->soft_expiry;
 	t->window_expiry = longest_window(ledger->config);
-	for (size_t i = 0; i < part->n; i++)
+	for (size_t i = 0; i < part->n; i++) {
 		touch(t, &part->facts[i]);
+		if (t->first_s == 0 || part->facts[i].time_s < t->first_s)
+			t->first_s = part->facts[i].time_s;
+	}
 }
 
 /* ---- committing ---- */

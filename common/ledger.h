@@ -30,6 +30,7 @@ struct fact {
 	int64_t arrival_s;
 	bool uncounted;       /* a second address of a fact that counts already */
 	bool never_deferred;  /* the whole life of the message was seen: no need to ask for pending recipients */
+	uint64_t where;       /* of EXPIRED and REMOVED: the set of partitions (schema.h) that recipients were deferred in; 0: not known */
 	struct sv sender, login, client, message_id;
 	struct sv host;       /* that wrote the log */
 	struct sv provider;   /* whose server it was delivered to, or refused by; empty: nobody's that is known */
@@ -51,7 +52,8 @@ struct ledger {
 	struct arena facts_arena;
 	struct ledger_part *parts;
 	unsigned n_parts;
-	size_t n; /* facts that are not written */
+	size_t n;        /* facts that are not written, each as often as there are partitions that it is about */
+	size_t gathered; /* since all was written */
 	ledger_wants *wants; /* NULL: all are */
 	void *wants_arg;
 	struct surge *surge; /* is told of every fact, and asked about the brake; NULL: none */

@@ -18,6 +18,7 @@ struct link {
 	unsigned recipients;        /* nrcpt; 0: unknown */
 	bool has_sender;            /* an empty sender is the null sender */
 	bool deferred;              /* some recipient was */
+	uint64_t where;             /* in which partitions those are: schema_partition_bit() */
 	bool removed;               /* out of the queue; kept a while for re-injected mail */
 	size_t removed_slot;        /* where in the ring of removed ones */
 };

@@ -4,6 +4,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "schema.h"
 
 /* A queue id in a success text is this host's own only when that message is so young. */
 #define HOP_AGE_MAX_S 3600
@@ -168,6 +169,20 @@ static enum record_left_out leave_out(struct reader *r, const struct record *rec
 	return LEFT_OUT_NOT;
 }
 
+/* Where this recipient will be pending, by either of its addresses. */
+static uint64_t partitions_of(const struct reader *r, const struct postfix *p)
+{
+	struct address_options options = config_address_options(r->config);
+	struct sv addresses[] = { p->to, p->has_orig_to ? p->orig_to : p->to };
+	struct address address;
+	uint64_t set = 0;
+
+	for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
+		if (address_parse(addresses[i], ADDRESS_EXTERNAL, &options, &address) == ADDRESS_OK)
+			set |= schema_partition_bit(address_key(&address));
+	return set;
+}
+
 static void delivery(struct reader *r, struct record *rec)
 {
 	const struct postfix *p = &rec->postfix;
@@ -187,6 +202,7 @@ static void delivery(struct reader *r, struct record *rec)
 		if (!l)
 			l = link_made(r, rec);
 		l->deferred = true;
+		l->where |= partitions_of(r, p);
 		rec->link = l;
 	}
 }
@@ -285,6 +301,7 @@ static void describe_message(struct maker *m)
 	m->fact.client = rec->link->client;
 	m->fact.message_id = rec->link->message_id;
 	m->fact.never_deferred = rec->link->begun_s && !rec->link->deferred;
+	m->fact.where = rec->link->begun_s ? rec->link->where : 0;
 }
 
 static void describe_failure(struct maker *m)

@@ -31,6 +31,22 @@ unsigned schema_partition(struct sv key, unsigned partitions)
 	return partitions > 1 ? crc32(key) % partitions : 0;
 }
 
+uint64_t schema_partition_bit(struct sv key)
+{
+	return UINT64_C(1) << crc32(key) % 64;
+}
+
+/* What is known of an address modulo 64 tells its partition only where one number divides the other. */
+bool schema_partition_may_have(uint64_t set, unsigned partition, unsigned partitions)
+{
+	if (partitions % 64 == 0)
+		return (set >> partition % 64 & 1) != 0;
+	for (unsigned bit = partition; 64 % partitions == 0 && bit < 64; bit += partitions)
+		if (set >> bit & 1)
+			return true;
+	return 64 % partitions != 0;
+}
+
 struct sv schema_key(struct arena *arena, const struct schema *schema, enum schema_key key, struct sv name)
 {
 	struct sv prefix = sv_of(schema->prefix), shape = sv_of(key_names[key]);

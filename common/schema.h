@@ -43,6 +43,10 @@ struct schema {
 
 /* Of an address, or of a whole domain, "@example.com": CRC-32 (as of gzip) modulo partitions. */
 unsigned schema_partition(struct sv key, unsigned partitions);
+/* A set of partitions, whatever their number will be: the bit of an address, and whether an
+ * address of a set may be in this partition. */
+uint64_t schema_partition_bit(struct sv key);
+bool schema_partition_may_have(uint64_t set, unsigned partition, unsigned partitions);
 
 enum schema_key {
 	KEY_ADDRESS,      /* addr:<address> */

@@ -23,6 +23,8 @@
 /* A position without facts is written after so many bytes, or so long. */
 #define POSITION_BYTES ((uint64_t)1024 * 1024)
 #define POSITION_MS 5000
+/* So many times as much with several partitions. */
+#define PARTS_FACTOR_MAX 8
 /* The pause after the store failed: doubles up to the maximum. */
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
@@ -298,6 +300,12 @@ static bool commit(struct follower *f, struct tail *t, bool everywhere)
 	return settled == SETTLED_DONE;
 }
 
+/* With several partitions a batch is one call for each: they shall not be small. */
+static size_t parts_factor(const struct follower *f)
+{
+	return f->partitions > PARTS_FACTOR_MAX ? PARTS_FACTOR_MAX : f->partitions;
+}
+
 /* The place that a restart would begin at */
 static const struct position *oldest_place(const struct follower *f, const struct tail *t)
 {
@@ -318,7 +326,7 @@ static bool position_is_old(const struct follower *f, const struct tail *t)
 
 	if (t->source.inode != p->inode || t->source.offset < p->offset)
 		return t->source.offset > 0;
-	return ahead > POSITION_BYTES || (ahead > 0 && clock_mono_ms() - t->committed_ms > POSITION_MS);
+	return ahead > POSITION_BYTES * parts_factor(f) || (ahead > 0 && clock_mono_ms() - t->committed_ms > POSITION_MS);
 }
 
 /* ---- lines ---- */
@@ -358,7 +366,7 @@ static bool turn(struct follower *f, struct tail *t)
 		t->event_s = t->source.anchor.time_s;
 		if (kind != RECORD_NONE)
 			record_facts(f->reader, f->record, add_fact, f);
-	} while (f->ledger.n < (size_t)f->config->logtail_batch && !(f->reader->counts.lines % 65536 == 0));
+	} while (f->ledger.gathered < (size_t)f->config->logtail_batch * parts_factor(f) && !(f->reader->counts.lines % 65536 == 0));
 	if (result == SOURCE_MISSING && !t->missing_told)
 		log_warning("%s%s", t->source.problem, f->options->once ? "" : "; waiting for it");
 	f->missing = f->missing || result == SOURCE_MISSING;

@@ -13,6 +13,7 @@ usage: bench.py [--lines N] [--rounds N] [--only PART]... [--json FILE]
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ RULES = (100, 300, 1000)
 RULE_REPLIES = 1500  # of the generated log, beside the examples of the shipped rules
 CONNECTIONS = {1: 15000, 10: 60000, 100: 100000, 500: 100000}  # requests of a measurement
 GONE_PERCENT = 10
+PARTITIONS = (1, 64)
 CACHED_KEYS = 10000
 LATENCY_SAMPLES = 100
 CATCH_UP_SECONDS = 120
@@ -287,9 +289,10 @@ def policy_table(bench, run, connections):
 class IngestRun:
     """The same log into fresh Redis servers: by nixie-logtail, and by replaying what it sent."""
 
-    def __init__(self, bench):
+    def __init__(self, bench, partitions):
         self.bench = bench
         self.lab = bench.lab
+        self.partitions = partitions
         self.log_path, summary = bench.log()
         self.events = summary["sent"] + summary["deferred"] + summary["bounced"]
         self.sent = summary["sent"]
@@ -298,7 +301,8 @@ class IngestRun:
 
     def _logtail(self, redis, endpoint):
         config = self.lab.write_config(redis, logtail={"files": [self.log_path], "start": "beginning"})
-        command = [self.lab.program("nixie-logtail"), "-f", "-c", config, "-o", f"redis.address={endpoint}"]
+        command = [self.lab.program("nixie-logtail"), "-f", "-c", config, "-o", f"redis.address={endpoint}",
+                   "-o", f"redis.partitions={self.partitions}"]
         return self.lab.start_notifying("nixie-logtail", command, CATCH_UP_SECONDS)
 
     def _record(self):
@@ -306,8 +310,11 @@ class IngestRun:
         self.bench.lab.progress("ingest: recording the commands of nixie-logtail")
         redis = Redis(self.lab)
         endpoint = f"unix:{self.lab.path('proxy.sock')}"
+        prefix = f"stream-{self.partitions}"
+        if os.path.exists(self.lab.path("proxy.sock")):
+            os.unlink(self.lab.path("proxy.sock"))
         proxy = self.lab.start("resp-proxy", [
-            self.lab.tool("resp-proxy"), self.lab.path("stream"), endpoint, redis.endpoint])
+            self.lab.tool("resp-proxy"), self.lab.path(prefix), endpoint, redis.endpoint])
         while not os.path.exists(self.lab.path("proxy.sock")):
             time.sleep(0.01)
         logtail, _ = self._logtail(redis, endpoint)
@@ -316,11 +323,11 @@ class IngestRun:
         self.keys = redis.command("DBSIZE")
         self.lab.stop(proxy)
         redis.stop()
-        names = [name for name in os.listdir(self.lab.directory) if name.startswith("stream.")]
+        names = [name for name in os.listdir(self.lab.directory) if name.startswith(prefix + ".")]
         return [self.lab.path(name) for name in sorted(names, key=lambda name: int(name.split(".")[1]))]
 
     def _check_counts(self, redis):
-        days = redis.command("--raw", "KEYS", "nixie:{0}:day:????????").split()
+        days = redis.command("--raw", "KEYS", "nixie:{*}:day:????????").split()
         delivered = sum(int(redis.command("HGET", day, "delivered") or 0) for day in days)
         if delivered != self.sent:
             self.bench.note(f"ingest: the log has {self.sent:.0f} deliveries, Redis {delivered}")
@@ -333,6 +340,7 @@ class IngestRun:
         rss_mib = peak_rss_kib(logtail.pid) / 1024
         client_s = self.lab.stop(logtail)
         self._add(row, seconds, store_s, client_s, rss_mib)
+        row.add(**script_times(redis))
         redis.stop()
 
     def measure_pipeline(self, row):
@@ -354,20 +362,68 @@ class IngestRun:
                 client_us=client_s * 1e6 / self.events, rss_mib=rss_mib)
 
 
+def script_times(redis):
+    """Of the calls of the script, each a batch of one partition, by Redis's own clock."""
+    calls = re.search(r"cmdstat_evalsha:calls=(\d+),usec=(\d+)", redis.command("INFO", "commandstats"))
+    times = re.search(r"evalsha:p50=([\d.]+),p99=([\d.]+)", redis.command("INFO", "latencystats"))
+    if not calls or not times:
+        raise Failure("Redis has counted no script")
+    return {"batches": int(calls[1]), "script_us": int(calls[2]) / int(calls[1]), "script_p50": float(times[1]), "script_p99": float(times[2])}
+
+
 def bench_ingest(bench):
-    run = IngestRun(bench)
-    pipeline, nixie = Row("the same commands, bare pipeline"), Row("nixie-logtail")
-    bench.in_rounds("ingest", {
-        pipeline.label: lambda: run.measure_pipeline(pipeline),
-        nixie.label: lambda: run.measure_nixie(nixie),
-    })
-    megabytes = sum(os.path.getsize(path) for path in run.stream) / 1e6
-    title = (f"Ingesting {bench.lines:,} lines with {run.events:,.0f} delivery attempts, "
-             f"{megabytes:.1f} MB of commands, {run.keys} keys")
-    return [Table(title, [pipeline, nixie], [
-        value_column("attempts/s", "rate"), ratio_column("/ pipeline", "rate", pipeline),
-        middle_column("seconds", "seconds"), value_column("Redis CPU us/attempt", "store_us"),
-        middle_column("client CPU us/attempt", "client_us"), middle_column("peak MiB", "rss_mib")])]
+    tables = []
+    rows = {}
+    for partitions in PARTITIONS:
+        run = IngestRun(bench, partitions)
+        of = f", {partitions} partitions" if partitions > 1 else ""
+        pipeline, nixie = Row(f"the same commands, bare pipeline{of}"), Row(f"nixie-logtail{of}")
+        bench.in_rounds(f"ingest{of}", {
+            pipeline.label: lambda: run.measure_pipeline(pipeline),
+            nixie.label: lambda: run.measure_nixie(nixie),
+        })
+        megabytes = sum(os.path.getsize(path) for path in run.stream) / 1e6
+        title = (f"Ingesting {bench.lines:,} lines with {run.events:,.0f} delivery attempts{of}, "
+                 f"{megabytes:.1f} MB of commands, {run.keys} keys")
+        tables.append(Table(title, [pipeline, nixie], [
+            value_column("attempts/s", "rate"), ratio_column("/ pipeline", "rate", pipeline),
+            middle_column("seconds", "seconds"), value_column("Redis CPU us/attempt", "store_us"),
+            ratio_column("/ pipeline", "store_us", pipeline),
+            middle_column("client CPU us/attempt", "client_us"), middle_column("peak MiB", "rss_mib")]))
+        rows[partitions] = nixie
+    tables.append(Table("The script, one call a batch and partition, microseconds by Redis's own clock", list(rows.values()), [
+        middle_column("calls", "batches"), value_column("mean", "script_us"), value_column("p50", "script_p50"),
+        value_column("p99", "script_p99")]))
+    return tables + [bench_position(bench)]
+
+
+CALLS = 100000
+
+
+def bench_position(bench):
+    """What it costs a call of the script to compare the place in the log with that in Redis."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../common/lua/apply.lua")) as file:
+        script = file.read()
+    redis = Redis(bench.lab)
+    sha = redis.command("SCRIPT", "LOAD", script)
+    key, at = "nixie:{0}:pos:mx1:/var/log/mail.log", "fd00.1a2b3c.0123456789abcdef:123456789"
+    redis.command("HSET", key, "at", at)
+    rows = {
+        "HGET of a field": ["HGET", key, "at"],
+        "the script without an operation": ["EVALSHA", sha, "1", key],
+        "the script that compares the place": ["EVALSHA", sha, "1", key, "at", "1", at],
+    }
+    rows = {label: (Row(label), words) for label, words in rows.items()}
+
+    def measure(row, words):
+        before = redis.cpu_seconds()
+        bench.lab.output_of(["redis-benchmark", "-s", redis.socket_path, "-q", "-c", "1", "-P", "32", "-n", str(CALLS), *words])
+        row.add(cpu=(redis.cpu_seconds() - before) * 1e6 / CALLS)
+
+    bench.in_rounds("position", {label: lambda row=row, words=words: measure(row, words) for label, (row, words) in rows.items()})
+    redis.stop()
+    every = [row for row, _ in rows.values()]
+    return Table("The place in the log, compared", every, [value_column("Redis CPU us/call", "cpu"), ratio_column("/ HGET", "cpu", every[0])])
 
 
 # ---- from the log to Redis ----

@@ -182,6 +182,44 @@ static void window_members_that_are_none(void **state)
 	}
 }
 
+/* ---- partitions ---- */
+
+static void partitions(void **state)
+{
+	static const struct { const char *name, *key; unsigned of, want; } table[] = {
+		{ "one", "user@example.com", 1, 0 },
+		/* python3 -c 'import zlib; print(zlib.crc32(b"user@example.com") % 64)' */
+		{ "an address", "user@example.com", 64, 33 },
+		{ "a domain", "@example.com", 64, 10 },
+		{ "the check value of CRC-32", "123456789", 1000, 0xcbf43926 % 1000 },
+		{ "nothing", "", 1024, 0 },
+	};
+
+	(void)state;
+	EACH(row, table)
+		WANT_INT(schema_partition(sv_of(row->key), row->of), row->want);
+}
+
+static void sets_of_partitions(void **state)
+{
+	static const unsigned numbers[] = { 1, 2, 3, 7, 16, 64, 65, 100, 128, 1024 };
+	char name[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		unsigned n = numbers[i], left_out = 0;
+		for (int a = 0; a < 500; a++) {
+			(void)snprintf(name, sizeof name, "user%d@example.com", a);
+			uint64_t set = schema_partition_bit(sv_of(name));
+			WANT(schema_partition_may_have(set, schema_partition(sv_of(name), n), n)); /* never left out */
+			for (unsigned p = 0; p < n; p++)
+				left_out += !schema_partition_may_have(set, p, n);
+		}
+		/* and most others are, where the numbers allow it */
+		WANT_INT(left_out, n % 64 == 0 ? 500 * (n - n / 64) : 64 % n == 0 ? 500 * (n - 1) : 0);
+	}
+}
+
 /* ---- tokens ---- */
 
 static void tokens(void **state)
@@ -262,6 +300,8 @@ int main(void)
 		cmocka_unit_test(what_is_unknown_is_left_alone),
 		cmocka_unit_test_teardown(window_members, drop_arena),
 		cmocka_unit_test(window_members_that_are_none),
+		cmocka_unit_test(partitions),
+		cmocka_unit_test(sets_of_partitions),
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(tokens_read_out_on_the_phone),
 		cmocka_unit_test(ids_that_are_none),
