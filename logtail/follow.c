@@ -23,6 +23,8 @@
 /* A position without facts is written after so many bytes, or so long. */
 #define POSITION_BYTES ((uint64_t)1024 * 1024)
 #define POSITION_MS 5000
+/* A reader that waits for lines looks so often whether the store has what it was told. */
+#define RECHECK_MS 5000
 /* So many times as much with several partitions. */
 #define PARTS_FACTOR_MAX 8
 /* The pause after the store failed: doubles up to the maximum. */
@@ -54,6 +56,7 @@ struct follower {
 	size_t n;
 	struct show show;
 	int signals, inotify;
+	int64_t rechecked_ms;
 	bool stop, ready, missing; /* missing: --once found a log that it cannot read */
 	uint64_t bytes;
 	struct log_limit store_limit;
@@ -381,6 +384,40 @@ static bool turn(struct follower *f, struct tail *t)
 	return result == SOURCE_LINE;
 }
 
+/* A server that lost its last writes, or a replica of it that never had them, says nothing of it, and
+ * the next line may come tomorrow: what is missing is read again. */
+static void recheck(struct follower *f, struct tail *t)
+{
+	struct position *now = xalloc(f->partitions * sizeof *now);
+	bool lost = false;
+	struct err err;
+
+	if (store_positions(f->store, sv_of(t->source.name), now, &err) == STORE_OK) {
+		for (unsigned p = 0; p < f->partitions; p++)
+			lost = lost || (strcmp(now[p].at, t->committed[p].at) != 0 && not_behind(&now[p], t->committed[p].generation, t->committed[p].offset));
+		/* who is ahead is another reader: what it counted is not counted here */
+		memcpy(t->committed, now, f->partitions * sizeof *now);
+	}
+	free(now);
+	if (!lost)
+		return;
+	log_warning("source=%s: Redis lost its last writes; reading them again", t->source.name);
+	go_to(f, t);
+	begin_watch(f);
+}
+
+static void recheck_all(struct follower *f)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (now_ms - f->rechecked_ms < RECHECK_MS)
+		return;
+	f->rechecked_ms = now_ms;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tails[i].ended && !f->tails[i].source.stream)
+			recheck(f, &f->tails[i]);
+}
+
 static bool all_ended(const struct follower *f)
 {
 	for (size_t i = 0; i < f->n; i++)
@@ -461,6 +498,8 @@ static void run(struct follower *f)
 		else
 			tell_progress(f);
 		wait_for_change(f, more || f->stop ? 0 : f->config->logtail_poll_ms);
+		if (!more)
+			recheck_all(f);
 	}
 }
 

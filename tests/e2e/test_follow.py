@@ -144,6 +144,14 @@ class Growing(FollowCase):
         self.site.logtail()
         self.settle()
 
+    def test_a_quiet_log_and_a_server_that_lost_its_data(self):
+        append(self.log, self.mixed(20))
+        self.site.logtail()
+        self.exact()
+        self.redis.command('FLUSHALL')
+        self.site.wait_counter('delivered', self.sent)      # without another line
+        self.exact()
+
     def test_two_readers_of_one_file(self):
         append(self.log, self.mixed(50))
         self.site.logtail()
