@@ -90,19 +90,6 @@ static struct sv escape(struct arena *arena, struct sv s)
 	return buf_sv(&b);
 }
 
-static struct sv unescape(struct arena *arena, struct sv s)
-{
-	char *to = arena_alloc(arena, s.n + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		bool escaped = s.p[i] == '%' && i + 2 < s.n && sv_hex(s.p[i + 1]) >= 0 && sv_hex(s.p[i + 2]) >= 0;
-		to[n++] = escaped ? (char)(sv_hex(s.p[i + 1]) * 16 + sv_hex(s.p[i + 2])) : s.p[i];
-		i += escaped ? 2 : 0;
-	}
-	return sv_make(to, n);
-}
-
 struct sv alert_id(struct arena *arena, const struct alert *a)
 {
 	struct sv value = escape(arena, a->value);
@@ -132,7 +119,7 @@ static bool unpack_id(struct arena *arena, struct sv id, struct alert *a)
 	if (!alert_kind_by_name(kind, &a->kind) || i == DIMENSION_COUNT || (i == DIMENSION_ALL) != (rest.n == 0))
 		return false;
 	a->dimension = sv_of(dimensions[i].name);
-	a->value = unescape(arena, rest);
+	a->value = buf_unescape(rest, arena_alloc(arena, rest.n + 1));
 	return true;
 }
 
@@ -153,7 +140,7 @@ bool alert_unpack(struct arena *arena, struct sv id, struct sv packed, struct al
 		struct sv value = sv_cut(&packed, ' '), name = sv_cut(&value, '=');
 		uint64_t v;
 		if (sv_eq(name, SV("by")))
-			a->by = unescape(arena, value);
+			a->by = buf_unescape(value, arena_alloc(arena, value.n + 1));
 		for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
 			if (!sv_eq(name, numbers[i].name))
 				continue;

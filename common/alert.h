@@ -20,6 +20,8 @@ enum alert_kind {
 	ALERT_KINDS,
 };
 
+enum alert_event { ALERT_OPENED, ALERT_SEEN, ALERT_CLOSED }; /* seen: still open */
+
 struct alert {
 	enum alert_kind kind;
 	struct sv dimension; /* "all" "dest" "provider" "rule" "sender" "campaign" */

@@ -93,6 +93,18 @@ void buf_add_clean(struct buf *b, struct sv bytes)
 	}
 }
 
+struct sv buf_unescape(struct sv s, char *room)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		bool escaped = s.p[i] == '%' && i + 2 < s.n && sv_hex(s.p[i + 1]) >= 0 && sv_hex(s.p[i + 2]) >= 0;
+		room[n++] = escaped ? (char)(sv_hex(s.p[i + 1]) * 16 + sv_hex(s.p[i + 2])) : s.p[i];
+		i += escaped ? 2 : 0;
+	}
+	return sv_make(room, n);
+}
+
 void buf_add_json(struct buf *b, struct sv bytes)
 {
 	buf_add_char(b, '"');

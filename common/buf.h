@@ -36,6 +36,9 @@ void buf_add_clean(struct buf *b, struct sv bytes);
 /* A JSON string with its quotes (RFC 8259). Invalid UTF-8 becomes U+FFFD. */
 void buf_add_json(struct buf *b, struct sv bytes);
 
+/* %XX back to bytes, into room for as many as s has; what is no such thing stays. */
+struct sv buf_unescape(struct sv s, char *room);
+
 /* Terminates (cutting the last byte off if need be) and returns the string. */
 const char *buf_cstr(struct buf *b);
 

@@ -217,28 +217,12 @@ struct sv schema_pack_entry(struct arena *arena, const struct entry *e)
 	return buf_sv(&b);
 }
 
-static struct sv unescape(struct arena *arena, struct sv s)
-{
-	char *to = arena_alloc(arena, s.n + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '%' && i + 2 < s.n && sv_hex(s.p[i + 1]) >= 0 && sv_hex(s.p[i + 2]) >= 0) {
-			to[n++] = (char)(sv_hex(s.p[i + 1]) * 16 + sv_hex(s.p[i + 2]));
-			i += 2;
-		} else {
-			to[n++] = s.p[i];
-		}
-	}
-	return sv_make(to, n);
-}
-
 void schema_unpack_entry(struct arena *arena, struct sv packed, struct entry *e)
 {
 	*e = (struct entry){ 0 };
 	while (packed.n) {
 		struct sv value = sv_cut(&packed, ' '), name = sv_cut(&value, '=');
-		schema_entry_set(e, name, unescape(arena, value));
+		schema_entry_set(e, name, buf_unescape(value, arena_alloc(arena, value.n + 1)));
 	}
 }
 

@@ -17,6 +17,7 @@ void transaction_begin(struct transaction *t, struct arena *arena)
 	map_clear(&t->unclassified);
 	t->alert = NULL;
 	t->from = t->to = NULL;
+	t->first_s = 0;
 	t->first = t->last = NULL;
 }
 
@@ -70,12 +71,14 @@ const char *tally_name(enum tally_counter counter)
 }
 
 /* "20261121", "202611210912", and ":dimension" behind it */
-static void add_period(struct buf *key, int64_t time_s, bool minute, struct sv dimension)
+static void add_period(struct transaction *t, struct buf *key, int64_t time_s, bool minute, struct sv dimension)
 {
-	char text[CLOCK_MINUTE_MAX];
-
-	clock_format_minute(time_s, text);
-	buf_add(key, sv_head(sv_of(text), minute ? 12 : 8));
+	/* most facts are of the minute of the one before */
+	if (!t->period[0] || t->minute != time_s / 60) {
+		clock_format_minute(time_s, t->period);
+		t->minute = time_s / 60;
+	}
+	buf_add(key, sv_make(t->period, minute ? 12 : 8));
 	if (dimension.n)
 		buf_add_char(key, ':');
 	buf_add(key, dimension);
@@ -86,7 +89,7 @@ static void count_in(struct transaction *t, int64_t time_s, bool minute, struct 
 	char room[192];
 	struct buf key = BUF_ON(room);
 
-	add_period(&key, time_s, minute, dimension);
+	add_period(t, &key, time_s, minute, dimension);
 	size_t period_n = key.n;
 	buf_add_char(&key, '|');
 	buf_add(&key, name);
@@ -110,7 +113,7 @@ static bool keeps_minute(int64_t time_s, int hours)
 void transaction_count(struct transaction *t, int64_t time_s, struct sv dimension, struct sv name, int64_t delta)
 {
 	count_in(t, time_s, false, dimension, name, delta);
-	if (keeps_minute(time_s, dimension.n ? SCHEMA_HOURS_MINUTE_DIMENSIONS : SCHEMA_HOURS_MINUTES))
+	if (!t->totals_only && keeps_minute(time_s, dimension.n ? SCHEMA_HOURS_MINUTE_DIMENSIONS : SCHEMA_HOURS_MINUTES))
 		count_in(t, time_s, true, dimension, name, delta);
 }
 
@@ -119,7 +122,7 @@ static void tally_in(struct transaction *t, int64_t time_s, bool minute, struct 
 	char room[384];
 	struct buf key = BUF_ON(room);
 
-	add_period(&key, time_s, minute, sv_make("", 0));
+	add_period(t, &key, time_s, minute, sv_make("", 0));
 	size_t period_n = key.n;
 	buf_add_char(&key, ':');
 	buf_add(&key, dimension);
@@ -139,7 +142,7 @@ static void tally_in(struct transaction *t, int64_t time_s, bool minute, struct 
 
 void transaction_tally(struct transaction *t, int64_t time_s, struct sv dimension, struct sv value, const int64_t n[TALLY_COUNTERS])
 {
-	if (!value.n)
+	if (!value.n || t->totals_only)
 		return;
 	tally_in(t, time_s, false, dimension, value, n);
 	if (keeps_minute(time_s, SCHEMA_HOURS_MINUTE_DIMENSIONS))
@@ -209,6 +212,11 @@ enum store_result store_commit(struct store *store, struct transaction *t, struc
 	return store_commit_all(store, &t, 1, err);
 }
 
+bool store_keeps_tallies(const struct store *store)
+{
+	return !store->totals_only;
+}
+
 unsigned store_partitions(struct store *store, struct err *err)
 {
 	return store->ops->partitions(store, err);
@@ -241,15 +249,20 @@ enum store_result store_alerts(struct store *store, struct arena *arena, store_a
 	return store->ops->alerts(store, arena, callback, arg, err);
 }
 
-enum store_result store_alert(struct store *store, const struct alert *alert, bool open, struct err *err)
+enum store_result store_alert(struct store *store, const struct alert *alert, enum alert_event event, struct err *err)
 {
 	struct arena arena = { 0 };
-	struct transaction t = { .arena = &arena, .alert = alert, .alert_closed = !open };
+	struct transaction t = { .arena = &arena, .alert = alert, .alert_event = event };
 	enum store_result result = store_commit(store, &t, err);
 
 	transaction_free(&t);
 	arena_free(&arena);
 	return result;
+}
+
+enum store_result store_alert_log(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->alert_log(store, callback, arg, err);
 }
 
 enum store_result store_unclassified(struct store *store, store_unclassified_callback *callback, void *arg, struct err *err)

@@ -125,8 +125,12 @@ struct transaction {
 	enum store_result result;                /* of the last store_load_all() or store_commit_all() */
 	struct map accounts, pendings, counters, tallies, unclassified; /* values: the structs above, in the arena */
 	const struct alert *alert;               /* opened, changed or closed; in partition 0 */
-	bool alert_closed;
+	enum alert_event alert_event;
+	bool totals_only;                        /* no minutes, no tallies: the store does not keep them */
+	int64_t minute;                          /* whose name `period` is: since 1970 */
+	char period[CLOCK_MINUTE_MAX];
 	const struct position *from, *to;        /* NULL: not from a source */
+	int64_t first_s;                         /* of its events the oldest; 0: there are none */
 	struct span soft_expiry, window_expiry;
 	struct sv by, batch;
 	struct transition *first, *last;         /* all, in the order they were made */
@@ -167,6 +171,9 @@ enum store_result store_commit(struct store *store, struct transaction *t, struc
 enum store_result store_load_all(struct store *store, struct transaction *const *t, size_t n, struct err *err) NIXIE_MUST_CHECK;
 enum store_result store_commit_all(struct store *store, struct transaction *const *t, size_t n, struct err *err) NIXIE_MUST_CHECK;
 
+/* Does it keep minutes and tallies? */
+bool store_keeps_tallies(const struct store *store);
+
 /* How many partitions there are: asked of the server. 0: it does not tell. */
 unsigned store_partitions(struct store *store, struct err *err);
 /* The partition of an address or a "@domain"; after store_partitions() has told. */
@@ -190,8 +197,12 @@ enum store_result store_period(struct store *store, struct sv period, struct sv 
 /* Every open alert. */
 typedef void store_alert_callback(void *arg, const struct alert *alert);
 enum store_result store_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
-/* Writes or takes away one, and notes it in the log of alerts. */
-enum store_result store_alert(struct store *store, const struct alert *alert, bool open, struct err *err) NIXIE_MUST_CHECK;
+/* Writes or takes away one, and notes in the log of alerts that it opened or closed. */
+enum store_result store_alert(struct store *store, const struct alert *alert, enum alert_event event, struct err *err) NIXIE_MUST_CHECK;
+
+/* What was noted of alerts, the oldest first. open: it opened, else it closed. */
+typedef void store_alert_log_callback(void *arg, int64_t time_s, bool open, const struct alert *alert);
+enum store_result store_alert_log(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
 
 /* Every reply that no rule knows, by month. */
 typedef void store_unclassified_callback(void *arg, const struct unclassified *unclassified);
@@ -231,9 +242,10 @@ enum store_result store_journal(struct store *store, store_journal_callback *cal
 
 /* What the server tells of itself, under its own names; "config." and "meta." before some of them.
  * Of ours are: reply-us, ahead-ms (its clock), no-info, no-config, no-meta, no-lua, no-writes (why it does
- * not), forbidden-command, forbidden-key and wrong-type (each several times). */
+ * not), forbidden-command, forbidden-key and wrong-type (each several times); servers: how many
+ * masters there are, server: the number of this one, from 0, server-name. */
 typedef void store_fact_callback(void *arg, struct sv name, struct sv value);
-enum store_result store_facts(const struct config *config, store_fact_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
+enum store_result store_facts(const struct config *config, size_t server, store_fact_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
 
 /* The sources that are on record: first of those named, then of all others that are found within some seconds.
  * Of a position: source, path, device, inode, offset, time. updated_s: when it was written. */

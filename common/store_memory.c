@@ -221,12 +221,6 @@ static void commit_count(struct memory *m, struct sv key, int64_t delta)
 	c->value += delta;
 }
 
-/* Minutes are for who looks now; and tallies, which are not kept either. */
-static bool is_minute(const struct counter *c)
-{
-	return sv_find(c->period, ':') == sizeof "yyyymmddhhmm" - 1;
-}
-
 static void commit_one(struct memory *m, struct transaction *t)
 {
 	struct map_slot *slot;
@@ -236,8 +230,7 @@ static void commit_one(struct memory *m, struct transaction *t)
 	for (size_t i = 0; (slot = map_next(&t->pendings, &i));)
 		commit_pending(m, t, slot->value);
 	for (size_t i = 0; (slot = map_next(&t->counters, &i));)
-		if (!is_minute(slot->value))
-			commit_count(m, slot->key, ((struct counter *)slot->value)->delta);
+		commit_count(m, slot->key, ((struct counter *)slot->value)->delta);
 	t->result = STORE_OK;
 }
 
@@ -287,6 +280,12 @@ static enum store_result memory_period(struct store *store, struct sv period, st
 static enum store_result memory_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err)
 {
 	(void)store, (void)arena, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
+static enum store_result memory_alert_log(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)callback, (void)arg, (void)err;
 	return STORE_OK;
 }
 
@@ -376,7 +375,7 @@ static void memory_free(struct store *store)
 
 static const struct store_ops memory_ops = {
 	.free = memory_free, .load = memory_load, .commit = memory_commit, .partitions = memory_partitions, .positions = memory_positions,
-	.counts = memory_counts, .period = memory_period, .alerts = memory_alerts, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
+	.counts = memory_counts, .period = memory_period, .alerts = memory_alerts, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
 	.journal_entry = memory_journal_entry, .journal = memory_journal,
 };
 
@@ -386,5 +385,6 @@ struct store *store_memory(unsigned partitions)
 
 	m->store.ops = &memory_ops;
 	m->store.partitions = partitions;
+	m->store.totals_only = true;
 	return &m->store;
 }

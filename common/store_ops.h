@@ -15,6 +15,7 @@ struct store_ops {
 	enum store_result (*period)(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback,
 		void *arg, struct err *err);
 	enum store_result (*alerts)(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err);
+	enum store_result (*alert_log)(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err);
 	enum store_result (*unclassified)(struct store *store, store_unclassified_callback *callback, void *arg,
 		struct err *err);
 	enum store_result (*histories)(struct store *store, store_bounce_callback *callback, void *arg, struct err *err);
@@ -29,6 +30,7 @@ struct store_ops {
 struct store {
 	const struct store_ops *ops;
 	unsigned partitions; /* 0: not known yet */
+	bool totals_only;
 };
 
 /* TRANSACTION_ANY becomes the partition of its accounts. */

@@ -21,6 +21,7 @@
 
 struct inspection {
 	struct servers *servers;
+	size_t server; /* of those the one that is asked */
 	struct arena arena;
 	struct schema schema;
 	const struct config *config;
@@ -114,7 +115,7 @@ static enum store_result open_inspection(struct inspection *x, const struct conf
 		x->outcome.result = STORE_UNREACHABLE;
 	int64_t begin_ms = clock_mono_ms(), took_ms = 0, n = 0;
 	while (x->outcome.result == STORE_OK && n < PINGS && took_ms < PINGS_MS) {
-		(void)servers_command_at(x->servers, 0, 1, ping, on_ping, x);
+		(void)servers_command_at(x->servers, x->server, 1, ping, on_ping, x);
 		servers_wait(x->servers);
 		took_ms = clock_mono_ms() - begin_ms;
 		n++;
@@ -200,21 +201,24 @@ static void on_time(void *arg, const struct value *reply)
 
 static void ask_facts(struct inspection *x)
 {
-	static const char *const settings[] = { "appendfsync", "save", "hash-max-*-value", "stream-node-max-bytes" };
+	static const char *const settings[] = { "appendfsync", "save", "hash-max-*-value", "zset-max-*-value", "stream-node-max-bytes" };
 	struct sv info[] = { SV("INFO") };
 	struct sv meta[] = { SV("HGETALL"), schema_meta_key(&x->arena, x->config->redis_prefix) };
 	struct sv time[] = { SV("TIME") };
 
 	fact_number(x, "reply-us", x->reply_us);
-	(void)servers_command_at(x->servers, 0, 1, info, on_info, x);
+	fact_number(x, "servers", (int64_t)servers_count(x->servers));
+	fact_number(x, "server", (int64_t)x->server);
+	fact(x, "server-name", sv_of(servers_name_at(x->servers, x->server)));
+	(void)servers_command_at(x->servers, x->server, 1, info, on_info, x);
 	(void)servers_command(x->servers, meta[1], 2, meta, on_meta, x);
 	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
 		struct sv argv[] = { SV("CONFIG"), SV("GET"), sv_of(settings[i]) };
-		(void)servers_command_at(x->servers, 0, 3, argv, on_config, x);
+		(void)servers_command_at(x->servers, x->server, 3, argv, on_config, x);
 	}
 	servers_wait(x->servers);
 	x->asked_us = clock_now_us();
-	(void)servers_command_at(x->servers, 0, 1, time, on_time, x);
+	(void)servers_command_at(x->servers, x->server, 1, time, on_time, x);
 	servers_wait(x->servers);
 }
 
@@ -257,6 +261,11 @@ static const struct trial {
 	{ "hset", ON_KEY, KEY_PENDING, "a b c", { "HSET" } },
 	{ "hset", ON_KEY, KEY_POSITION, "a b c", { "HSET" } },
 	{ "hset", ON_KEY, KEY_DAY, "a b c", { "HSET" } },
+	{ "hset", ON_KEY, KEY_MINUTE, "a b c", { "HSET" } },
+	{ "xadd", ON_KEY, KEY_ROLL, "0-0 a b", { "XADD" } },
+	{ "hgetall", ON_KEY, KEY_ALERTS, NULL, { "HGETALL" } },
+	{ "hset", ON_KEY, KEY_ALERTS, "a b c", { "HSET" } },
+	{ "xadd", ON_KEY, KEY_ALERT_LOG, "0-0 a b", { "XADD" } },
 	{ "zrange", ON_KEY, KEY_DAYS, "0 0", { "ZRANGE" } },
 	{ "zadd", ON_KEY, KEY_DAYS, "never a", { "ZADD" } },
 	{ "xrange", ON_KEY, KEY_JOURNAL, "- + COUNT 1", { "XRANGE" } },
@@ -306,7 +315,8 @@ static void on_trial(void *arg, const struct value *reply)
 static void try(struct inspection *x, const struct trial *trial)
 {
 	/* of these there is one: the others get a name that nobody has */
-	bool single = trial->key == KEY_DAYS || trial->key == KEY_JOURNAL || trial->key == KEY_SUPPRESSED || trial->key == KEY_UNTIL;
+	bool single = trial->key == KEY_DAYS || trial->key == KEY_JOURNAL || trial->key == KEY_SUPPRESSED || trial->key == KEY_UNTIL ||
+		trial->key == KEY_ALERTS || trial->key == KEY_ALERT_LOG;
 	struct tried *t = arena_alloc(&x->arena, sizeof *t);
 	struct sv argv[12];
 	size_t n = 0;
@@ -333,13 +343,13 @@ static void try(struct inspection *x, const struct trial *trial)
 		(void)servers_command(x->servers, t->key, n, argv, on_trial, t);
 }
 
-enum store_result store_facts(const struct config *config, store_fact_callback *callback, void *arg, struct err *err)
+enum store_result store_facts(const struct config *config, size_t server, store_fact_callback *callback, void *arg, struct err *err)
 {
-	struct inspection x = { .on_fact = callback, .arg = arg };
+	struct inspection x = { .on_fact = callback, .arg = arg, .server = server };
 
 	if (open_inspection(&x, config, err) == STORE_OK) {
 		ask_facts(&x);
-		for (size_t i = 0; i < sizeof trials / sizeof *trials; i++)
+		for (size_t i = 0; server == 0 && i < sizeof trials / sizeof *trials; i++)
 			try(&x, &trials[i]);
 		servers_wait(x.servers);
 		(void)finish(&x);

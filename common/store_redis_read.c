@@ -229,6 +229,59 @@ enum store_result redis_alerts(struct store *store, struct arena *arena, store_a
 	return finish_reading(s, &r.reading);
 }
 
+struct alert_log_reading {
+	struct reading reading;
+	store_alert_log_callback *callback;
+};
+
+static void take_noted(struct alert_log_reading *r, struct sv id, const struct value *pairs)
+{
+	struct sv alert_id = SV(""), event = SV(""), what = SV("");
+	struct { const char *name; struct sv *text; } texts[] = { { "alert", &alert_id }, { "event", &event }, { "what", &what } };
+	struct alert alert;
+	uint64_t ms;
+
+	for (size_t j = 0; pairs && j + 1 < value_count(pairs); j += 2)
+		for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+			if (sv_eq(value_text(value_at(pairs, j)), sv_of(texts[i].name)))
+				*texts[i].text = value_text(value_at(pairs, j + 1));
+	if (sv_u64(sv_cut(&id, '-'), INT64_MAX, &ms) && alert_unpack(r->reading.arena, alert_id, what, &alert))
+		r->callback(r->reading.arg, (int64_t)(ms / 1000), sv_eq(event, SV("open")), &alert);
+}
+
+static void on_noted(void *arg_, const struct value *reply)
+{
+	struct alert_log_reading *r = arg_;
+
+	if (!outcome_take(&r->reading.load.outcome, reply))
+		return;
+	r->reading.n_names = value_count(reply);
+	for (size_t i = 0; i < r->reading.n_names; i++) {
+		const struct value *one = value_at(reply, i);
+		struct sv id = value_count(one) ? sv_head(value_text(value_at(one, 0)), 48) : sv_make("", 0);
+		take_noted(r, id, value_count(one) > 1 ? value_at(one, 1) : NULL);
+		(void)snprintf(r->reading.last_id, sizeof r->reading.last_id, "(%.*s", SV_ARG(id));
+	}
+}
+
+enum store_result redis_alert_log(struct store *store, store_alert_log_callback *callback, void *arg_, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct arena arena = { 0 };
+	struct alert_log_reading r = { { .load = { s, NULL, { STORE_OK, err } }, .arena = &arena, .arg = arg_, .last_id = "-" }, callback };
+	enum store_result result = wait_ready(s, &r.reading.load.outcome) ? STORE_OK : outcome_finish(s, &r.reading.load.outcome);
+
+	do {
+		struct sv argv[] = { SV("XRANGE"), key_in(s, 0, KEY_ALERT_LOG, SV("")), sv_of(r.reading.last_id), SV("+"), SV("COUNT"), SV("1000") };
+		r.reading.n_names = 0;
+		if (result == STORE_OK)
+			command(s, sizeof argv / sizeof *argv, argv, on_noted, &r);
+		result = result == STORE_OK ? finish_reading(s, &r.reading) : result;
+	} while (result == STORE_OK && r.reading.n_names == PAGE);
+	arena_free(&arena);
+	return result;
+}
+
 static void on_example(void *arg_, const struct value *reply)
 {
 	struct reading *r = arg_;

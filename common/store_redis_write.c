@@ -391,6 +391,8 @@ static void write_roll_hour(struct script *x, int64_t from_s)
 	int64_t stream = key(x, KEY_ROLL, SV("hour")), minutes[60];
 	char name[CLOCK_MINUTE_MAX];
 
+	if (from_s <= clock_now_s() - SCHEMA_HOURS_MINUTES * 3600)
+		return; /* not all of its minutes were kept */
 	for (int i = 0; i < 60; i++) {
 		clock_format_minute(from_s + 60 * i, name);
 		minutes[i] = key(x, KEY_MINUTE, arena_dup(x->arena, sv_of(name)));
@@ -417,13 +419,14 @@ static void write_roll_day(struct script *x, int64_t from_s)
 	number(x, day);
 }
 
-/* Not more than these: a log that was away for longer has no minutes for them either. */
-#define ROLL_HOURS_MAX 48
-#define ROLL_DAYS_MAX 40
+/* Not more than these: of what is older there are no minutes, or no days. */
+#define ROLL_HOURS_MAX SCHEMA_HOURS_MINUTES
+#define ROLL_DAYS_MAX SCHEMA_DAYS_COUNTERS
 
-static void write_rolls(struct script *x, const struct position *from, const struct position *to)
+/* first_s: where a log begins that was never read */
+static void write_rolls(struct script *x, const struct position *from, const struct position *to, int64_t first_s)
 {
-	int64_t before_s = from->time_s - ROLL_SLACK_S, now_s = to->time_s - ROLL_SLACK_S;
+	int64_t before_s = (from->time_s ? from->time_s : first_s) - ROLL_SLACK_S, now_s = to->time_s - ROLL_SLACK_S;
 
 	if (before_s <= 0 || now_s > clock_now_s())
 		return;
@@ -436,8 +439,9 @@ static void write_rolls(struct script *x, const struct position *from, const str
 		write_roll_day(x, day * CLOCK_DAY_S);
 }
 
-static void write_alert(struct script *x, const struct alert *alert, bool closed)
+static void write_alert(struct script *x, const struct alert *alert, enum alert_event event)
 {
+	bool closed = event == ALERT_CLOSED;
 	struct sv id = alert_id(x->arena, alert), packed = alert_pack(x->arena, alert);
 	int64_t k = key(x, KEY_ALERTS, SV(""));
 
@@ -449,6 +453,8 @@ static void write_alert(struct script *x, const struct alert *alert, bool closed
 	arg(x, id);
 	if (!closed)
 		arg(x, packed);
+	if (event == ALERT_SEEN)
+		return;
 	op(x, "log", key(x, KEY_ALERT_LOG, SV("")));
 	arg(x, SV(SCHEMA_ALERT_LOG_MAX));
 	number(x, 0);
@@ -529,9 +535,9 @@ static void build_script(struct script *x, struct transaction *t, unsigned parti
 	write_tallies(x, t, partitions);
 	write_unclassified(x, t);
 	if (t->alert)
-		write_alert(x, t->alert, t->alert_closed);
+		write_alert(x, t->alert, t->alert_event);
 	if (t->to) {
-		write_rolls(x, t->from, t->to);
+		write_rolls(x, t->from, t->to, t->first_s);
 		write_position(x, t->to);
 	}
 }

@@ -35,7 +35,8 @@ void doctor_tell(struct doctor *d, enum finding finding, const char *check, cons
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(text, sizeof text, format, ap);
+	int n = d->about ? snprintf(text, sizeof text, "%.100s: ", d->about) : 0;
+	(void)vsnprintf(text + n, sizeof text - (size_t)n, format, ap);
 	va_end(ap);
 	d->n[finding]++;
 	if (d->json) {
@@ -86,6 +87,8 @@ int verb_doctor(struct ctl *ctl, int argc, char **argv)
 	doctor_tell(&d, FINDING_OK, "config", "", "%s", strcmp(ctl->config.path, "options") == 0 ? "no file; the defaults" : ctl->config.path);
 	int rules = doctor_rules(&d);
 	int server = doctor_server(&d);
+	if (server == EXIT_OK)
+		doctor_alerts(&d);
 	doctor_logs(&d, server == EXIT_OK);
 	doctor_policyd(&d);
 	if (!d.json)

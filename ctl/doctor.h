@@ -9,6 +9,7 @@ enum finding { FINDING_OK, FINDING_WARNING, FINDING_ERROR, FINDINGS };
 struct doctor {
 	const struct config *config;
 	bool json;
+	const char *about; /* what the findings are about, where there are several: begins their texts; NULL: not needed */
 	size_t n[FINDINGS];
 };
 
@@ -22,6 +23,9 @@ const char *doctor_age(int64_t seconds, char age_r[DOCTOR_AGE_MAX]);
 
 /* The server, its settings and its data. EXIT_STORE when it cannot be asked. */
 int doctor_server(struct doctor *doctor);
+
+/* How many alerts are open. */
+void doctor_alerts(struct doctor *doctor);
 
 /* The configured logs, how far they have been read, and other logs on record.
  * reachable: whether Redis can be asked. */

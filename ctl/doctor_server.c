@@ -22,6 +22,7 @@
 #define MEMORY_ERROR_PERCENT 90
 /* What nixie-redis(7), "Memory", recommends. */
 #define STREAM_NODE_MAX 1024
+#define ZSET_VALUE_MIN 256
 
 struct facts {
 	struct doctor *d;
@@ -149,8 +150,8 @@ static void check_role(struct facts *f)
 {
 	bool master = is(f, "role", "master");
 
-	if (is(f, "cluster_enabled", "1"))
-		doctor_tell(f->d, FINDING_ERROR, "role", "use a server without cluster-enabled: nixie follows no redirections",
+	if (is(f, "cluster_enabled", "1") && !sv_starts(sv_of(f->d->config->redis_address), SV("cluster:")))
+		doctor_tell(f->d, FINDING_ERROR, "role", "set redis.address to cluster:HOST:PORT,HOST:PORT with some of its nodes",
 			"the server is part of a cluster");
 	else
 		doctor_tell(f->d, master ? FINDING_OK : FINDING_ERROR, "role",
@@ -224,16 +225,24 @@ static void check_memory(struct facts *f)
 		"%.1f MiB used, %.0f %% %s %.1f MiB", (double)used / 1048576, percent, of, (double)limit / 1048576);
 }
 
+/* Renamed in 7.0. */
+static int64_t either(const struct facts *f, const char *name, const char *old_name)
+{
+	return number(f, has(f, name) ? name : old_name);
+}
+
 static void check_encoding(struct facts *f)
 {
-	int64_t hash = number(f, has(f, "config.hash-max-listpack-value") ? "config.hash-max-listpack-value" : "config.hash-max-ziplist-value");
+	int64_t hash = either(f, "config.hash-max-listpack-value", "config.hash-max-ziplist-value");
+	int64_t zset = either(f, "config.zset-max-listpack-value", "config.zset-max-ziplist-value");
 	int64_t node = number(f, "config.stream-node-max-bytes");
-	bool good = hash >= STATE_TEXT_MAX && node > 0 && node <= STREAM_NODE_MAX;
+	bool good = hash >= STATE_TEXT_MAX && zset >= ZSET_VALUE_MIN && node > 0 && node <= STREAM_NODE_MAX;
 
 	doctor_tell(f->d, good ? FINDING_OK : FINDING_WARNING, "encoding", good ? "" :
-		"set hash-max-listpack-value 512 (hash-max-ziplist-value before 7.0) and stream-node-max-bytes 1024 in redis.conf, and with CONFIG SET",
-		"hashes are packed up to values of %" PRId64 " bytes, streams in nodes of %" PRId64 "%s", hash, node,
-		good ? "" : ": an address takes up to three times the memory");
+		"set hash-max-listpack-value 512, zset-max-listpack-value 256 (before 7.0 hash-max-ziplist-value, zset-max-ziplist-value) "
+		"and stream-node-max-bytes 1024 in redis.conf, and with CONFIG SET",
+		"hashes are packed up to values of %" PRId64 " bytes, sorted sets up to %" PRId64 ", streams in nodes of %" PRId64 "%s",
+		hash, zset, node, good ? "" : ": an address takes up to three times the memory");
 }
 
 static void check_clock(struct facts *f)
@@ -296,8 +305,10 @@ static void check_all(struct facts *f)
 	check_reply(f);
 	if (!has(f, "no-info"))
 		check_version(f);
-	check_data(f);
-	check_rights(f);
+	if (number(f, "server") == 0) { /* of all of them */
+		check_data(f);
+		check_rights(f);
+	}
 	if (!has(f, "no-info")) {
 		check_role(f);
 		check_persistence(f);
@@ -310,24 +321,40 @@ static void check_all(struct facts *f)
 	tell_unseen(f);
 }
 
-int doctor_server(struct doctor *d)
+/* The server of this number; *n_r: how many there are. */
+static int check_server(struct doctor *d, size_t server, int64_t *n_r)
 {
 	struct facts *f = xalloc(sizeof *f);
+	char about[64];
 	struct err err;
 
 	f->d = d;
 	f->commands = (struct buf)BUF_ON(f->room[0]);
 	f->keys = (struct buf)BUF_ON(f->room[1]);
 	f->types = (struct buf)BUF_ON(f->room[2]);
-	enum store_result result = store_facts(d->config, on_fact, f, &err);
+	enum store_result result = store_facts(d->config, server, on_fact, f, &err);
+	*n_r = number(f, "servers");
+	(void)snprintf(about, sizeof about, "%.*s", SV_ARG(text(f, "server-name")));
+	d->about = *n_r > 1 ? about : NULL;
 	if (result == STORE_OK)
 		check_all(f);
 	else
 		doctor_tell(d, FINDING_ERROR, "server", "", "%s", err.text);
+	d->about = NULL;
 	map_free(&f->map);
 	arena_free(&f->arena);
 	free(f);
 	return result == STORE_OK ? EXIT_OK : EXIT_STORE;
+}
+
+int doctor_server(struct doctor *d)
+{
+	int64_t n = 1;
+	int code = EXIT_OK;
+
+	for (size_t i = 0; code == EXIT_OK && (int64_t)i < n; i++)
+		code = check_server(d, i, &n);
+	return code;
 }
 
 static void count_alert(void *arg, const struct alert *alert)

@@ -321,6 +321,8 @@ int verb_stats(struct ctl *ctl, int argc, char **argv)
 
 	if (!only_json(ctl, argc, argv, "stats [--json]", &code))
 		return code;
+	if (!ctl->json && !alerts_print_lines(ctl->store, stdout, &err))
+		return verb_store_failed(&err);
 	enum store_result result = ctl->json ? totals_read(ctl->store, &totals, &err) : report_summary(ctl->store, stdout, &err);
 	if (result != STORE_OK)
 		return verb_store_failed(&err);

@@ -19,6 +19,7 @@ static const char help[] =
 	"  list                 suppressed addresses, oldest first  [--status S]\n"
 	"  stats                totals of all counters\n"
 	"  token T              the change that a rejection text names\n"
+	"  alerts               what jumped or is over its limit just now, and what to do  [--log: all that was]\n"
 	"  doctor               is all as it should be: Redis, logs, rules, nixie-policyd; and what to do\n"
 	"Change\n"
 	"  suppress ADDR...     never mail again (do-not-mail)  [--hard] [--for \"15 days\"] [--reason TEXT]\n"
@@ -56,6 +57,7 @@ static const struct verb {
 	{ "list", verb_list, true },
 	{ "stats", verb_stats, true },
 	{ "token", verb_token, true },
+	{ "alerts", verb_alerts, true },
 	{ "suppress", verb_suppress, true },
 	{ "allow", verb_allow, true },
 	{ "reset", verb_reset, true },

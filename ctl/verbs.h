@@ -3,6 +3,8 @@
 #ifndef NIXIE_VERBS_H
 #define NIXIE_VERBS_H
 
+#include <stdio.h>
+
 #include "cli.h"
 
 struct ctl {
@@ -21,6 +23,7 @@ int verb_reset(struct ctl *ctl, int argc, char **argv);
 int verb_remove(struct ctl *ctl, int argc, char **argv);
 int verb_classify(struct ctl *ctl, int argc, char **argv);
 int verb_explain(struct ctl *ctl, int argc, char **argv);
+int verb_alerts(struct ctl *ctl, int argc, char **argv);
 int verb_undo(struct ctl *ctl, int argc, char **argv);
 int verb_replay(struct ctl *ctl, int argc, char **argv);
 int verb_doctor(struct ctl *ctl, int argc, char **argv);
@@ -70,6 +73,9 @@ bool verb_address(const struct ctl *ctl, const char *text, struct address *addre
 
 /* Who runs the command: the user, or the one behind sudo. Static storage. */
 struct sv verb_who(void);
+
+/* Each open alert on one line, the newest first; nothing when there are none. False: the store does not tell. */
+bool alerts_print_lines(struct store *store, FILE *to, struct err *err) NIXIE_MUST_CHECK;
 
 /* The exit code for a store that does not do what it should, after a message. */
 int verb_store_failed(const struct err *err);

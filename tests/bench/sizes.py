@@ -1,24 +1,33 @@
 #!/usr/bin/python3
 """How much memory an address takes in Redis, by what is known of it.
 
-Each kind of address gets a private redis-server with the settings of
-contrib/systemd/nixie-redis.service, is written by the programs themselves
-(nixie-logtail from a generated log, nixie suppress), and is checked. What
-counts is the growth of used_memory; what deleting some of them frees tells the
-shares. "rest" is the tables that the keys are found by.
+Each kind of address gets a private redis-server (a Unix socket, no
+persistence) with the settings of contrib/systemd/nixie-redis.service, is
+written by the programs themselves (nixie-logtail from a generated log, nixie
+suppress), and is checked. What counts is the growth of used_memory; what
+deleting some of them frees tells the shares. "rest" is the tables that the
+keys are found by.
+
+For millions of them --copy: the programs write the first 48,000, and
+redis-cli --pipe the others: the commands that the programs' scripts left in
+the append-only file, field by field, with another number in the address. A
+kind that is a part of another one, a window alone, is always written so.
 
 Then the same addresses in more compact forms, to know what they could save.
 
-usage: sizes.py [--addresses N] [--only KIND]... [--set OPTION=VALUE]... [--json FILE] [--bin DIR]
+usage: sizes.py [--addresses N] [--copy] [--only KIND]... [--set OPTION=VALUE]... [--no-compact] [--json FILE]
+                [--bin DIR]
 """
 
 import argparse
+import glob
 import json
 import os
 import random
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,6 +43,7 @@ SAMPLE = 50
 COMPACT = 20000
 DAY = 86400
 HOURS_MAX = 4  # for one kind
+LOADING_MAX = 3600  # seconds, for a server that starts
 JOURNAL_MAX = 1000000  # SCHEMA_JOURNAL_MAX
 DOMAINS = ("example.com", "example.net", "mail.example", "post.example.org", "firm.example", "web.example.de")
 NAMES = ("anna.schmidt", "j.rodriguez", "info", "k.mueller", "marie-claire", "office", "peter.jones", "newsletter")
@@ -55,6 +65,10 @@ FULL = (
     "552 5.2.2 Mailbox size limit exceeded",
 )
 NO_MX = ("421 4.4.0 [internal] no MXs for this domain could be reached at this time",)
+
+# Addresses that far apart differ in their number only.
+COPY_FROM = 1000 * len(DOMAINS) * len(NAMES)
+NUMBER = re.compile(rb"\d{8}(?=@(?:" + b"|".join(re.escape(domain.encode()) for domain in DOMAINS) + rb"))")
 
 
 def address(number):
@@ -85,11 +99,11 @@ def write_log(path, count, replies, passes):
 
 
 class Kind:
-    """A way for an address to be known, and what it leaves."""
+    """A way for an address to be known, and what it leaves; part: the one kind of key that is kept of it."""
 
-    def __init__(self, name, status, replies=(), passes=(), changes=1, suppressed=True):
+    def __init__(self, name, status, replies=(), passes=(), changes=1, suppressed=True, part=None):
         self.name, self.status, self.replies, self.passes = name, status, replies, passes
-        self.changes, self.suppressed = changes, suppressed
+        self.changes, self.suppressed, self.part = changes, suppressed, part
 
     def fill(self, site, count):
         if not self.passes:
@@ -114,24 +128,134 @@ KINDS = (
     Kind("held, two failures", "held", FULL, (120, 60), changes=2),
     Kind("soft, two of four", "soft", NO_MX, (120, 60), suppressed=False),
     Kind("manual, no history", "manual"),
+    Kind("window of two, alone", "window", NO_MX, (120, 60), changes=0, suppressed=False, part="win"),
 )
 
 
+def commands_in(path):
+    """Those of an append-only file, each a list of words."""
+    with open(path, "rb") as log:
+        while head := log.readline():
+            words = []
+            for _ in range(int(head[1:])):
+                size = int(log.readline()[1:])
+                words.append(log.read(size + 2)[:size])
+            yield words
+
+
+def encoded(words):
+    return b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
+class Copies:
+    """What was written about the addresses below `end`, for the addresses that follow.
+
+    Of what several addresses share, it is the journal that cannot be written twice: its ids have to rise, and the file
+    has the length it had in place of the most that it may have.
+    """
+
+    def __init__(self, path, part, end):
+        self.pieces, self.numbers, self.ids, self.rest = [], [], [], []
+        for words in commands_in(path):
+            if part and words[1:2] and not words[1].startswith(b"nixie:{0}:%s:" % part.encode()):
+                continue
+            found = NUMBER.search(b" ".join(words))
+            if found and int(found[0]) < end:
+                self._add(words)
+        self._close()
+        self.span_ms = max(ms for _, ms in self.ids) - min(ms for _, ms in self.ids) + 1 if self.ids else 0
+
+    def _close(self):
+        self.pieces.append(b"".join(self.rest))
+        self.rest = []
+
+    def _hole(self, holes, value):
+        self._close()
+        holes.append((len(self.pieces), value))
+        self.pieces.append(None)
+
+    def _add_text(self, text):
+        end = 0
+        for found in NUMBER.finditer(text):
+            self.rest.append(text[end:found.start()])
+            self._hole(self.numbers, int(found[0]))
+            end = found.end()
+        self.rest.append(text[end:])
+
+    def _add(self, words):
+        self.rest.append(b"*%d\r\n" % len(words))
+        if words[0] == b"XADD" and words[1].endswith(b":journal"):  # key MAXLEN = length id
+            ms, _, sequence = words[5].partition(b"-")
+            self.rest += encoded(words[:3] + [b"~", b"%d" % JOURNAL_MAX]), b"$%d\r\n" % len(words[5])
+            self._hole(self.ids, int(ms))
+            self.rest.append(b"-" + sequence + b"\r\n")
+            words = words[6:]
+        self._add_text(encoded(words))
+
+    def make(self, first, later_ms):
+        for place, number in self.numbers:
+            self.pieces[place] = b"%08d" % (first + number)
+        for place, ms in self.ids:
+            self.pieces[place] = b"%d" % (ms + later_ms)
+        return b"".join(self.pieces)
+
+
+def copy(site, path, kind, written, count):
+    """The first `written` addresses are in the file at path; with a part of them nothing is in the server yet."""
+    copies = Copies(path, kind.part, written)
+    span_ms = copies.span_ms
+    with subprocess.Popen(["redis-cli", "-s", site.redis.socket, "--pipe", "--pipe-timeout", "600"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as pipe:
+        for turn, first in enumerate(range(0, count, written)):
+            if first + written > count:
+                copies = Copies(path, kind.part, count - first)
+            if first or kind.part:
+                pipe.stdin.write(copies.make(first, turn * span_ms))
+        said = pipe.communicate()[0].decode()
+    if pipe.returncode or not re.search(r"errors: 0, replies: [1-9]", said):
+        sys.exit(f"{kind.name}: redis-cli --pipe: {said[-1000:]}")
+
+
+def write(site, kind, count, by_copy):
+    """All by the programs; or the first ones, and from what they wrote the others."""
+    redis, written = site.redis, min(count, COPY_FROM) if by_copy or kind.part else count
+    copied = written < count or kind.part
+    if copied:
+        redis.command("CONFIG", "SET", "auto-aof-rewrite-percentage", "0")
+        redis.command("CONFIG", "SET", "appendonly", "yes")
+    done = kind.fill(site, written)
+    if done.returncode:
+        sys.exit(f"{kind.name}: {done.stderr[-1000:]}")
+    if copied:
+        redis.command("CONFIG", "SET", "appendonly", "no")
+        if kind.part:
+            redis.command("FLUSHALL", "SYNC")
+        path, = glob.glob(os.path.join(redis.directory, "appendonlydir", "*.incr.aof"))
+        copy(site, path, kind, written, count)
+        os.unlink(path)
+
+
 def server_options(overrides):
-    """Those of the unit that matter to memory; no append-only file: it takes none."""
+    """Those of the unit that matter to memory; no append-only file: it takes none.
+
+    hz: a table that grows keeps its old self until all has moved, and some of it moves each time.
+    """
     with open(os.path.join(ROOT, "contrib/systemd/nixie-redis.service")) as unit:
         words = re.sub(r"\\\n", " ", unit.read())
     found = dict(re.findall(r"--(hash-[a-z-]+|zset-[a-z-]+|stream-[a-z-]+|maxmemory-policy) (\S+)", words))
-    found.update(overrides, appendonly="no")
+    found.update(overrides, appendonly="no", hz="500")
     return [word for name, value in found.items() for word in ("--" + name, value)]
+
+
+def memory(redis, field):
+    return int(re.search(rf"^{field}:(\d+)", redis.command("INFO", "memory"), re.M)[1])
 
 
 def used_memory(redis):
     """When nothing changes any more: clients gone, tables rehashed."""
     last, same = None, 0
-    while same < 4:
-        text = redis.command("INFO", "memory")
-        value = int(re.search(r"^used_memory:(\d+)", text, re.M)[1])
+    while same < 10:
+        value = memory(redis, "used_memory")
         same = same + 1 if value == last else 0
         last = value
         time.sleep(0.3)
@@ -144,15 +268,19 @@ def mean(values):
 
 def check_sample(kind, site, redis, numbers, count):
     """Is what lies there what the program says, and all of it?"""
-    problems = []
+    problems, occurrences = [], len(kind.passes)
+    if kind.suppressed and redis.command("ZCARD", "nixie:{0}:suppressed") != count:
+        problems.append(f"the index has {redis.command('ZCARD', 'nixie:{0}:suppressed')} addresses")
+    if kind.part and redis.command("DBSIZE") != count:
+        problems.append("there is another number of keys")
     for number in numbers:
+        if kind.part:
+            if redis.command("ZCARD", "nixie:{0}:win:" + address(number)) != occurrences:
+                problems.append(f"{address(number)} has another window")
+            continue
         known = site.check(address(number)) or {}
         if known.get("status") != kind.status:
             problems.append(f"{address(number)} is {known.get('status')}, not {kind.status}")
-    if kind.suppressed and redis.command("ZCARD", "nixie:{0}:suppressed") != count:
-        problems.append("the index has another number of addresses")
-    occurrences = len(kind.passes)
-    for number in numbers:
         if redis.command("XLEN", "nixie:{0}:hist:" + address(number)) != occurrences:
             problems.append(f"{address(number)} has another history")
     if problems:
@@ -182,12 +310,19 @@ def shares(redis, count):
     return parts
 
 
+def answers(redis):
+    try:
+        return redis.command("PING") == "PONG"
+    except (OSError, RedisError):
+        return False
+
+
 class Lab:
     """Servers in one directory that is gone at the end."""
 
-    def __init__(self, overrides):
+    def __init__(self, overrides, by_copy):
         self.directory = tempfile.mkdtemp(prefix="nixie-sizes-", dir="/tmp")
-        self.options, self.serial = server_options(overrides), 0
+        self.options, self.serial, self.by_copy = server_options(overrides), 0, by_copy
 
     def redis(self):
         self.serial += 1
@@ -195,6 +330,15 @@ class Lab:
         redis.command.close()
         redis.command = RedisClient(redis.socket, 3600)  # SAVE, and DEL of a large journal, take their time
         return redis
+
+    @staticmethod
+    def restart(redis):
+        """From what SAVE wrote; start() alone does not wait for gigabytes."""
+        redis.kill()
+        try:
+            redis.start()
+        except AssertionError:
+            wait_until(lambda: answers(redis), "loaded data", LOADING_MAX, child=redis.child)
 
     def close(self):
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -205,12 +349,11 @@ def measure(lab, kind, count, row, compact):
     directory = os.path.join(lab.directory, f"site{lab.serial}")
     os.mkdir(directory)
     site = Site(directory, redis)
-    empty, begin = used_memory(redis), time.monotonic()
-    done = kind.fill(site, count)
-    if done.returncode:
-        sys.exit(f"{kind.name}: {done.stderr[-1000:]}")
+    empty, empty_resident, begin = used_memory(redis), memory(redis, "used_memory_rss"), time.monotonic()
+    write(site, kind, count, lab.by_copy)
     seconds = time.monotonic() - begin
     total = (used_memory(redis) - empty) / count
+    resident = (memory(redis, "used_memory_rss") - empty_resident) / count
     numbers = random.Random(1).sample(range(count), SAMPLE)
     check_sample(kind, site, redis, numbers, count)
     entries = redis.command("XLEN", "nixie:{0}:journal")
@@ -219,13 +362,13 @@ def measure(lab, kind, count, row, compact):
     if compact is not None:
         measure_compact(lab, redis, count, compact)
     parts = shares(redis, count)
-    redis.kill()
-    redis.start()  # from what SAVE wrote: streams are packed tighter then
+    lab.restart(redis)  # streams are packed tighter then
     restarted = (used_memory(redis) - empty) / count
-    a_change = parts["journal"] * count / entries
-    row.add(total=total, **parts, rest=total - sum(parts.values()), disk=disk, seconds=seconds,
+    a_change = parts["journal"] * count / entries if entries else 0
+    row.add(total=total, **parts, rest=total - sum(parts.values()), disk=disk, seconds=seconds, resident=resident,
             restarted=restarted, change=a_change, without_journal=total - parts["journal"])
     redis.stop()
+    shutil.rmtree(redis.directory)
 
 
 def measure_compact(lab, redis, count, rows):
@@ -267,13 +410,16 @@ def formula(kind, row):
     def gib(count):
         return (count * each + min(count * kind.changes, JOURNAL_MAX) * change) / 2 ** 30
 
-    return (f"  {kind.name}: N x {each:.0f} B + min({kind.changes} N, 10^6) x {change:.0f} B;  "
+    journal = f" + min({kind.changes} N, 10^6) x {change:.0f} B" if kind.changes else ""
+    return (f"  {kind.name}: N x {each:.0f} B{journal};  "
             f"10^6: {gib(10 ** 6):.2f} GiB, 10^7: {gib(10 ** 7):.1f} GiB, 10^8: {gib(10 ** 8):.0f} GiB")
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description="How much memory an address takes in Redis.")
     parser.add_argument("--addresses", type=int, default=200000, metavar="N", help="of each kind")
+    parser.add_argument("--copy", action="store_true",
+                        help=f"the programs write the first {COPY_FROM}, redis-cli --pipe the others")
     parser.add_argument("--only", action="append", metavar="KIND", choices=[kind.status for kind in KINDS],
                         help=", ".join(kind.status for kind in KINDS))
     parser.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="of redis-server")
@@ -287,7 +433,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     kinds = [kind for kind in KINDS if not arguments.only or kind.status in arguments.only]
     rows, compact = {kind: Row(kind.name) for kind in kinds}, {}
-    lab = Lab(dict(pair.split("=", 1) for pair in arguments.set))
+    lab = Lab(dict(pair.split("=", 1) for pair in arguments.set), arguments.copy)
     try:
         for kind in kinds:
             wanted = compact if kind.status == "hard" and not arguments.no_compact else None
@@ -296,7 +442,8 @@ def main():
         lab.close()
     columns = [middle_column(heading, metric) for heading, metric in (
         ("bytes", "total"), ("addr:", "addr"), ("win:", "win"), ("hist:", "hist"), ("suppressed", "suppressed"),
-        ("until", "until"), ("journal", "journal"), ("rest", "rest"), ("restarted", "restarted"), ("on disk", "disk"), ("writing, s", "seconds"))]
+        ("until", "until"), ("journal", "journal"), ("rest", "rest"), ("resident", "resident"),
+        ("restarted", "restarted"), ("on disk", "disk"), ("writing, s", "seconds"))]
     print(Table(f"Bytes an address in Redis, {arguments.addresses:,} addresses of {ADDRESS_BYTES} bytes",
                 list(rows.values()), columns).text())
     print("Memory of N addresses")
@@ -315,7 +462,8 @@ if __name__ == "__main__":
     arguments = parse_arguments()
     os.environ["NIXIE_BIN"] = os.path.abspath(arguments.bin)
     from harness.nixie import Site, run  # noqa: E402: they ask where the programs are
-    from harness.redis import RedisClient, RedisServer  # noqa: E402
+    from harness.proc import wait_until  # noqa: E402
+    from harness.redis import RedisClient, RedisError, RedisServer  # noqa: E402
     try:
         main()
     except KeyboardInterrupt:

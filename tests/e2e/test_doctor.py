@@ -12,8 +12,8 @@ from harness.nixie import BAD_CONFIG, NO_REDIS, NOT_FOUND, OK, REPOSITORY, USAGE
 from harness.proc import wait_until
 from harness.redis import RedisError, RedisServer
 
-GOOD = ('--hash-max-listpack-value', '512', '--stream-node-max-bytes', '1024',
-        '--maxmemory-policy', 'noeviction')
+GOOD = ('--hash-max-listpack-value', '512', '--zset-max-listpack-value', '256',
+        '--stream-node-max-bytes', '1024', '--maxmemory-policy', 'noeviction')
 FAULTS = NOT_FOUND
 
 
@@ -255,10 +255,23 @@ class Settings(Doctor):
         self.only(found, 'writes', 'error', 'OOM')
 
     def test_encoding(self):
+        advice = ('hash-max-listpack-value 512', 'zset-max-listpack-value 256', 'stream-node-max-bytes 1024')
         self.set('hash-max-listpack-value', '64')
-        self.only(self.doctor(status=FAULTS), 'encoding', 'warning', '512', '1024')
+        self.only(self.doctor(status=FAULTS), 'encoding', 'warning', 'values of 64 bytes', *advice)
         self.set('hash-max-listpack-value', '512', 'stream-node-max-bytes', '4096')
-        self.only(self.doctor(status=FAULTS), 'encoding', 'warning', '4096')
+        self.only(self.doctor(status=FAULTS), 'encoding', 'warning', 'nodes of 4096', *advice)
+        self.set('stream-node-max-bytes', '1024', 'zset-max-listpack-value', '64')
+        self.only(self.doctor(status=FAULTS), 'encoding', 'warning', 'sorted sets up to 64', *advice)
+        self.set('zset-max-listpack-value', '256')
+        self.only(self.doctor(status=OK), 'encoding', 'ok', '512', '256', '1024')
+
+    def test_encoding_as_we_run_it(self):
+        """What the unit and make run set is what the check wants, and what the manual says."""
+        for path in 'contrib/systemd/nixie-redis.service', 'contrib/run/nixie-run', 'common/nixie-redis.7':
+            with open(os.path.join(REPOSITORY, path)) as f:
+                text = f.read()
+            for name, value in zip(GOOD[0:6:2], GOOD[1:6:2]):
+                self.assertRegex(text, r'%s %s\b' % (name.lstrip('-'), value), path)
 
     def test_schema(self):
         self.redis.command('HSET', 'nixie:meta', 'schema', '99')

@@ -49,14 +49,18 @@ class PartitionedSite(Site):
 
 
 def snapshot(redis):
-    """{kind of key, partition behind it: contents}; the journal is one. Places are of files."""
+    """{kind of key, partition behind it: contents}; the journal is one. Places are of files, and
+    which hours and days of a log that is read late get a roll depends on how it was read."""
     data = {}
     for key in redis.command('KEYS', 'nixie:{*}:*'):
         partition, name = re.fullmatch(r'nixie:\{(\d+)\}:(.*)', key, re.S).groups()
         kind = name.split(':')[0]
-        if kind == 'pos':
+        if kind in ('pos', 'roll'):
             continue
-        value = dict(READ[redis.command('TYPE', key)](redis, key))
+        type_ = redis.command('TYPE', key)
+        if type_ == 'none':     # gone meanwhile
+            continue
+        value = dict(READ[type_](redis, key))
         for field in CHANGING.get(kind, ()):
             value.pop(field, None)
         if kind == 'journal':
@@ -85,14 +89,14 @@ class Feeder:
         self.rest = self.rest[n:]
 
     def __enter__(self):
-        """Meanwhile: a hundredth now and then, as long as there is some."""
+        """Meanwhile: a hundredth now and then; the last tenth is for finish()."""
         self.stopping.clear()
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
         return self
 
     def _run(self):
-        while self.rest and not self.stopping.wait(0.05):
+        while len(self.rest) > self.total // 10 and not self.stopping.wait(0.05):
             self._append(self.total // 100 + 7)
 
     def __exit__(self, *_):
@@ -114,6 +118,12 @@ class PeaceCase(Case):
         self.site = PartitionedSite(self.directory, servers, partitions)
         self.addCleanup(self.site.stop)
         return self.site
+
+    def policyd(self, suppressed):
+        """A policyd that has found its servers: it answers before it has, as a mail must not wait."""
+        child = self.site.policyd()
+        wait_until(lambda: self.site.ask(suppressed).startswith('5'), 'refusal', child=child)
+        return child
 
     def make_log(self, seed=1):
         self.text = ''.join(Host(str(seed), 'mx1', 0, self.MESSAGES, time.time()).lines())
@@ -151,7 +161,7 @@ class PeaceCase(Case):
         except AssertionError as e:
             found = self.compare()
             raise AssertionError('%s\nlost %d, doubled %d\n%s' % (e, found.lost, found.doubled, found.report())
-                                 if found else str(e)) from None
+                                 if found is not None else str(e)) from None
         self.assertGreater(self.compare().compared, 500)
         self.assertDangling()
 
