@@ -296,6 +296,8 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 			return CONVERT_RECORDED;
 		if (same && c->to == STATUS_HARD && binds(e, STATUS_HARD, began->last_s) && began->last_s > e->since_s)
 			return CONVERT_RECORDED;
+		if (f->braked && c->to == STATUS_HARD && !same)
+			return hold_instead(e, f, conversions);
 		/* the window may have forgotten the first terms; the entry has not */
 		int64_t remembered = same ? e->term + (began->last_s > e->since_s) : 0;
 		e->term = terms - 1 > remembered ? terms - 1 : remembered;

@@ -476,6 +476,7 @@ static void begin(struct ledger *ledger, struct ledger_part *part, const struct 
 	t->from = from;
 	t->to = to;
 	t->by = SV("logtail");
+	t->totals_only = !store_keeps_tallies(ledger->store);
 	t->soft_expiry = ledger->config->soft_expiry;
 	t->window_expiry = longest_window(ledger->config);
 	for (size_t i = 0; i < part->n; i++) {
@@ -578,13 +579,21 @@ static void take_written(struct ledger *ledger, struct work *w, struct position 
 	w->n = out;
 }
 
+/* One that is ahead of the reader, who began at the oldest place, must not be taken back. */
+static bool lacks_place(const struct position *at, const struct position *to)
+{
+	bool ahead = at->generation > to->generation || (at->generation == to->generation && at->offset > to->offset);
+
+	return strcmp(at->at, to->at) != 0 && !(at->at[0] && ahead);
+}
+
 enum store_result ledger_commit(struct ledger *ledger, struct position *at, const struct position *to, bool everywhere, struct err *err)
 {
 	struct work w = { .parts = xalloc(ledger->n_parts * sizeof *w.parts), .t = xalloc(ledger->n_parts * sizeof *w.t), .result = STORE_OK };
 
 	for (unsigned p = 0; p < ledger->n_parts; p++) {
 		struct ledger_part *part = &ledger->parts[p];
-		if (part->n == 0 && !(everywhere && at && strcmp(at[p].at, to->at) != 0))
+		if (part->n == 0 && !(everywhere && at && lacks_place(&at[p], to)))
 			continue;
 		w.parts[w.n] = part;
 		w.t[w.n++] = &part->t;

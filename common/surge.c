@@ -29,10 +29,13 @@ struct gauge {
 	struct item *item;
 	enum surge_kind kind;
 	bool open, told; /* told: what the caller knows of `open` */
+	bool missed;     /* opened and closed before the caller asked: `opening` is told first */
 	bool theirs;     /* opened by somebody else, and the counts here do not say so */
 	bool in_open, in_changed;
 	struct share threshold; /* that opened it */
+	int64_t keep; /* not closed before this bucket */
 	struct surge_change change; /* the newest */
+	struct surge_change opening; /* the newest that opened it */
 	struct gauge *next_open, *next_changed;
 };
 
@@ -335,6 +338,9 @@ static void note_change(struct surge *s, struct gauge *g, int64_t since_s, const
 		.count = counts->of[g->kind], .base = base_of(counts, g->kind),
 		.usual_permille = (int64_t)(((__int128)usual.part * 1000 + usual.whole / 2) / usual.whole),
 	};
+	if (g->open)
+		g->opening = g->change;
+	g->missed = !g->open && !g->told;
 	if (g->in_changed)
 		return;
 	g->in_changed = true;
@@ -363,6 +369,7 @@ static void try_open(struct surge *s, struct gauge *g, const struct surge_counts
 	if (!is_over(s, newest, g->kind, threshold) && !is_over(s, window, g->kind, threshold))
 		return;
 	g->threshold = threshold;
+	g->keep = 0;
 	list_open(s, g);
 	if (g->open) { /* theirs was told */
 		g->theirs = false;
@@ -376,7 +383,7 @@ static void try_open(struct surge *s, struct gauge *g, const struct surge_counts
 
 static void try_close(struct surge *s, struct gauge *g, const struct surge_counts *newest, const struct surge_counts *window)
 {
-	if (!is_quiet(s, newest, g) || !is_quiet(s, window, g))
+	if (s->newest < g->keep || !is_quiet(s, newest, g) || !is_quiet(s, window, g))
 		return;
 	g->open = false;
 	note_change(s, g, g->change.since_s, window);
@@ -543,10 +550,16 @@ bool surge_next_change(struct surge *surge, struct surge_change *change_r)
 	struct gauge *g;
 
 	while ((g = surge->changed) != NULL) {
+		if (g->missed) { /* its end is the next */
+			g->missed = false;
+			g->told = true;
+			*change_r = g->opening;
+			return true;
+		}
 		surge->changed = g->next_changed;
 		g->in_changed = false;
 		if (g->told == g->open)
-			continue; /* opened and closed, or the other way round */
+			continue; /* closed and opened again: it is open still */
 		g->told = g->open;
 		*change_r = g->change;
 		return true;
@@ -563,6 +576,25 @@ void surge_open_by(struct surge *surge, enum surge_kind kind, enum surge_dimensi
 	struct gauge *g = &item->gauges[kind];
 	g->open = g->told = g->theirs = true;
 	g->change.since_s = since_s;
+}
+
+void surge_open_again(struct surge *surge, enum surge_kind kind, enum surge_dimension dimension, struct sv value, int64_t since_s,
+	int64_t usual_permille)
+{
+	struct item *item = take_item(surge, dimension, value, true);
+
+	if (!item || item->gauges[kind].open)
+		return;
+	struct gauge *g = &item->gauges[kind];
+	struct surge_counts newest = sum_of(surge, item, NEWEST), window = sum_of(surge, item, SURGE_BUCKETS);
+	g->threshold = share_greater((struct share){ within(usual_permille, 0, 1000) * surge->options.factor, 1000 },
+		(struct share){ surge->options.share_percent, 100 });
+	g->keep = counts_nothing(&window) ? surge->newest + SURGE_BUCKETS : 0;
+	if (!g->keep && is_quiet(surge, &newest, g) && is_quiet(surge, &window, g))
+		return;
+	g->open = g->told = true;
+	g->change.since_s = since_s;
+	list_open(surge, g);
 }
 
 void surge_close_by(struct surge *surge, enum surge_kind kind, enum surge_dimension dimension, struct sv value)

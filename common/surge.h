@@ -93,14 +93,19 @@ bool surge_is_open(const struct surge *surge, enum surge_kind kind, enum surge_d
 /* What is in the window; of a rule with the attempts and finals of SURGE_ALL. */
 void surge_window(const struct surge *surge, enum surge_dimension dimension, struct sv value, struct surge_counts *counts_r);
 
-/* The next change that was not told yet, in order. The value is valid until the next surge_* call that
- * is not this one. Take them after each surge_add(): what opens and closes in between is not told. */
+/* The next change that was not told yet, in order of values. The value is valid until the next surge_* call that
+ * is not this one. What opened and closed since the last call is told once, both; what closed and
+ * opened again is not. */
 bool surge_next_change(struct surge *surge, struct surge_change *change_r) NIXIE_MUST_CHECK;
 
 /* Somebody else noticed it: it is open here too, no change is told. It stays so until surge_close_by(),
  * whatever little is seen of it here; but once the counts here would have opened it, they
  * also close it. */
 void surge_open_by(struct surge *surge, enum surge_kind kind, enum surge_dimension dimension, struct sv value, int64_t since_s);
+/* It was open here before a restart: it is so again, compared with what was usual then, unless the counts say that
+ * it is over; where nothing is in the window, for one window from now. No change is told. */
+void surge_open_again(struct surge *surge, enum surge_kind kind, enum surge_dimension dimension, struct sv value, int64_t since_s,
+	int64_t usual_permille);
 /* Somebody else closed it. It opens again, and that is told, when the next result still finds a jump. */
 void surge_close_by(struct surge *surge, enum surge_kind kind, enum surge_dimension dimension, struct sv value);
 

@@ -21,6 +21,7 @@ struct watch {
 	const struct config *config;
 	struct sv host;
 	struct surge *surge;
+	bool enabled;               /* as watch_begin() found it */
 	int64_t usual_day;          /* days since 1970 that `usual` was read for */
 	int64_t looked_ms, rated_ms;
 	struct arena arena;         /* of `open` */
@@ -66,15 +67,18 @@ void watch_reload(struct watch *w)
 
 /* ---- what the store has counted ---- */
 
-/* Counters of one period and dimension, on their way into the surge. */
+/* Counters of one period and dimension, on their way into the surge: of a value all at once,
+ * or its failures might come before its deliveries and look like a jump. */
 struct sums {
 	struct watch *watch;
 	enum surge_dimension dimension;
 	int64_t time_s; /* of the minute; 0: it is what is usual */
+	struct arena arena;
+	struct map values; /* struct surge_counts by value */
 };
 
 /* One counter of a value, as what the surge knows. */
-static bool counts_of(struct sv counter, int64_t n, struct surge_counts *c)
+static void add_counts(struct sv counter, int64_t n, struct surge_counts *c)
 {
 	static const struct { const char *name; bool attempt, final; int kind; } table[] = {
 		{ "attempts", true, false, -1 }, { "delivered", false, true, -1 }, { "soft", false, true, -1 },
@@ -82,42 +86,49 @@ static bool counts_of(struct sv counter, int64_t n, struct surge_counts *c)
 		{ "blocked", false, false, SURGE_BLOCKED }, { "failing", false, false, SURGE_FAILING },
 	};
 
-	*c = (struct surge_counts){ 0 };
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		if (!sv_eq(counter, sv_of(table[i].name)))
 			continue;
-		c->attempts = table[i].attempt ? n : 0;
-		c->finals = table[i].final ? n : 0;
+		c->attempts += table[i].attempt ? n : 0;
+		c->finals += table[i].final ? n : 0;
 		if (table[i].kind >= 0)
-			c->of[table[i].kind] = n;
-		return true;
+			c->of[table[i].kind] += n;
+		return;
 	}
-	return false;
 }
 
-static void give(const struct sums *sums, enum surge_dimension dimension, struct sv value, const struct surge_counts *c)
+static void give(struct sums *sums)
 {
-	if (sums->time_s)
-		surge_add(sums->watch->surge, sums->time_s, dimension, value, c);
-	else
-		surge_add_usual(sums->watch->surge, dimension, value, c);
+	struct map_slot *slot;
+
+	for (size_t i = 0; (slot = map_next(&sums->values, &i));) {
+		if (sums->time_s)
+			surge_add(sums->watch->surge, sums->time_s, sums->dimension, slot->key, slot->value);
+		else
+			surge_add_usual(sums->watch->surge, sums->dimension, slot->key, slot->value);
+	}
 }
 
 /* "gmail.com|hard"; everything has a logging host, so the sum of those is that of all */
 static void add_counter(void *arg, struct sv period, struct sv name, int64_t n)
 {
-	const struct sums *sums = arg;
+	struct sums *sums = arg;
 	struct sv counter = sv_after_last(name, '|');
 	struct sv value = sv_head(name, name.n - counter.n - (counter.n < name.n));
-	struct surge_counts c;
 
 	(void)period;
-	if (!counts_of(counter, n, &c) || !value.n)
+	if (!value.n)
 		return;
 	if (sums->dimension == SURGE_ALL)
-		give(sums, SURGE_ALL, sv_make("", 0), &c);
-	else if (!sv_eq(value, SV("*")) && !sv_eq(value, SV("-")))
-		give(sums, sums->dimension, value, &c);
+		value = sv_make("", 0);
+	else if (sv_eq(value, SV("*")) || sv_eq(value, SV("-")))
+		return;
+	struct surge_counts *c = map_get(&sums->values, value);
+	if (!c) {
+		c = arena_alloc(&sums->arena, sizeof *c);
+		map_put(&sums->values, arena_dup(&sums->arena, value), c);
+	}
+	add_counts(counter, n, c);
 }
 
 static enum store_result read_period(struct watch *w, struct sv period, int64_t time_s, struct err *err)
@@ -128,8 +139,12 @@ static enum store_result read_period(struct watch *w, struct sv period, int64_t 
 	enum store_result result = STORE_OK;
 
 	for (size_t i = 0; i < sizeof table / sizeof *table && result == STORE_OK; i++) {
-		struct sums sums = { w, table[i].dimension, time_s };
+		struct sums sums = { .watch = w, .dimension = table[i].dimension, .time_s = time_s };
 		result = store_period(w->store, period, table[i].name, add_counter, &sums, err);
+		if (result == STORE_OK)
+			give(&sums);
+		map_free(&sums.values);
+		arena_free(&sums.arena);
 	}
 	return result;
 }
@@ -137,10 +152,12 @@ static enum store_result read_period(struct watch *w, struct sv period, int64_t 
 static enum store_result read_usual(struct watch *w, int64_t event_s, struct err *err)
 {
 	enum store_result result = STORE_OK;
-	int64_t today = event_s / CLOCK_DAY_S;
+	int64_t now_s = clock_now_s();
+	/* of two logs at different days the later one says which; a stamp from the future does not */
+	int64_t today = (event_s < now_s ? event_s : now_s) / CLOCK_DAY_S;
 	char day[9];
 
-	if (w->usual_day == today)
+	if (w->usual_day >= today)
 		return STORE_OK;
 	surge_forget_usual(w->surge);
 	for (int64_t d = today - WATCH_USUAL_DAYS; d < today && result == STORE_OK; d++) {
@@ -211,37 +228,68 @@ static void tell(const struct alert *alert, bool open)
 		log_info("alert=closed %s", buf_cstr(&text));
 }
 
-/* False: the store does not take it now. */
-static bool write_alert(struct watch *w, const struct alert *alert, bool open)
+/* In the store, and in what we know of it. False: the store does not take it now. */
+static bool write_alert(struct watch *w, const struct alert *alert, enum alert_event event)
 {
 	struct err err = { "" };
-	enum store_result result = store_alert(w->store, alert, open, &err);
+	enum store_result result = store_alert(w->store, alert, event, &err);
 
 	if (result != STORE_OK)
 		log_warning("an alert cannot be written: %s", err.text);
 	return result == STORE_OK;
 }
 
+/* What the window says is true here; what another host opened, that host closes. */
+static void on_closed(struct watch *w, const struct surge_change *c, struct alert *alert)
+{
+	const struct alert *was = map_get(&w->open, alert_id(&w->arena, alert));
+
+	if (was && !sv_eq(was->by, w->host)) {
+		surge_open_by(w->surge, c->kind, c->dimension, was->value, was->since_s);
+		return;
+	}
+	if (was) { /* it may have begun before the window that a restart found */
+		alert->since_s = was->since_s;
+		alert->opened_s = was->opened_s;
+	}
+	tell(alert, false);
+	(void)write_alert(w, alert, ALERT_CLOSED);
+	(void)map_take(&w->open, alert_id(&w->arena, alert));
+}
+
 /* again: it was told before, unless the store does not know it */
 static void on_change(struct watch *w, const struct surge_change *c, bool again)
 {
-	struct alert alert = { .kind = kinds[c->kind], .dimension = sv_of(dimensions[c->dimension]), .value = c->value,
+	struct alert alert = { .kind = kinds[c->kind], .dimension = sv_of(dimensions[c->dimension]), .value = arena_dup(&w->arena, c->value),
 		.since_s = c->since_s, .opened_s = c->time_s, .seen_s = clock_now_s(), .count = c->count, .base = c->base,
 		.usual_permille = c->usual_permille, .by = w->host };
 
 	/* of a closing that is told again nothing is to be done: what is open in the store is compared after it */
-	if (again && (!c->open || map_get(&w->open, alert_id(&w->arena, &alert))))
+	if (again && !c->open)
 		return;
-	tell(&alert, c->open);
-	(void)write_alert(w, &alert, c->open);
+	if (!c->open) {
+		on_closed(w, c, &alert);
+	} else if (!map_get(&w->open, alert_id(&w->arena, &alert))) {
+		tell(&alert, true);
+		if (write_alert(w, &alert, ALERT_OPENED))
+			remember(w, &alert);
+	}
 }
 
-static void tell_changes(struct watch *w, bool again)
+/* What was usual may have changed with the jump, and of the window there are the counts of minutes, or none. */
+static void open_again(struct watch *w, int64_t event_s)
 {
-	struct surge_change change;
+	static const struct surge_counts nothing;
+	struct map_slot *slot;
 
-	while (surge_next_change(w->surge, &change))
-		on_change(w, &change, again);
+	surge_add(w->surge, event_s, SURGE_ALL, sv_make("", 0), &nothing);
+	for (size_t i = 0; (slot = map_next(&w->open, &i));) {
+		const struct alert *a = slot->value;
+		enum surge_kind kind;
+		enum surge_dimension dimension;
+		if (surge_of(a, &kind, &dimension) && sv_eq(a->by, w->host))
+			surge_open_again(w->surge, kind, dimension, a->value, a->since_s, a->usual_permille);
+	}
 }
 
 /* Alerts of others, of those before us, and of those that are gone. */
@@ -257,15 +305,15 @@ static void compare_alerts(struct watch *w)
 		if (!surge_of(a, &kind, &dimension))
 			continue;
 		bool mine = sv_eq(a->by, w->host), open = surge_is_open(w->surge, kind, dimension, a->value);
-		if ((mine && !open) || now_s - a->seen_s > STALE_S) {
+		if (mine ? !open : now_s - a->seen_s > STALE_S) {
 			surge_close_by(w->surge, kind, dimension, a->value);
 			tell(a, false);
-			(void)write_alert(w, a, false);
+			(void)write_alert(w, a, ALERT_CLOSED);
 		} else if (!mine && !open) {
 			surge_open_by(w->surge, kind, dimension, a->value, a->since_s);
 		} else if (mine && now_s - a->seen_s > SEEN_S) {
 			a->seen_s = now_s;
-			(void)write_alert(w, a, true);
+			(void)write_alert(w, a, ALERT_SEEN);
 		}
 	}
 }
@@ -284,7 +332,8 @@ static void forget_closed(struct watch *w, const struct map *before)
 	}
 }
 
-static void look(struct watch *w)
+/* False: the store does not tell now, and what it told before stays. */
+static bool look(struct watch *w)
 {
 	struct map before = w->open;
 	struct arena old = w->arena;
@@ -292,12 +341,36 @@ static void look(struct watch *w)
 
 	w->open = (struct map){ 0 };
 	w->arena = (struct arena){ 0 };
-	if (read_alerts(w, &err) == STORE_OK) {
+	bool told = read_alerts(w, &err) == STORE_OK;
+	if (told) {
 		forget_closed(w, &before);
-		compare_alerts(w);
+	} else {
+		struct map half = w->open;
+		struct arena half_arena = w->arena;
+		w->open = before;
+		w->arena = old;
+		before = half;
+		old = half_arena;
 	}
 	map_free(&before);
 	arena_free(&old);
+	return told;
+}
+
+static void tell_changes(struct watch *w, bool again)
+{
+	struct surge_change change;
+	char value[SURGE_VALUE_MAX];
+	bool fresh = again;
+
+	while (surge_next_change(w->surge, &change)) {
+		memcpy(value, change.value.p, change.value.n);
+		change.value.p = value;
+		/* another reader may have seen it, too */
+		if (!fresh)
+			fresh = look(w);
+		on_change(w, &change, again);
+	}
 }
 
 /* ---- rates ---- */
@@ -338,6 +411,15 @@ static void add_rate(void *arg, struct sv period, struct sv name, int64_t n)
 	}
 }
 
+/* Of a day that is long over: nothing else would ever close it. */
+static void close_old(const struct rates *r, const struct alert *a)
+{
+	if (r->now_s - a->since_s < 2 * CLOCK_DAY_S)
+		return;
+	tell(a, false);
+	(void)write_alert(r->watch, a, ALERT_CLOSED);
+}
+
 static void judge_rate(struct rates *r, enum alert_kind kind, struct sv value, int64_t count, int64_t base, int64_t limit_permille)
 {
 	struct watch *w = r->watch;
@@ -346,6 +428,11 @@ static void judge_rate(struct rates *r, enum alert_kind kind, struct sv value, i
 	const struct alert *was = map_get(&w->open, alert_id(&r->arena, &alert));
 	bool open = alert_rate(was != NULL, count, base, limit_permille, w->config->alerts_minimum);
 
+	/* a day with so few results says nothing about the one that it is about */
+	if (open && base < w->config->alerts_minimum) {
+		close_old(r, was);
+		return;
+	}
 	if (open && was && r->now_s - was->seen_s <= SEEN_S)
 		return;
 	if (was)
@@ -353,7 +440,7 @@ static void judge_rate(struct rates *r, enum alert_kind kind, struct sv value, i
 	if (open != (was != NULL))
 		tell(&alert, open);
 	if (open || was)
-		(void)write_alert(w, &alert, open);
+		(void)write_alert(w, &alert, !open ? ALERT_CLOSED : was ? ALERT_SEEN : ALERT_OPENED);
 }
 
 static void judge_value(struct rates *r, struct sv value, const struct rate *rate)
@@ -366,18 +453,16 @@ static void judge_value(struct rates *r, struct sv value, const struct rate *rat
 	judge_rate(r, ALERT_RATE_COMPLAINT, value, rate->complaint, rate->delivered, c->alerts_complaints);
 }
 
-/* Those of a day without results any more: nothing would ever close them. */
-static void close_old(struct rates *r)
+/* Those without any results today */
+static void close_absent(struct rates *r)
 {
 	struct map_slot *slot;
 
 	for (size_t i = 0; (slot = map_next(&r->watch->open, &i));) {
 		const struct alert *a = slot->value;
 		bool rate = a->kind == ALERT_RATE_HARD || a->kind == ALERT_RATE_ALL || a->kind == ALERT_RATE_COMPLAINT;
-		if (!rate || !sv_eq(a->dimension, sv_of(r->dimension)) || r->now_s - a->since_s < 2 * CLOCK_DAY_S || map_get(&r->values, a->value))
-			continue;
-		tell(a, false);
-		(void)write_alert(r->watch, a, false);
+		if (rate && sv_eq(a->dimension, sv_of(r->dimension)) && !map_get(&r->values, a->value))
+			close_old(r, a);
 	}
 }
 
@@ -394,7 +479,7 @@ static void look_at_rates(struct watch *w)
 		if (store_period(w->store, sv_of(day), i ? sv_of(table[i]) : SV(""), add_rate, &r, &err) == STORE_OK) {
 			for (size_t j = 0; (slot = map_next(&r.values, &j));)
 				judge_value(&r, slot->key, slot->value);
-			close_old(&r);
+			close_absent(&r);
 		}
 		map_free(&r.values);
 		arena_free(&r.arena);
@@ -406,13 +491,17 @@ static void look_at_rates(struct watch *w)
 enum store_result watch_begin(struct watch *w, int64_t event_s, struct err *err)
 {
 	enum store_result result = read_alerts(w, err);
+	bool wanted = event_s && w->config->brake_enabled;
 
 	surge_reset(w->surge);
 	w->usual_day = -1;
-	if (result == STORE_OK && event_s)
+	w->enabled = w->config->brake_enabled;
+	if (result == STORE_OK && wanted)
 		result = read_usual(w, event_s, err);
-	if (result == STORE_OK && event_s)
+	if (result == STORE_OK && wanted)
 		result = read_window(w, event_s, err);
+	if (result == STORE_OK && wanted)
+		open_again(w, event_s);
 	tell_changes(w, true);
 	if (result == STORE_OK)
 		compare_alerts(w);
@@ -425,14 +514,17 @@ void watch_turn(struct watch *w, int64_t event_s, bool live)
 	int64_t now_ms = clock_mono_ms();
 	struct err err;
 
-	if (event_s && event_s / CLOCK_DAY_S != w->usual_day)
+	if (w->enabled != w->config->brake_enabled && watch_begin(w, event_s, &err) != STORE_OK)
+		log_warning("the brake begins without what was counted before: %s", err.text);
+	if (event_s && w->config->brake_enabled)
 		(void)!read_usual(w, event_s, &err);
 	if (live) /* time goes on without lines */
 		surge_add(w->surge, clock_now_s(), SURGE_ALL, sv_make("", 0), &nothing);
 	tell_changes(w, false);
 	if (now_ms - w->looked_ms >= WATCH_MS) {
 		w->looked_ms = now_ms;
-		look(w);
+		if (look(w))
+			compare_alerts(w);
 	}
 	if (live && now_ms - w->rated_ms >= WATCH_RATES_MS) {
 		w->rated_ms = now_ms;

@@ -68,6 +68,14 @@ end
 
 -- ---- read: what is written is made up before the first write
 local commands, deleted, last_id, ids = {}, {}, {}, {}
+-- what counters of this call have become: a later operation on the same key goes on from there
+local counted, sizes = {}, {}
+local function counters_of(key, ask)
+  local old, mine = redis.call(unpack(ask)), counted[key] or {}
+  counted[key] = mine
+  for j = 3, #ask do old[j - 2] = mine[ask[j]] or old[j - 2] end
+  return old, mine
+end
 local function write(...) commands[#commands + 1] = { ... } end
 local function pairs_from(list, first, n)
   for j = first, first + 2 * n - 1 do list[#list + 1] = ARGV[j] end
@@ -89,17 +97,19 @@ end
 function plan.sum(key, a)
   local n, ask, new = tonumber(ARGV[a + 1]), { 'HMGET', key }, { 'HSET', key }
   for j = 0, n - 1 do ask[#ask + 1] = ARGV[a + 2 + 2 * j] end
-  local old = redis.call(unpack(ask))
+  local old, mine = counters_of(key, ask)
   for j = 1, n do
+    local sum = string.format('%.0f', (tonumber(old[j]) or 0) + tonumber(ARGV[a + 1 + 2 * j]))
     new[#new + 1] = ask[j + 2]
-    new[#new + 1] = string.format('%.0f', (tonumber(old[j]) or 0) + tonumber(ARGV[a + 1 + 2 * j]))
+    new[#new + 1] = sum
+    mine[ask[j + 2]] = sum
   end
   commands[#commands + 1] = new
   expire(key, ARGV[a])
 end
 -- the values of one are side by side; who is there already has a counter "attempts"
 function plan.dim(key, a)
-  local max, size, value, known = tonumber(ARGV[a]), redis.call('HLEN', key), nil, nil
+  local max, size, value, known = tonumber(ARGV[a]), sizes[key] or redis.call('HLEN', key), nil, nil
   local ask, delta, at = { 'HMGET', key }, {}, {}
   for j = a + 3, a + 3 * tonumber(ARGV[a + 2]), 3 do
     if ARGV[j] ~= value then
@@ -114,10 +124,13 @@ function plan.dim(key, a)
     end
     delta[at[name]] = (delta[at[name]] or 0) + tonumber(ARGV[j + 2])
   end
-  local old, new = redis.call(unpack(ask)), { 'HSET', key }
+  sizes[key] = size
+  local new, old, mine = { 'HSET', key }, counters_of(key, ask)
   for j = 3, #ask do
+    local sum = string.format('%.0f', (tonumber(old[j - 2]) or 0) + delta[j])
     new[#new + 1] = ask[j]
-    new[#new + 1] = string.format('%.0f', (tonumber(old[j - 2]) or 0) + delta[j])
+    new[#new + 1] = sum
+    mine[ask[j]] = sum
   end
   commands[#commands + 1] = new
   expire(key, ARGV[a + 1])
@@ -207,12 +220,17 @@ function plan.roll(key, a)
   if not last then last, failed = last_id_of(key) end
   if failed then return failed end
   if last[1] >= ms then return end
+  local function add(name, n)
+    if not total[name] then names[#names + 1] = name end
+    total[name] = (total[name] or 0) + (tonumber(n) or 0)
+  end
   for j = a + 3, a + 2 + tonumber(ARGV[a + 2]) do
-    local h = redis.call('HGETALL', KEYS[tonumber(ARGV[j])])
+    local hash = KEYS[tonumber(ARGV[j])]
+    local h, mine = redis.call('HGETALL', hash), counted[hash] or {}
     for f = 1, #h, 2 do
-      if not total[h[f]] then names[#names + 1] = h[f] end
-      total[h[f]] = (total[h[f]] or 0) + (tonumber(h[f + 1]) or 0)
+      if not mine[h[f]] then add(h[f], h[f + 1]) end
     end
+    for name, n in pairs(mine) do add(name, n) end -- of this batch
   end
   if #names == 0 then return end
   table.sort(names)

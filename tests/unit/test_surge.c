@@ -512,9 +512,25 @@ static void changes_in_order(void **state)
 	surge_add(s, 8000000, SURGE_PROVIDER, SV("fourth"), &many);
 	surge_add(s, 8000000 + 86400, SURGE_PROVIDER, SV("fifth"), &delivered);
 	int n = 0;
-	for (; surge_next_change(s, &change); n++)
-		WANT(!change.open && !sv_eq(change.value, SV("fourth")));
-	WANT_INT(n, 3);
+	bool open = false;
+	for (; surge_next_change(s, &change); n++) {
+		if (!sv_eq(change.value, SV("fourth"))) {
+			WANT(!change.open);
+			continue;
+		}
+		WANT_INT(change.open, !open);
+		WANT_INT(change.time_s, change.open ? 8000000 : 8000000 + 86400);
+		WANT_INT(change.count, change.open ? 50 : 0);
+		open = !open;
+	}
+	WANT(!open);
+	WANT_INT(n, 5);
+	/* closed and opened again: nothing to tell */
+	surge_add(s, 8200000, SURGE_PROVIDER, SV("first"), &many);
+	WANT(surge_next_change(s, &change) && change.open);
+	surge_add(s, 8300000, SURGE_PROVIDER, SV("first"), &delivered);
+	surge_add(s, 8300000, SURGE_PROVIDER, SV("first"), &many);
+	WANT(!surge_next_change(s, &change));
 	surge_free(s);
 }
 
