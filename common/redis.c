@@ -487,11 +487,21 @@ static void check_time(struct redis *r)
 	}
 }
 
+/* Whoever serves us may have been away for longer than the timeout: what came meanwhile is not late. */
+static short look(const struct redis *r)
+{
+	struct pollfd p = { redis_fd(r), redis_events(r), 0 };
+
+	return p.fd >= 0 && redis_timeout_ms(r) == 0 && poll(&p, 1, 0) > 0 ? p.revents : 0;
+}
+
 void redis_service(struct redis *r, short revents)
 {
 	if (r->in_service) /* a callback called us */
 		return;
 	r->in_service = true;
+	if (!revents)
+		revents = look(r);
 	if (r->state == STATE_CONNECTING && (revents || r->port == 0))
 		(void)finish_connecting(r);
 	if (r->context && r->state != STATE_CONNECTING) {

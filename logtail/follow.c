@@ -88,17 +88,24 @@ static void reload(struct follower *f)
 	cli_notify("READY=1");
 }
 
-/* Waits for a signal, a change of a file or the time; takes signals. */
+/* Waits for a signal, a change of a file, news of the store or the time; takes signals. The
+ * store is kept going: a connection that is being made would be overdue when we come back. */
 static void wait_for_change(struct follower *f, int64_t wait_ms)
 {
-	struct pollfd p[] = { { f->signals, POLLIN, 0 }, { f->inotify, POLLIN, 0 }, { -1, POLLIN, 0 } };
+	store_service(f->store, 0);
+	struct pollfd p[] = { { f->signals, POLLIN, 0 }, { f->inotify, POLLIN, 0 }, { -1, POLLIN, 0 },
+		{ store_fd(f->store), store_events(f->store), 0 } };
+	int store_ms = store_timeout_ms(f->store);
 	struct signalfd_siginfo signal;
 	_Alignas(struct inotify_event) char events[4096];
 
 	for (size_t i = 0; i < f->n; i++)
 		if (f->tails[i].source.stream && !f->tails[i].source.closed)
 			p[2].fd = f->tails[i].source.fd;
-	(void)poll(p, 3, (int)wait_ms); /* a descriptor of -1 is left out */
+	if (store_ms >= 0 && store_ms < wait_ms)
+		wait_ms = store_ms;
+	(void)poll(p, 4, (int)wait_ms); /* a descriptor of -1 is left out */
+	store_service(f->store, p[3].revents);
 	while (read(f->signals, &signal, sizeof signal) == (ssize_t)sizeof signal) {
 		if (signal.ssi_signo == SIGHUP)
 			reload(f);

@@ -59,6 +59,7 @@ class RedisCluster:
                 directory, 'node%d' % i, '--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf',
                 '--cluster-node-timeout', str(NODE_TIMEOUT_MS), '--cluster-port', str(free_port())))
         self.address = 'cluster:' + ','.join(node.endpoint for node in self.nodes[:masters])
+        self.known = {}     # {slot: node}, as far as asked, and perhaps no longer true
 
     def start(self):
         for node in self.nodes:
@@ -68,7 +69,7 @@ class RedisCluster:
             node.command('CLUSTER', 'ADDSLOTSRANGE', SLOTS * i // self.n, SLOTS * (i + 1) // self.n - 1)
         first = self.nodes[0]
         for node in self.nodes[1:]:
-            node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, node.options[-1])
+            node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, first.options[-1])
         self._wait(self._all_met, 'cluster of %d nodes' % len(self.nodes))
         for i, node in enumerate(self.nodes[self.n:]):
             self._call(node, 'CLUSTER', 'REPLICATE', self.id_of(self.nodes[i % self.n]))
@@ -130,19 +131,30 @@ class RedisCluster:
 
     def replica_of(self, master):
         mine = self.id_of(master)
-        for line in master.command('CLUSTER', 'NODES').splitlines():
-            fields = line.split()
-            if fields[3] == mine:
-                return next(node for node in self.nodes if self.id_of(node) == fields[0])
-        raise AssertionError('no replica of %s' % master.name)
+
+        def told():
+            for line in master.command('CLUSTER', 'NODES').splitlines():
+                fields = line.split()
+                if fields[3] == mine:
+                    return next(node for node in self.nodes if self.id_of(node) == fields[0])
+            return None
+        return wait_until(told, 'replica of ' + master.name, child=master.child)
 
     # -- as one server ---------------------------------------------------------
 
     def command(self, *args):
         if args[0] == 'KEYS':
             return sorted(key for node in self.masters() for key in node.command(*args))
-        # of a slot on the way keys may be here or there: nobody asks for them meanwhile
-        return self.owner(slot_of(args[1])).command(*args)
+        slot = slot_of(args[1])
+        try:
+            return self.known[slot].command(*args)
+        except (KeyError, OSError):
+            pass
+        except RedisError as e:
+            if not str(e).startswith('MOVED'):
+                raise
+        self.known[slot] = self.owner(slot)
+        return self.known[slot].command(*args)
 
     def hgetall(self, key):
         flat = self.command('HGETALL', key)
