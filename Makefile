@@ -9,6 +9,8 @@ CC ?= cc
 BUILD ?= build
 
 PKGS_COMMON := libpcre2-8 libconfig libidn2 hiredis
+# of compressed logs: not of policyd
+UNPACK_LIBS := -lz -llzma -lzstd
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wpointer-arith -Wswitch-enum -Wconversion
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection
@@ -57,13 +59,13 @@ LINK = $(CC) $(NIXIE_LDFLAGS) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(LIB) $(PKG
 
 $(BUILD)/bin/nixie: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard ctl/*.c)) $(LIB)
 	@mkdir -p $(@D)
-	$(LINK) -lz -o $@
+	$(LINK) $(UNPACK_LIBS) -o $@
 $(BUILD)/bin/nixie-policyd: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard policyd/*.c)) $(LIB)
 	@mkdir -p $(@D)
 	$(LINK) -o $@
 $(BUILD)/bin/nixie-logtail: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard logtail/*.c)) $(LIB)
 	@mkdir -p $(@D)
-	$(LINK) -lz -o $@
+	$(LINK) $(UNPACK_LIBS) -o $@
 
 # the build tree looks like an installed one: programs find their rules beside them
 $(BUILD)/share/nixie/rules.d:
@@ -83,7 +85,7 @@ help:
 	@echo "make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)"
 	@echo "make bench      figures, as ratios against something measured in the same run"
 	@echo "make accuracy   how right the shipped rules are on tests/corpus"
-	@echo "make chaos      kill everything while it reads; KILLS=60 SEED= ; nothing is lost or doubled"
+	@echo "make chaos      kill everything while it reads; KILLS=60 SEED= ON=server|cluster|sentinel PARTITIONS= ; nothing is lost or doubled"
 	@echo "make lint layers asan fuzz clean"
 
 run: deps-build deps-run

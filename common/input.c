@@ -6,29 +6,22 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "arena.h"
 #include "clock.h"
+#include "unpack.h"
 
 #define BUFFER_BYTES ((size_t)256 * 1024)
 
 struct input {
 	int fd;
-	gzFile gz; /* NULL: plain */
+	struct unpack *unpack; /* NULL: plain */
 	char *buffer;
 	size_t start, end;
 	bool skipping, ended, failed;
 	uint64_t done, total, long_lines;
 	int64_t time_s;
 };
-
-static bool is_gzip(int fd)
-{
-	unsigned char magic[2];
-
-	return pread(fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
-}
 
 struct input *input_open(const char *path, struct err *err)
 {
@@ -47,10 +40,7 @@ struct input *input_open(const char *path, struct err *err)
 	in->buffer = xalloc(BUFFER_BYTES);
 	in->total = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
 	in->time_s = S_ISREG(st.st_mode) ? st.st_mtim.tv_sec : clock_now_s();
-	if (S_ISREG(st.st_mode) && is_gzip(fd))
-		in->gz = gzdopen(fd, "r");
-	if (in->gz)
-		(void)gzbuffer(in->gz, BUFFER_BYTES);
+	in->unpack = unpack_open(fd);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return in;
 }
@@ -59,10 +49,8 @@ void input_close(struct input *in)
 {
 	if (!in)
 		return;
-	if (in->gz)
-		(void)gzclose(in->gz);
-	else
-		close(in->fd);
+	unpack_close(in->unpack);
+	close(in->fd);
 	free(in->buffer);
 	free(in);
 }
@@ -70,34 +58,26 @@ void input_close(struct input *in)
 static bool fill(struct input *in, struct err *err)
 {
 	ssize_t n;
-	int code;
 
 	if (in->start > 0) {
 		memmove(in->buffer, in->buffer + in->start, in->end - in->start);
 		in->end -= in->start;
 		in->start = 0;
 	}
-	if (in->gz)
-		n = gzread(in->gz, in->buffer + in->end, (unsigned)(BUFFER_BYTES - in->end));
+	if (in->unpack)
+		n = unpack_read(in->unpack, in->buffer + in->end, BUFFER_BYTES - in->end, err);
 	else
 		do
 			n = read(in->fd, in->buffer + in->end, BUFFER_BYTES - in->end);
 		while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		in->failed = in->ended = true;
-		return err_set(err, "cannot read on: %s", in->gz ? gzerror(in->gz, &code) : strerror(errno));
-	}
-	if (n == 0 && in->gz) {
-		(void)gzerror(in->gz, &code);
-		if (code == Z_BUF_ERROR) {
-			in->failed = in->ended = true;
-			return err_set(err, "the compressed file is cut off");
-		}
+		return in->unpack ? false : err_set(err, "cannot read on: %s", strerror(errno));
 	}
 	in->ended = n == 0;
 	in->long_lines += in->ended && in->skipping && in->start == in->end;
 	in->end += (size_t)n;
-	in->done += in->gz ? 0 : (uint64_t)n;
+	in->done += in->unpack ? 0 : (uint64_t)n;
 	return n > 0;
 }
 
@@ -137,9 +117,7 @@ uint64_t input_long_lines(const struct input *in)
 
 void input_progress(const struct input *in, uint64_t *done_r, uint64_t *total_r)
 {
-	z_off_t at = in->gz ? gzoffset(in->gz) : 0;
-
-	*done_r = in->gz ? (at > 0 ? (uint64_t)at : 0) : in->done;
+	*done_r = in->unpack ? unpack_consumed(in->unpack) : in->done;
 	*total_r = in->total;
 }
 
@@ -150,7 +128,7 @@ int64_t input_time_s(const struct input *in)
 
 size_t input_peek(const struct input *in, uint64_t at, char *to, size_t n)
 {
-	ssize_t got = in->gz || !in->total ? 0 : pread(in->fd, to, n, (off_t)at);
+	ssize_t got = in->unpack || !in->total ? 0 : pread(in->fd, to, n, (off_t)at);
 
 	return got > 0 ? (size_t)got : 0;
 }

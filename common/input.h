@@ -1,5 +1,5 @@
-/* input: the lines of a whole file, from its beginning to its end: plain, .gz, or
- * standard input ("-"). For --parse and --dry-run. The only includer of zlib. */
+/* input: the lines of a whole file, from its beginning to its end: plain,
+ * compressed (unpack.h), or standard input ("-"). For --parse and --dry-run. */
 #ifndef NIXIE_INPUT_H
 #define NIXIE_INPUT_H
 
@@ -23,7 +23,7 @@ uint64_t input_long_lines(const struct input *input);
 void input_progress(const struct input *input, uint64_t *done_r, uint64_t *total_r);
 /* When the file was written last: near what time its last line is. */
 int64_t input_time_s(const struct input *input);
-/* Bytes of the file without moving in it: for the year of a first line. 0 when it cannot (stdin, .gz). */
+/* Bytes of the file without moving in it: for the year of a first line. 0 when it cannot (stdin, compressed). */
 size_t input_peek(const struct input *input, uint64_t at, char *to, size_t n);
 
 #endif

@@ -194,13 +194,38 @@ static void relink(void *relinking, struct sv line)
 	(void)reader_line(r->f->reader, line, &anchor, r->f->record);
 }
 
+/* A partition without a place, while others have one: its server had not heard of it yet when it took
+ * over, and has nothing of this log. Then the oldest place is the beginning, if that is where we began. */
+static void make_beginning(const struct follower *f, const struct tail *t, const struct position *oldest, struct position *beginning_r)
+{
+	unsigned blank = 0;
+
+	*beginning_r = *oldest;
+	for (unsigned p = 0; p < f->partitions; p++)
+		blank += !t->committed[p].at[0];
+	if (blank == 0)
+		return;
+	if (oldest->generation > 0 || f->config->logtail_start == START_END) {
+		log_warning("source=%s: %u partitions have no place; lines from before byte %llu of %.*s may be missing in their counts",
+			t->source.name, blank, (unsigned long long)oldest->offset, SV_ARG(oldest->path));
+		return;
+	}
+	beginning_r->offset = beginning_r->head_bytes = beginning_r->tail_bytes = 0;
+	beginning_r->head_hash = beginning_r->tail_hash = sv_hash(sv_make("", 0));
+}
+
 /* Goes to where the store says, which is in t->committed. */
 static void go_to(struct follower *f, struct tail *t)
 {
 	struct reader_counts counts = f->reader->counts;
 	const struct position **places = xalloc((f->partitions + 1) * sizeof *places);
+	struct position beginning;
 	size_t n = sort_places(f, t, places);
 
+	if (n) {
+		make_beginning(f, t, places[0], &beginning);
+		places[0] = &beginning;
+	}
 	t->event_s = n ? places[0]->time_s : 0;
 	bool found = source_resume(&t->source, places, n, f->config->logtail_start == START_END);
 	if (!found)
@@ -498,7 +523,8 @@ static void run(struct follower *f)
 	}
 	while (!f->stop) {
 		bool more = false;
-		for (size_t i = 0; i < f->n && !f->stop; i++)
+		/* old logs are read one after the other, as they are named */
+		for (size_t i = 0; i < f->n && !f->stop && !(more && f->options->once); i++)
 			more = turn(f, &f->tails[i]) || more;
 		if (!more)
 			caught_up(f);

@@ -12,6 +12,7 @@
 #include "cli.h"
 #include "clock.h"
 #include "log.h"
+#include "unpack.h"
 #include "year.h"
 
 /* Lines of several daemons are not in order to the second. */
@@ -103,14 +104,15 @@ struct candidate {
 	struct stat st;
 };
 
-static bool is_compressed(struct sv name)
+/* The name without what a compressor appended */
+static struct sv plain_name(struct sv name)
 {
 	static const char *const endings[] = { ".gz", ".xz", ".zst", ".bz2" };
 
 	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
 		if (sv_ends_nocase(name, sv_of(endings[i])))
-			return true;
-	return false;
+			return sv_head(name, name.n - strlen(endings[i]));
+	return name;
 }
 
 /* "" (the log itself), ".1", ".1.x", "-20261121", ".20261121", ".old": mail.info is another log than mail */
@@ -121,7 +123,23 @@ static bool is_rotation(struct sv suffix)
 	return suffix.n > 1 && (suffix.p[0] == '.' || suffix.p[0] == '-') && sv_is_digit(suffix.p[1]);
 }
 
-/* Regular, uncompressed files whose names begin with that of the log. Returns how many; *v_r is malloc'ed. */
+/* While it is being compressed, and before the old one is removed, a log is there twice. */
+static size_t drop_twins(struct candidate *v, size_t n)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct sv plain = plain_name(sv_of(v[i].path));
+		bool twin = false;
+		for (size_t j = 0; plain.n < strlen(v[i].path) && j < n && !twin; j++)
+			twin = sv_eq(sv_of(v[j].path), plain);
+		if (!twin)
+			v[out++] = v[i];
+	}
+	return out;
+}
+
+/* Regular files whose names begin with that of the log. Returns how many; *v_r is malloc'ed. */
 static size_t list_siblings(const struct source *s, struct candidate **v_r)
 {
 	char directory[CONFIG_STRING_MAX];
@@ -136,7 +154,7 @@ static size_t list_siblings(const struct source *s, struct candidate **v_r)
 	while (dir && (entry = readdir(dir))) {
 		struct candidate c;
 		struct sv rest = sv_of(entry->d_name);
-		if (!sv_take(&rest, sv_of(base)) || !is_rotation(rest) || is_compressed(rest))
+		if (!sv_take(&rest, sv_of(base)) || !is_rotation(rest))
 			continue;
 		if ((size_t)snprintf(c.path, sizeof c.path, "%s%s%s", directory, slash ? "" : "/", entry->d_name) >= sizeof c.path ||
 		    stat(c.path, &c.st) != 0 || !S_ISREG(c.st.st_mode))
@@ -154,22 +172,23 @@ static size_t list_siblings(const struct source *s, struct candidate **v_r)
 	if (dir)
 		closedir(dir);
 	*v_r = v;
-	return n;
+	return drop_twins(v, n);
 }
 
 /* Among files of one time: mail.log.2 is older than mail.log.1, mail.log-20261120 older
  * than mail.log-20261121, and mail.log, which has neither, the newest. */
 static int64_t rotation_rank(const char *path)
 {
-	size_t at = strlen(path);
+	struct sv plain = plain_name(sv_of(path));
+	size_t at = plain.n;
 	uint64_t n;
 
 	while (at > 0 && sv_is_digit(path[at - 1]))
 		at--;
-	if (!path[at] || at == 0)
+	if (at == plain.n || at == 0)
 		return INT64_MAX;
 	/* dates are of one length: their spelling is their order */
-	return path[at - 1] == '.' && sv_u64(sv_of(path + at), 9999, &n) ? -(int64_t)n : 0;
+	return path[at - 1] == '.' && sv_u64(sv_skip(plain, at), 9999, &n) ? -(int64_t)n : 0;
 }
 
 /* Oldest first: by last change, then by rank. */
@@ -187,25 +206,62 @@ static int by_age(const void *a, const void *b)
 
 /* ---- opening ---- */
 
-static bool open_file(struct source *s, const char *path)
+/* An unnamed file with what is in the compressed one, to be read like any other; -1 and
+ * the problem. As large as the log was; gone when it is closed. */
+static int unpacked(struct source *s, const char *path, struct unpack *u)
 {
-	struct stat st;
-	unsigned char magic[2];
+	const char *directory = getenv("TMPDIR");
+	char *bytes = xalloc(SOURCE_BUFFER_BYTES);
+	struct err err = { "" };
+	ssize_t n = 0;
+	int to = open(directory ? directory : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	while (to >= 0 && (n = unpack_read(u, bytes, SOURCE_BUFFER_BYTES, &err)) > 0) {
+		if (write(to, bytes, (size_t)n) != n) {
+			err_set(&err, "%s", strerror(errno));
+			n = -1;
+			break;
+		}
+	}
+	free(bytes);
+	if (to >= 0 && n == 0)
+		return to;
+	(void)snprintf(s->problem, sizeof s->problem, "%.120s: cannot be unpacked in %s: %.80s", path, directory ? directory : "/var/tmp",
+		to < 0 ? strerror(errno) : err.text);
+	if (to >= 0)
+		close(to);
+	return -1;
+}
+
+/* Its descriptor, or that of what is in it; -1 and the problem. */
+static int open_plain(struct source *s, const char *path, struct stat *st)
+{
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+	if (fd < 0 || fstat(fd, st) != 0 || !S_ISREG(st->st_mode)) {
 		(void)snprintf(s->problem, sizeof s->problem, "%.120s: %s%s", path,
 			fd < 0 ? strerror(errno) : "not a regular file",
 			fd < 0 && errno == EACCES ? "; let the user of nixie-logtail read it, e.g. adduser nixie adm" : "");
 		if (fd >= 0)
 			close(fd);
-		return false;
+		return -1;
 	}
-	if (pread(fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
-		(void)snprintf(s->problem, sizeof s->problem, "%.120s: is compressed; say: zcat FILE | nixie-logtail -f --once -", path);
-		close(fd);
+	struct unpack *u = unpack_open(fd);
+	if (!u)
+		return fd;
+	int to = unpacked(s, path, u);
+	unpack_close(u);
+	close(fd);
+	return to;
+}
+
+static bool open_file(struct source *s, const char *path)
+{
+	struct stat st;
+	int fd = open_plain(s, path, &st);
+
+	if (fd < 0)
 		return false;
-	}
 	close_file(s);
 	s->fd = fd;
 	s->device = st.st_dev;
@@ -215,6 +271,23 @@ static bool open_file(struct source *s, const char *path)
 	(void)snprintf(s->open_path, sizeof s->open_path, "%s", path);
 	s->problem[0] = '\0';
 	return true;
+}
+
+/* The first bytes of a file, of a compressed one those that are in it. */
+static size_t first_bytes(const char *path, char *to, size_t n)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct unpack *u = fd >= 0 ? unpack_open(fd) : NULL;
+	ssize_t got = u ? 1 : fd >= 0 ? pread(fd, to, n, 0) : 0;
+	size_t have = u || got < 0 ? 0 : (size_t)got;
+	struct err err;
+
+	while (u && have < n && (got = unpack_read(u, to + have, n - have, &err)) > 0)
+		have += (size_t)got;
+	unpack_close(u);
+	if (fd >= 0)
+		close(fd);
+	return have;
 }
 
 static void go_to(struct source *s, uint64_t offset)
@@ -254,6 +327,15 @@ static void go_to_end(struct source *s)
 	s->anchor.time_s = clock_now_s();
 }
 
+/* Asked first: a compressed file that is another one need not be unpacked. */
+static bool begins_as(const char *path, const struct position *p)
+{
+	char bytes[SOURCE_HEAD_BYTES];
+
+	return p->head_bytes <= sizeof bytes && first_bytes(path, bytes, (size_t)p->head_bytes) == p->head_bytes &&
+		sv_hash(sv_make(bytes, (size_t)p->head_bytes)) == p->head_hash;
+}
+
 static bool find_position(struct source *s, const struct position *p)
 {
 	struct candidate *v;
@@ -265,7 +347,7 @@ static bool find_position(struct source *s, const struct position *p)
 		for (size_t i = 0; i < n && !found; i++) {
 			bool same = v[i].st.st_ino == p->inode && v[i].st.st_dev == p->device;
 			/* a place before the first byte is in every file: only the inode tells */
-			if (same != (pass == 0) || (pass == 1 && p->offset == 0) || !open_file(s, v[i].path))
+			if (same != (pass == 0) || (pass == 1 && p->offset == 0) || !begins_as(v[i].path, p) || !open_file(s, v[i].path))
 				continue;
 			found = matches(s->fd, p);
 		}
@@ -287,9 +369,7 @@ static void open_oldest_after(struct source *s, int64_t time_s)
 		struct stamp_anchor anchor = { time_s };
 		struct line line;
 		char bytes[4096];
-		if (!open_file(s, v[i].path))
-			continue;
-		struct sv text = sv_make(bytes, peek(s, 0, bytes, sizeof bytes));
+		struct sv text = sv_make(bytes, first_bytes(v[i].path, bytes, sizeof bytes));
 		if (!line_parse(sv_cut(&text, '\n'), &anchor, &line) || line.time_us / CLOCK_SECOND_US < time_s - OVERLAP_S)
 			continue;
 		if (!best || line.time_us < best_us) {
@@ -392,12 +472,8 @@ static bool begins_before(const char *path, int64_t time_s)
 	char bytes[4096];
 	struct stamp_anchor anchor = { time_s };
 	struct line line;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? pread(fd, bytes, sizeof bytes, 0) : -1;
-	struct sv text = sv_make(bytes, n > 0 ? (size_t)n : 0);
+	struct sv text = sv_make(bytes, first_bytes(path, bytes, sizeof bytes));
 
-	if (fd >= 0)
-		close(fd);
 	return line_parse(sv_cut(&text, '\n'), &anchor, &line) && line.time_us / CLOCK_SECOND_US < time_s;
 }
 

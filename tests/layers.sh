@@ -32,7 +32,9 @@ only pcre2.h common/match.c
 only hiredis/hiredis.h common/redis.c
 only libconfig.h common/conffile.c
 only idn2.h common/address.c
-only zlib.h common/input.c
+only zlib.h common/unpack.c
+only lzma.h common/unpack.c
+only zstd.h common/unpack.c
 
 says "time functions outside clock.c" "$(grep -nE '\b(time|gettimeofday|clock_gettime|localtime|localtime_r|gmtime|gmtime_r|mktime|strftime)\(' \
 	common/*.c policyd/*.c logtail/*.c ctl/*.c | grep -v '^common/clock.c:')"

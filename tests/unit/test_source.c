@@ -639,15 +639,64 @@ static void siblings_of_one_time(void **state)
 	}
 }
 
+static void compress(const char *name, const char *with)
+{
+	char command[1024];
+
+	(void)snprintf(command, sizeof command, "%s %s", with, path_of(name));
+	assert_int_equal(system(command), 0);
+}
+
 static void compressed_while_stopped(void **state)
 {
+	static const struct { const char *name, *with, *file; } table[] = {
+		{ "gzip", "gzip", "mail.log.1.gz" }, { "xz", "xz", "mail.log.1.xz" }, { "zstd", "zstd -q --rm", "mail.log.1.zst" },
+		{ "gzip, not removed yet", "gzip -k", "mail.log.1.gz" },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		(void)unlink(path_of("mail.log.1"));
+		(void)unlink(path_of("mail.log"));
+		struct position p = read_two();
+		append("mail.log", "not read\n");
+		move("mail.log", "mail.log.1");
+		compress("mail.log.1", row->with);
+		append("mail.log", "three\n");
+		WANT(restart(&p));
+		WANT_STRING(lines(1), "not read|three|");
+		p = position();
+		WANT(restart(&p));
+		WANT_STRING(lines(0), "");
+		(void)unlink(path_of(row->file));
+	}
+}
+
+/* The program ends in the middle of a compressed log, and comes back to it; one that is older, and
+ * one that is cut off, are beside it. */
+static void in_the_middle_of_a_compressed_log(void **state)
+{
+	struct sv line;
+
 	(void)state;
 	struct position p = read_two();
-	move("mail.log", "mail.log.1.gz"); /* nobody looks inside */
-	append("mail.log", "three\n");
-	WANT(!restart(&p));
-	WANT_PART(source.problem, "gone");
-	WANT_STRING(lines(0), "three|");
+	append("mail.log", "three\nfour\n");
+	move("mail.log", "mail.log.2");
+	compress("mail.log.2", "gzip");
+	append("mail.log.1", "five\n");
+	compress("mail.log.1", "xz");
+	append("mail.log.3", "one\nold\n");
+	compress("mail.log.3", "gzip");
+	append("mail.log.4.gz", "\x1f\x8b\x08");
+	set_changed("mail.log.4.gz", "2020-01-01");
+	set_changed("mail.log.3.gz", "2020-01-02");
+	append("mail.log", "six\n");
+	WANT(restart(&p));
+	WANT_INT(source_next(&source, &line), SOURCE_LINE);
+	WANT_TEXT(line, "three");
+	p = position();
+	WANT(restart(&p));
+	WANT_STRING(lines(3), "four|five|six|");
 }
 
 /* The file that was read is gone for good. What was rotated after it was not read yet. */
@@ -661,7 +710,7 @@ static void the_oldest_that_was_not_read(void **state)
 		;
 	struct position p;
 	source_position(&source, &arena, at("2026-11-18T12:00:00Z"), &p);
-	move("mail.log", "mail.log.2.gz");
+	(void)unlink(path_of("mail.log"));
 	append("mail.log.3", "2026-11-17T10:00:00Z mail p/s[1]: long ago\n");
 	append("mail.log.1", "2026-11-19T10:00:00Z mail p/s[1]: four\n");
 	append("mail.log", "2026-11-20T10:00:00Z mail p/s[1]: five\n");
@@ -674,13 +723,13 @@ static void the_oldest_that_was_not_read(void **state)
 }
 
 /* The place is lost and the log is not there yet: no other file may be read in its stead. */
-static void compressed_and_not_made_again(void **state)
+static void gone_and_not_made_again(void **state)
 {
 	struct sv line;
 
 	(void)state;
 	struct position p = read_two();
-	move("mail.log", "mail.log.1.gz");
+	(void)unlink(path_of("mail.log"));
 	append("mail.log.2", "was read long ago\n");
 	WANT(!restart(&p));
 	WANT_INT(source_next(&source, &line), SOURCE_MISSING);
@@ -968,8 +1017,9 @@ int main(void)
 		ON_FILES(rotated_to_names_with_dates),
 		ON_FILES(siblings_of_one_time),
 		ON_FILES(compressed_while_stopped),
+		ON_FILES(in_the_middle_of_a_compressed_log),
 		ON_FILES(the_oldest_that_was_not_read),
-		ON_FILES(compressed_and_not_made_again),
+		ON_FILES(gone_and_not_made_again),
 		ON_FILES(copytruncated_while_stopped),
 		ON_FILES(inode_used_again),
 		ON_FILES(both_ends_must_be_the_same),
