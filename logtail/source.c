@@ -647,18 +647,18 @@ void source_position(struct source *s, struct arena *arena, int64_t time_s, stru
 		(unsigned long long)p->tail_hash, (unsigned long long)p->offset);
 }
 
-void source_read_back(struct source *s, size_t max_bytes, source_line_callback *callback, void *arg)
+/* The whole lines of the bytes [at, end). */
+static void read_lines(int fd, uint64_t at, uint64_t end, source_line_callback *callback, void *arg)
 {
-	uint64_t at = s->offset > max_bytes ? s->offset - max_bytes : 0;
 	char *bytes = xalloc(SOURCE_BUFFER_BYTES);
 	bool first = at > 0; /* the piece of a line at a place in the middle */
 	size_t have = 0;
 
-	while (s->fd >= 0 && at < s->offset) {
+	while (at < end) {
 		size_t want = SOURCE_BUFFER_BYTES - have;
-		if (want > s->offset - at)
-			want = (size_t)(s->offset - at);
-		ssize_t n = want ? pread(s->fd, bytes + have, want, (off_t)at) : 0;
+		if (want > end - at)
+			want = (size_t)(end - at);
+		ssize_t n = want ? pread(fd, bytes + have, want, (off_t)at) : 0;
 		if (n <= 0)
 			break;
 		at += (uint64_t)n;
@@ -678,4 +678,39 @@ void source_read_back(struct source *s, size_t max_bytes, source_line_callback *
 		}
 	}
 	free(bytes);
+}
+
+/* The file before the open one, if it is plain: not worth unpacking. -1: there is none. */
+static int open_older(const struct source *s)
+{
+	struct candidate *v;
+	int fd = -1;
+	size_t n = list_siblings(s, &v);
+
+	if (n)
+		qsort(v, n, sizeof *v, by_age);
+	for (size_t i = 1; i < n && fd < 0; i++)
+		if (v[i].st.st_ino == s->inode && v[i].st.st_dev == s->device)
+			fd = open(v[i - 1].path, O_RDONLY | O_CLOEXEC);
+	free(v);
+	struct unpack *u = fd >= 0 ? unpack_open(fd) : NULL;
+	if (!u)
+		return fd;
+	unpack_close(u);
+	close(fd);
+	return -1;
+}
+
+void source_read_back(struct source *s, size_t max_bytes, source_line_callback *callback, void *arg)
+{
+	uint64_t at = s->offset > max_bytes ? s->offset - max_bytes : 0, more = max_bytes - (s->offset - at);
+	int older = s->fd >= 0 && !s->stream && more ? open_older(s) : -1;
+
+	if (older >= 0) {
+		uint64_t size = file_size(older);
+		read_lines(older, size > more ? size - more : 0, size, callback, arg);
+		close(older);
+	}
+	if (s->fd >= 0)
+		read_lines(s->fd, at, s->offset, callback, arg);
 }

@@ -76,7 +76,8 @@ void source_position(struct source *source, struct arena *arena, int64_t time_s,
 /* Size of the open file, for progress; 0: unknown. */
 uint64_t source_size(const struct source *source);
 
-/* Calls back with the whole lines of the last max_bytes before the offset, oldest first. */
+/* Calls back with the whole lines of the last max_bytes before the offset, oldest first; also
+ * with those of the file before this one, if it is not compressed. */
 typedef void source_line_callback(void *arg, struct sv line);
 void source_read_back(struct source *source, size_t max_bytes, source_line_callback *callback, void *arg);
 

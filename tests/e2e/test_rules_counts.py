@@ -65,7 +65,7 @@ class Counted(SharedCase):
 
     def test_stats_are_what_redis_says(self):
         counted = self.site.redis.hgetall('nixie:{0}:day:20260921:rule')
-        self.assertEqual(counted, {'-|soft': '3'})
+        self.assertEqual(counted, {'-|soft': '3', '-|failing': '3'})
 
     def test_stats_limit(self):
         self.assertEqual(len(self.json('rules', 'stats', '--json', '--limit', '1')), 1)

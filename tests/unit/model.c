@@ -288,6 +288,26 @@ static void count(struct model *model, int64_t time_s, const char *dimension, co
 	model->counters[i].value++;
 }
 
+/* Each attempt that failed softly: what it says of our speed, our name, or the other side's trouble. */
+static void count_attempt(struct model *model, const struct fact *fact)
+{
+	const struct failure *f = &fact->failure;
+	enum category category = f->occurrence.category;
+	const char *what = NULL;
+	char by_rule[80];
+
+	if (category == CATEGORY_THROTTLED)
+		what = "throttled";
+	else if (category == CATEGORY_BLOCKED_REPUTATION || category == CATEGORY_BLOCKED_AUTH || category == CATEGORY_SPAM_CONTENT)
+		what = "blocked";
+	else if (category_fault(category) == FAULT_REMOTE && category != CATEGORY_GREYLISTED)
+		what = "failing";
+	if (!what || f->class_ != CLASS_SOFT || fact->uncounted)
+		return;
+	(void)snprintf(by_rule, sizeof by_rule, "%.*s|%s", SV_ARG(f->occurrence.rule.n ? f->occurrence.rule : sv_of("-")), what);
+	count(model, fact->time_s, ":rule", by_rule, sv_of(""));
+}
+
 /* On the day of the line that made it final. */
 static void count_failure(struct model *model, const struct failure *f, int64_t time_s)
 {
@@ -371,6 +391,7 @@ static void deferred(struct model *model, const struct fact *fact, struct model_
 {
 	struct model_recipient *r;
 
+	count_attempt(model, fact);
 	if (!fact->uncounted)
 		count(model, fact->time_s, "", "deferred", sv_of(""));
 	if (!fact->address.n)
@@ -403,6 +424,7 @@ static void failed(struct model *model, const struct fact *fact, struct model_me
 	f.occurrence.last_s = fact->time_s;
 	int64_t arrival_s = r ? m->arrival_s : fact->arrival_s;
 	forget_recipient(model, m, r);
+	count_attempt(model, fact);
 	final(model, fact, f, arrival_s, fact->address, fact->uncounted);
 }
 

@@ -12,7 +12,7 @@
 #define MODEL_ADDRESSES 8
 #define MODEL_EVENTS 192
 #define MODEL_MESSAGES 32
-#define MODEL_COUNTERS 1024
+#define MODEL_COUNTERS 2048
 #define MODEL_MESSAGE_MAX 64
 
 /* What happened to one address. */

@@ -627,6 +627,129 @@ static void by_rule_and_by_day(void **state)
 	WANT_INT(s->entry.until_s, at("2025-02-28"));
 }
 
+/* ---- the brake ---- */
+
+#define A_DAY_S INT64_C(86400)
+
+static const struct conversions with_brake = { .n = 2, .v = {
+	{ .match = "dns.no-mx", .count = 4, .window = { .months = 12 }, .to = STATUS_HARD },
+	{ .match = "mailbox.full", .count = 2, .min_span = { .ms = 3 * 86400000 }, .reset_on_delivery = true,
+	  .to = STATUS_HELD, .term = { .ms = 15 * INT64_C(86400000) } },
+}, .brake_term = { .ms = 86400000 } };
+
+static enum convert_result fails_at(struct subject *s, enum category category, int64_t time_s, bool braked)
+{
+	char *message = s->messages[s->n % COUNT(s->messages)];
+	enum class class_ = category_class(category);
+	struct failure f = { .class_ = class_, .code = class_ == CLASS_HARD ? 550 : 450, .text = SV("text"), .braked = braked };
+
+	(void)snprintf(message, sizeof s->messages[0], "h/p/Q%zu", s->n++);
+	f.occurrence = (struct occurrence){ category, SV("test.rule"), sv_of(message), time_s, time_s };
+	return convert_failure(&s->entry, &s->window, &f, s->conversions);
+}
+
+static void braked_is_held_for_its_term(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t after_s;
+		bool braked;
+		enum convert_result want;
+		enum status status;
+		int64_t since_s, until_s; /* after the first; 0: never */
+	} table[] = {
+		{ "braked again, the term's last second", A_DAY_S - 1, true, CONVERT_RECORDED, STATUS_HELD, 0, A_DAY_S },
+		{ "braked again, its end", A_DAY_S, true, CONVERT_BRAKED, STATUS_HELD, A_DAY_S, 2 * A_DAY_S },
+		{ "braked, a second before the first", -1, true, CONVERT_RECORDED, STATUS_HELD, 0, A_DAY_S },
+		{ "no more, a second later", 1, false, CONVERT_CHANGED, STATUS_HARD, 1, 0 },
+		{ "no more, the term's last second", A_DAY_S - 1, false, CONVERT_CHANGED, STATUS_HARD, A_DAY_S - 1, 0 },
+		{ "no more, its end", A_DAY_S, false, CONVERT_CHANGED, STATUS_HARD, A_DAY_S, 0 },
+	};
+	const int64_t t = at("2026-11-21T09:00:00Z");
+
+	(void)state;
+	EACH(row, table) {
+		struct subject *s = new_subject(&with_brake);
+		WANT_INT(fails_at(s, CATEGORY_RECIPIENT_UNKNOWN, t, true), CONVERT_BRAKED);
+		WANT_INT(s->entry.status, STATUS_HELD);
+		WANT_INT(s->entry.reason, CATEGORY_RECIPIENT_UNKNOWN);
+		WANT_INT(s->entry.origin, ORIGIN_LOG);
+		WANT_INT(s->entry.until_s - s->entry.since_s, A_DAY_S);
+		WANT_INT(fails_at(s, CATEGORY_RECIPIENT_UNKNOWN, t + row->after_s, row->braked), row->want);
+		WANT_INT(s->entry.status, row->status);
+		WANT_INT(s->entry.since_s, t + row->since_s);
+		WANT_INT(s->entry.until_s, row->until_s ? t + row->until_s : 0);
+		WANT_INT(s->entry.count, 2);
+	}
+}
+
+static void a_delivery_frees_who_was_braked(void **state)
+{
+	static const struct { const char *name; int64_t after_s; enum status want; } table[] = {
+		{ "a second before", -1, STATUS_HELD }, { "the same second", 0, STATUS_HELD }, { "a second later", 1, STATUS_NONE },
+		{ "after the term", A_DAY_S + 1, STATUS_NONE },
+	};
+	const int64_t t = at("2026-11-21T09:00:00Z");
+
+	(void)state;
+	EACH(row, table) {
+		struct subject *s = new_subject(&with_brake);
+		fails_at(s, CATEGORY_RECIPIENT_UNKNOWN, t, true);
+		convert_delivery(&s->entry, &s->window, t + row->after_s, &with_brake);
+		WANT_INT(s->entry.status, row->want);
+	}
+}
+
+/* Nobody is better or worse off who was suppressed before, or whom a person decided about. */
+static void the_brake_takes_nothing_back(void **state)
+{
+	static const struct { const char *name; enum status status; int64_t until_s; } table[] = {
+		{ "hard", STATUS_HARD, 0 }, { "hard for a term", STATUS_HARD, 30 * A_DAY_S }, { "held for longer", STATUS_HELD, 15 * A_DAY_S },
+		{ "complaint", STATUS_COMPLAINT, 0 }, { "manual", STATUS_MANUAL, 0 }, { "allow", STATUS_ALLOW, 0 },
+	};
+	const int64_t t = at("2026-11-21T09:00:00Z");
+
+	(void)state;
+	EACH(row, table) {
+		struct subject *s = new_subject(&with_brake);
+		s->entry = (struct entry){ .status = row->status, .origin = ORIGIN_LOG, .since_s = t - 10,
+			.until_s = row->until_s ? t - 10 + row->until_s : 0 };
+		WANT_INT(fails_at(s, CATEGORY_RECIPIENT_UNKNOWN, t, true), CONVERT_RECORDED);
+		WANT_INT(s->entry.status, row->status);
+		WANT_INT(s->entry.since_s, t - 10);
+		WANT_INT(s->entry.until_s, row->until_s ? t - 10 + row->until_s : 0);
+	}
+}
+
+/* The fourth without a mail exchanger, also when it is not the newest on record */
+static void a_braked_conversion(void **state)
+{
+	static const struct { const char *name; int64_t last_s; bool braked; enum convert_result want; enum status status; } table[] = {
+		{ "in order", 400, true, CONVERT_BRAKED, STATUS_HELD },
+		{ "the same second as the newest", 300, true, CONVERT_BRAKED, STATUS_HELD },
+		{ "late by a second", 299, true, CONVERT_BRAKED, STATUS_HELD },
+		{ "in order, no brake", 400, false, CONVERT_CONVERTED, STATUS_HARD },
+		{ "late, no brake", 299, false, CONVERT_CONVERTED, STATUS_HARD },
+	};
+	const int64_t t = at("2026-11-21T09:00:00Z");
+
+	(void)state;
+	EACH(row, table) {
+		struct subject *s = new_subject(&with_brake);
+		for (int i = 1; i <= 3; i++)
+			WANT(fails_at(s, CATEGORY_DNS_NO_MX, t + 100 * i, row->braked) != CONVERT_CONVERTED);
+		WANT_INT(s->entry.status, STATUS_SOFT);
+		WANT_INT(fails_at(s, CATEGORY_DNS_NO_MX, t + row->last_s, row->braked), row->want);
+		WANT_INT(s->entry.status, row->status);
+		WANT_INT(s->entry.until_s, row->status == STATUS_HELD ? t + row->last_s + A_DAY_S : 0);
+	}
+	/* what makes nobody hard is not braked */
+	struct subject *s = new_subject(&with_brake);
+	fails_at(s, CATEGORY_MAILBOX_FULL, t, true);
+	WANT_INT(fails_at(s, CATEGORY_MAILBOX_FULL, t + 3 * A_DAY_S, true), CONVERT_CONVERTED);
+	WANT_INT(s->entry.until_s, t + 18 * A_DAY_S);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -656,6 +779,10 @@ int main(void)
 		cmocka_unit_test(the_window_keeps_the_newest),
 		cmocka_unit_test(retention),
 		cmocka_unit_test(by_rule_and_by_day),
+		cmocka_unit_test(braked_is_held_for_its_term),
+		cmocka_unit_test(a_delivery_frees_who_was_braked),
+		cmocka_unit_test(the_brake_takes_nothing_back),
+		cmocka_unit_test(a_braked_conversion),
 	};
 
 	return RUN(tests);

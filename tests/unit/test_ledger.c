@@ -418,12 +418,114 @@ static void counted_on_the_day_of_the_event(void **state)
 	store_free(store);
 }
 
+/* ---- the brake, and what it is told of ---- */
+
+static struct fact of_provider(enum fact_kind kind, int64_t time_s, const char *address, enum category category, const char *rule)
+{
+	struct fact f = { .kind = kind, .time_s = time_s, .address = sv_of(address), .message = sv_of(address), .arrival_s = time_s,
+		.host = SV("mx1"), .provider = SV("google"), .sender = SV("news@example.org") };
+
+	if (kind != FACT_DELIVERED)
+		f.failure = (struct failure){ .class_ = category_class(category), .text = SV("text"), .remote = SV("mx.google.com"),
+			.occurrence = { .category = category, .rule = sv_of(rule) } };
+	return f;
+}
+
+/* Every result counts in each dimension, once; an address beside another counts nothing and is held all the same. */
+static void what_the_surge_is_told(void **state)
+{
+	const struct surge_options options = { .window_s = 3600, .minimum = 5, .share_percent = 10, .factor = 4 };
+	const int64_t t = at("2025-01-01T12:00:00Z");
+	struct surge *surge = surge_new(&options);
+	struct store *store = store_memory(1);
+	struct ledger ledger;
+	struct surge_counts got;
+	char address[64];
+
+	(void)state;
+	ledger_init(&ledger, store, &config);
+	ledger.surge = surge;
+	for (int i = 0; i < 8; i++) {
+		(void)snprintf(address, sizeof address, "user%d@gmail.com", i);
+		struct fact f = of_provider(FACT_FAILED, t + i, address, CATEGORY_RECIPIENT_UNKNOWN, "a.rule");
+		ledger_add(&ledger, &f);
+		(void)snprintf(address, sizeof address, "alias%d@here.example", i);
+		f.address = sv_of(address);
+		f.uncounted = true;
+		ledger_add(&ledger, &f);
+	}
+	struct fact deferred = of_provider(FACT_DEFERRED, t + 8, "late@gmail.com", CATEGORY_NETWORK, "b.rule");
+	struct fact delivered = of_provider(FACT_DELIVERED, t + 9, "fine@gmail.com", CATEGORY_OTHER, "");
+	ledger_add(&ledger, &deferred);
+	ledger_add(&ledger, &delivered);
+	commit(&ledger);
+
+	static const struct { const char *name; enum surge_dimension dimension; struct sv value; } table[] = { { "all", SURGE_ALL, { "", 0 } },
+		{ "destination", SURGE_DESTINATION, { "gmail.com", 9 } }, { "provider", SURGE_PROVIDER, { "google", 6 } },
+		{ "rule", SURGE_RULE, { "a.rule", 6 } } };
+	EACH(row, table) {
+		surge_window(surge, row->dimension, row->value, &got);
+		WANT_INT(got.attempts, 10);
+		WANT_INT(got.finals, 9);
+		WANT_INT(got.of[SURGE_HARD], 8);
+		WANT_INT(got.of[SURGE_FAILING], row->dimension != SURGE_RULE);
+		WANT(surge_is_open(surge, SURGE_HARD, row->dimension, row->value));
+	}
+	surge_window(surge, SURGE_DESTINATION, SV("here.example"), &got);
+	WANT_INT(got.attempts, 0);
+	/* the fifth opened it */
+	for (int i = 0; i < 8; i++) {
+		(void)snprintf(address, sizeof address, "user%d@gmail.com", i);
+		WANT_STRING(status_name(entry_of(store, address).status), i < 4 ? "hard" : "held");
+		(void)snprintf(address, sizeof address, "alias%d@here.example", i);
+		WANT_STRING(status_name(entry_of(store, address).status), i < 4 ? "hard" : "held");
+	}
+	want_counts(store, &(struct want_counts){ .delivered = 1, .deferred = 1, .hard = 8 });
+	ledger_free(&ledger);
+	store_free(store);
+	surge_free(surge);
+}
+
+/* What is kept longer than a batch: by provider, by host, by sender. */
+static void by_what(void *arg, struct sv day, struct sv name, int64_t value)
+{
+	char *text = arg;
+
+	(void)day;
+	(void)snprintf(text + strlen(text), 1024 - strlen(text), " %.*s=%d", SV_ARG(name), (int)value);
+}
+
+static void an_attempt_is_of_a_rule_each_time(void **state)
+{
+	struct store *store = store_memory(1);
+	struct ledger ledger;
+	struct err err = { "" };
+	char text[1024] = "";
+
+	(void)state;
+	ledger_init(&ledger, store, &config);
+	for (int i = 0; i < 3; i++) {
+		struct fact f = of_provider(FACT_DEFERRED, 1000000 + i, "a@gmail.com", CATEGORY_NETWORK, "b.rule");
+		ledger_add(&ledger, &f);
+	}
+	struct fact expired = { .kind = FACT_EXPIRED, .time_s = 1000100, .message = SV("a@gmail.com"), .host = SV("mx1") };
+	ledger_add(&ledger, &expired);
+	commit(&ledger);
+	WANT_INT(store_counts(store, SV("rule"), by_what, text, &err), STORE_OK);
+	WANT_PART(text, "b.rule|failing=3"); /* the end is no attempt */
+	WANT_PART(text, "b.rule|soft=1");
+	ledger_free(&ledger);
+	store_free(store);
+}
+
 /* ---- a store that will not, or not yet ---- */
 
 struct moody {
 	struct store store;
 	struct store *inner;
 	int conflicts, unreachable, commits;
+	unsigned partitions; /* bits: those that were committed */
+	char first[64];      /* whose status changed first in the last commit */
 };
 
 static enum store_result moody_load(struct store *store, struct transaction *const *t, size_t n, struct err *err)
@@ -438,6 +540,10 @@ static enum store_result moody_commit(struct store *store, struct transaction *c
 		m->conflicts-- > 0 ? STORE_CONFLICT : STORE_OK;
 
 	m->commits++;
+	for (size_t i = 0; i < n; i++)
+		m->partitions |= 1U << t[i]->partition;
+	if (t[0]->first)
+		(void)snprintf(m->first, sizeof m->first, "%.*s", SV_ARG(t[0]->first->address));
 	if (result == STORE_OK)
 		return store_commit_all(m->inner, t, n, err);
 	if (result == STORE_UNREACHABLE)
@@ -508,6 +614,58 @@ static void nothing_is_lost_or_doubled(void **state)
 	store_free(m.inner);
 }
 
+/* What is written again after a crash is in the order that it had, wherever the batch begins. */
+static void an_expiry_has_an_order(void **state)
+{
+	static const struct event events[] = { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "z@x.example", CATEGORY_NETWORK),
+		DEFERRED("2025-01-01T00:00:11Z", "Q1", DAY1, "m@x.example", CATEGORY_NETWORK),
+		DEFERRED("2025-01-01T00:00:11Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+		EXPIRED("2025-01-06T00:00:00Z", "Q1") };
+	struct err err = { "" };
+	char message[64];
+
+	(void)state;
+	for (int split = 0; split < 2; split++) {
+		struct moody m = { .store = { &moody_ops, 1 }, .inner = store_memory(1) };
+		struct ledger ledger;
+		ledger_init(&ledger, &m.store, &config);
+		for (size_t i = 0; i < COUNT(events); i++) {
+			struct fact f = fact_of(&events[i], message);
+			ledger_add(&ledger, &f);
+			if (split)
+				WANT_INT(ledger_commit(&ledger, NULL, NULL, false, &err), STORE_OK);
+		}
+		WANT_INT(ledger_commit(&ledger, NULL, NULL, false, &err), STORE_OK);
+		WANT_STRING(m.first, "z@x.example");
+		ledger_free(&ledger);
+		store_free(m.inner);
+	}
+}
+
+/* A reader that begins again at the oldest place meets partitions that are ahead of it. */
+static void nobody_is_taken_back(void **state)
+{
+	struct moody m = { .store = { &moody_ops, 4 }, .inner = store_memory(4) };
+	struct position at[4] = { { .at = "a", .generation = 1, .offset = 100 }, { .at = "b", .generation = 1, .offset = 300 },
+		{ .at = "c", .generation = 2, .offset = 10 }, { .at = "" } };
+	const struct position to = { .at = "d", .generation = 1, .offset = 200 };
+	struct ledger ledger;
+	struct err err = { "" };
+
+	(void)state;
+	ledger_init(&ledger, &m.store, &config);
+	WANT_INT(ledger_commit(&ledger, at, &to, true, &err), STORE_OK);
+	WANT_INT(m.partitions, 1 << 0 | 1 << 3);
+	WANT_INT(at[0].offset, 200);
+	WANT_INT(at[1].offset, 300);
+	WANT_INT(at[2].offset, 10);
+	WANT_INT(at[3].offset, 200);
+	WANT_INT(ledger_commit(&ledger, at, &to, true, &err), STORE_OK);
+	WANT_INT(m.commits, 1); /* nothing left to do */
+	ledger_free(&ledger);
+	store_free(m.inner);
+}
+
 /* ---- many facts at once ---- */
 
 static bool count_entry(void *arg, struct sv address, const struct entry *entry)
@@ -551,7 +709,11 @@ int main(void)
 		cmocka_unit_test(forty_retries_are_one),
 		cmocka_unit_test(protected_statuses_stay),
 		cmocka_unit_test(counted_on_the_day_of_the_event),
+		cmocka_unit_test(what_the_surge_is_told),
+		cmocka_unit_test(an_attempt_is_of_a_rule_each_time),
 		cmocka_unit_test(nothing_is_lost_or_doubled),
+		cmocka_unit_test(nobody_is_taken_back),
+		cmocka_unit_test(an_expiry_has_an_order),
 		cmocka_unit_test(long_texts_and_many_facts),
 	};
 

@@ -699,6 +699,44 @@ static void in_the_middle_of_a_compressed_log(void **state)
 	WANT_STRING(lines(3), "four|five|six|");
 }
 
+static void take_back(void *arg, struct sv line)
+{
+	char *text = arg;
+
+	(void)snprintf(text + strlen(text), 200 - strlen(text), "%.*s|", SV_ARG(line));
+}
+
+/* What came before the place is in the file before. */
+static void read_back_over_a_rotation(void **state)
+{
+	static const struct { const char *name; size_t max; const char *with, *want; } table[] = {
+		{ "all", 1000, NULL, "one|two|three|four|" },
+		{ "some", 12, NULL, "three|four|" },
+		{ "this file only", 5, NULL, "four|" },
+		{ "the file before is compressed", 1000, "gzip", "four|" },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		char text[200] = "";
+		(void)unlink(path_of("mail.log.1"));
+		(void)unlink(path_of("mail.log.1.gz"));
+		rewrite("mail.log", "one\ntwo\nthree\n");
+		move("mail.log", "mail.log.1");
+		set_changed("mail.log.1", "2026-11-01");
+		if (row->with)
+			compress("mail.log.1", row->with);
+		append("mail.log", "four\nfive\n");
+		WANT(restart(NULL));
+		struct sv line;
+		WANT_INT(source_next(&source, &line), SOURCE_LINE);
+		struct position p = position();
+		WANT(restart(&p));
+		source_read_back(&source, row->max, take_back, text);
+		WANT_STRING(text, row->want);
+	}
+}
+
 /* The file that was read is gone for good. What was rotated after it was not read yet. */
 static void the_oldest_that_was_not_read(void **state)
 {
@@ -1018,6 +1056,7 @@ int main(void)
 		ON_FILES(siblings_of_one_time),
 		ON_FILES(compressed_while_stopped),
 		ON_FILES(in_the_middle_of_a_compressed_log),
+		ON_FILES(read_back_over_a_rotation),
 		ON_FILES(the_oldest_that_was_not_read),
 		ON_FILES(gone_and_not_made_again),
 		ON_FILES(copytruncated_while_stopped),

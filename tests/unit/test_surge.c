@@ -491,6 +491,48 @@ WANT_INT(told.opened, 1);
 	surge_free(s);
 }
 
+/* After a restart: as open as it was, though what is usual has become the jump itself. */
+static void open_again(void **state)
+{
+	const struct surge_counts usual = of_all(1000, SURGE_HARD, 400), many = of_all(30, SURGE_HARD, 30), some = of_all(100, SURGE_HARD, 4);
+	struct surge_change change;
+	struct told told = { 0 };
+
+	(void)state;
+	struct surge *s = surge_new(&options);
+	surge_add_usual(s, SURGE_PROVIDER, SV("p"), &usual);
+	add(s, 1000000, SV("p"), &many, &told);
+	WANT(!is_open(s, SV("p")));
+	surge_open_again(s, SURGE_HARD, SURGE_PROVIDER, SV("p"), 900000, 8);
+	WANT(is_open(s, SV("p")));
+	WANT(!surge_next_change(s, &change) || change.dimension == SURGE_ALL);
+	/* over by now */
+	surge_add(s, 1000000, SURGE_PROVIDER, SV("quiet"), &some);
+	surge_open_again(s, SURGE_HARD, SURGE_PROVIDER, SV("quiet"), 900000, 8);
+	WANT(!is_open(s, SV("quiet")));
+	/* it closes by the counts, and tells of its beginning */
+	surge_add(s, 1000000 + 2 * options.window_s, SURGE_PROVIDER, SV("p"), &delivered);
+	bool closed = false;
+	while (surge_next_change(s, &change)) {
+		if (change.dimension != SURGE_PROVIDER)
+			continue;
+		closed = true;
+		WANT(!change.open);
+		WANT_INT(change.since_s, 900000);
+	}
+	WANT(closed && !is_open(s, SV("p")));
+	/* of a time that nothing is known of: for a window */
+	surge_reset(s);
+	surge_add(s, 6000000, SURGE_ALL, SV(""), &(struct surge_counts){ 0 });
+	surge_open_again(s, SURGE_HARD, SURGE_PROVIDER, SV("p"), 900000, 8);
+	int64_t bucket_s = options.window_s / SURGE_BUCKETS, begin_s = 6000000 / bucket_s * bucket_s;
+	surge_add(s, begin_s + options.window_s - 1, SURGE_PROVIDER, SV("p"), &delivered);
+	WANT(is_open(s, SV("p")));
+	surge_add(s, begin_s + options.window_s, SURGE_PROVIDER, SV("p"), &delivered);
+	WANT(!is_open(s, SV("p")));
+	surge_free(s);
+}
+
 static void changes_in_order(void **state)
 {
 	struct surge *s = surge_new(&options);
@@ -832,6 +874,7 @@ int main(void)
 		cmocka_unit_test(counts_out_of_all_reason),
 		cmocka_unit_test(other_options),
 		cmocka_unit_test(what_others_noticed),
+		cmocka_unit_test(open_again),
 		cmocka_unit_test(changes_in_order),
 		cmocka_unit_test(forgetting),
 		cmocka_unit_test(a_hundred_thousand_hostile_values),
