@@ -233,7 +233,7 @@ static void go_to(struct follower *f, struct tail *t)
 			t->source.fd >= 0 ? t->source.open_path : t->source.path, (unsigned long long)t->source.offset);
 	t->ended = false;
 	t->generation = t->source.generation;
-	if (n && found && t->source.offset > 0) {
+	if (n && found) {
 		struct relinking r = { f, t };
 		source_read_back(&t->source, READ_BACK_BYTES, relink, &r);
 		f->reader->counts = counts; /* read again is not counted again */
@@ -392,6 +392,7 @@ static bool turn(struct follower *f, struct tail *t)
 	struct sv line;
 
 	f->reading = t;
+	int64_t day = t->event_s / CLOCK_DAY_S; /* of each day something else is usual (watch.h) */
 	do {
 		result = source_next(&t->source, &line);
 		if (result != SOURCE_LINE)
@@ -401,7 +402,8 @@ static bool turn(struct follower *f, struct tail *t)
 		t->event_s = t->source.anchor.time_s;
 		if (kind != RECORD_NONE)
 			record_facts(f->reader, f->record, add_fact, f);
-	} while (f->ledger.gathered < (size_t)f->config->logtail_batch * parts_factor(f) && !(f->reader->counts.lines % 65536 == 0));
+	} while (f->ledger.gathered < (size_t)f->config->logtail_batch * parts_factor(f) && !(f->reader->counts.lines % 65536 == 0) &&
+		t->event_s / CLOCK_DAY_S == day);
 	if (result == SOURCE_MISSING && !t->missing_told)
 		log_warning("%s%s", t->source.problem, f->options->once ? "" : "; waiting for it");
 	f->missing = f->missing || result == SOURCE_MISSING;
