@@ -3,8 +3,12 @@
 #include <stdlib.h>
 
 #include "buf.h"
+#include "clock.h"
 #include "log.h"
 #include "store_redis.h"
+
+/* As long as there is no nixie:meta, who only reads looks for it so often. */
+#define META_MS 1000
 
 struct lookup {
 	store_lookup_callback *callback;
@@ -105,19 +109,20 @@ struct sv entry_key_of(struct redis_store *s, struct sv key)
 
 /* ---- greeting: is this a Redis of ours? ---- */
 
-/* How many there are is told once: what is on the way then is of so many. */
+/* Whoever asked how many there are has made plans for so many. */
 static void take_partitions(struct redis_store *s, unsigned partitions)
 {
 	if (s->store.partitions == partitions) {
 		servers_ready_now(s->servers);
 		return;
 	}
-	if (s->store.partitions) {
+	if (s->store.partitions && s->told) {
 		servers_reject(s->servers, "%s:meta says %u partitions, there were %u before; restart nixie if that is meant",
 			s->prefix, partitions, s->store.partitions);
 		return;
 	}
 	s->store.partitions = partitions;
+	free(s->tried);
 	s->tried = xalloc(partitions * sizeof *s->tried);
 	if (!s->no_meta && partitions != s->partitions_wanted && s->partitions_wanted != 1)
 		log_warning("redis.partitions is %u, but the data was made with %u: going on with %u; moving is described in nixie-redis(7)",
@@ -162,6 +167,7 @@ static void on_meta(void *arg, const struct value *reply)
 
 void redis_ask_meta(struct redis_store *s)
 {
+	s->meta_asked_ms = clock_mono_ms();
 	struct sv argv[] = { SV("HGETALL"), schema_meta_key(&s->scratch, s->prefix) };
 
 	command(s, 2, argv, on_meta, s);
@@ -406,7 +412,8 @@ static unsigned redis_partitions(struct store *store, struct err *err)
 
 	if (!wait_ready(s, &outcome))
 		(void)outcome_finish(s, &outcome);
-	return outcome.result == STORE_OK ? store->partitions : 0;
+	s->told = outcome.result == STORE_OK;
+	return s->told ? store->partitions : 0;
 }
 
 /* ---- from an event loop ---- */
@@ -465,6 +472,9 @@ void store_lookup(struct store *store, struct sv address, store_lookup_callback 
 	struct lookup *l = xalloc(sizeof *l);
 
 	*l = (struct lookup){ .callback = callback, .arg = arg_, .waiting = 2 };
+	/* whoever writes first decides how many partitions there are */
+	if (s->no_meta && clock_mono_ms() - s->meta_asked_ms >= META_MS)
+		redis_ask_meta(s);
 	char room[ADDRESS_KEY_MAX + 2];
 	struct buf name = BUF_ON(room);
 	buf_add_char(&name, '@');

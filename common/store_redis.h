@@ -19,6 +19,8 @@ struct redis_store {
 	char sha[41];
 	bool *tried; /* of each partition: its server has the script, and lets us */
 	bool no_meta; /* nobody has written yet: who does first makes it */
+	bool told;    /* somebody counts on the number of partitions */
+	int64_t meta_asked_ms;
 };
 
 /* What came of a command, for those who wait for it. */

@@ -14,6 +14,9 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 extern const char nixie_apply_lua[];
 
+/* A Lua script unpacks 8000 values at most: what an operation has of fields. */
+#define PAIRS_MAX 1000
+
 /* A growing list of operations for apply.lua. */
 struct script {
 	struct arena *arena;
@@ -247,6 +250,25 @@ static struct sv recipient_field(struct arena *arena, const struct pending_recip
 	return arena_printf(arena, "to:%.*s", SV_ARG(r->address));
 }
 
+/* Some of those that changed, in one operation. Returns the first that is left. */
+static const struct pending_recipient *write_recipients(struct script *x, int64_t k, const struct pending_recipient *first)
+{
+	const struct pending_recipient *end = first;
+	int64_t n = 0;
+
+	for (; end && n < PAIRS_MAX; end = end->next)
+		n += end->changed && !end->gone;
+	if (n == 0)
+		return end;
+	op(x, "set", k);
+	number(x, 0); /* it has its time already */
+	number(x, n);
+	for (const struct pending_recipient *r = first; r != end; r = r->next)
+		if (r->changed && !r->gone)
+			field(x, recipient_field(x->arena, r), format_recipient(x->arena, r));
+	return end;
+}
+
 static void write_pending(struct script *x, const struct pending *p)
 {
 	size_t stay = 0;
@@ -270,21 +292,14 @@ static void write_pending(struct script *x, const struct pending *p)
 	}
 	op(x, "set", k);
 	number(x, expire_in_days(SCHEMA_DAYS_PENDING));
-	size_t count_at = x->n_argv;
-	int64_t n = 5;
-	number(x, 0);
+	number(x, 5);
 	field(x, SV("arrival"), schema_number(x->arena, p->arrival_s));
 	field(x, SV("sender"), p->sender);
 	field(x, SV("login"), p->login);
 	field(x, SV("client"), p->client);
 	field(x, SV("message-id"), p->message_id);
-	for (const struct pending_recipient *r = p->recipients; r; r = r->next) {
-		if (r->changed && !r->gone) {
-			field(x, recipient_field(x->arena, r), format_recipient(x->arena, r));
-			n++;
-		}
-	}
-	x->argv[count_at] = schema_number(x->arena, n);
+	for (const struct pending_recipient *r = p->recipients; r;)
+		r = write_recipients(x, k, r);
 }
 
 /* "20261121:rule": a day's; with twelve digits a minute's. */
@@ -299,7 +314,23 @@ static int64_t minute_end_s(int hours)
 	return clock_now_s() + hours * INT64_C(3600);
 }
 
-/* The counters of one period, or of one dimension of it, are one operation. */
+/* In one operation. Returns the first that is left. */
+static const struct counter *write_some_counters(struct script *x, int64_t k, int64_t end_s, const struct counter *first)
+{
+	const struct counter *end = first;
+	int64_t n = 0;
+
+	for (; end && n < PAIRS_MAX; end = end->next)
+		n++;
+	op(x, "sum", k);
+	number(x, end_s);
+	number(x, n);
+	for (const struct counter *c = first; c != end; c = c->next)
+		field(x, c->name, schema_number(x->arena, c->delta));
+	return end;
+}
+
+/* The counters of one period, or of one dimension of it, side by side. */
 static void write_counters(struct script *x, struct transaction *t)
 {
 	struct map periods = { 0 };
@@ -312,14 +343,10 @@ static void write_counters(struct script *x, struct transaction *t)
 	}
 	for (size_t i = 0; (slot = map_next(&periods, &i));) {
 		bool minute = is_minute(slot->key), total = sv_find(slot->key, ':') == slot->key.n;
-		int64_t n = 0;
-		for (const struct counter *c = slot->value; c; c = c->next)
-			n++;
-		op(x, "sum", key(x, minute ? KEY_MINUTE : KEY_DAY, slot->key));
-		number(x, minute ? minute_end_s(total ? SCHEMA_HOURS_MINUTES : SCHEMA_HOURS_MINUTE_DIMENSIONS) : expire_in_days(SCHEMA_DAYS_COUNTERS));
-		number(x, n);
-		for (const struct counter *c = slot->value; c; c = c->next)
-			field(x, c->name, schema_number(x->arena, c->delta));
+		int64_t k = key(x, minute ? KEY_MINUTE : KEY_DAY, slot->key);
+		int64_t end_s = minute ? minute_end_s(total ? SCHEMA_HOURS_MINUTES : SCHEMA_HOURS_MINUTE_DIMENSIONS) : expire_in_days(SCHEMA_DAYS_COUNTERS);
+		for (const struct counter *c = slot->value; c;)
+			c = write_some_counters(x, k, end_s, c);
 		if (minute || !total)
 			continue;
 		op(x, "zadd", key(x, KEY_DAYS, SV("")));
@@ -329,8 +356,6 @@ static void write_counters(struct script *x, struct transaction *t)
 	map_free(&periods);
 }
 
-/* A Lua script unpacks 8000 values at most. */
-#define TRIPLES_MAX 1000
 
 static size_t tally_size(const struct tally *tally)
 {
@@ -349,7 +374,7 @@ static const struct tally *write_some_tallies(struct script *x, const struct tal
 	const struct tally *end = first;
 	size_t n = 0;
 
-	for (; end && n + tally_size(end) <= TRIPLES_MAX; end = end->next)
+	for (; end && n + tally_size(end) <= PAIRS_MAX; end = end->next)
 		n += tally_size(end);
 	op(x, "dim", key(x, minute ? KEY_MINUTE : KEY_DAY, arena_printf(x->arena, "%.*s:%.*s", SV_ARG(first->period), SV_ARG(first->dimension))));
 	number(x, partitions > 1 ? max / 4 : max);

@@ -392,6 +392,7 @@ static bool turn(struct follower *f, struct tail *t)
 	struct sv line;
 
 	f->reading = t;
+	size_t batch = (size_t)f->config->logtail_batch * parts_factor(f); /* what is of every partition is there several times */
 	int64_t day = t->event_s / CLOCK_DAY_S; /* of each day something else is usual (watch.h) */
 	do {
 		result = source_next(&t->source, &line);
@@ -402,7 +403,7 @@ static bool turn(struct follower *f, struct tail *t)
 		t->event_s = t->source.anchor.time_s;
 		if (kind != RECORD_NONE)
 			record_facts(f->reader, f->record, add_fact, f);
-	} while (f->ledger.gathered < (size_t)f->config->logtail_batch * parts_factor(f) && !(f->reader->counts.lines % 65536 == 0) &&
+	} while (f->ledger.gathered < batch && f->ledger.n < 4 * batch && !(f->reader->counts.lines % 65536 == 0) &&
 		t->event_s / CLOCK_DAY_S == day);
 	if (result == SOURCE_MISSING && !t->missing_told)
 		log_warning("%s%s", t->source.problem, f->options->once ? "" : "; waiting for it");
@@ -602,13 +603,13 @@ int follow(struct config *config, struct ruleset *rules, const struct follow_opt
 	f.record = xalloc(sizeof *f.record);
 	reader_init(f.reader, config, rules);
 	f.store = store_redis(config);
-	f.watch = watch_new(f.store, config, cli_hostname());
 	f.n = options->n_files ? options->n_files : config->logtail_files.n;
 	f.tails = xalloc(f.n * sizeof *f.tails);
 	for (size_t i = 0; i < f.n; i++) {
 		source_init(&f.tails[i].source, cli_hostname(), options->n_files ? options->files[i] : config->logtail_files.v[i]);
 		f.tails[i].watch = -1;
 	}
+	f.watch = watch_new(f.store, config, f.tails[0].source.name);
 	run(&f);
 	int code = options->once && f.missing ? EXIT_NOT_FOUND : EXIT_OK;
 	finish(&f);

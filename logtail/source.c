@@ -477,21 +477,51 @@ static bool begins_before(const char *path, int64_t time_s)
 	return line_parse(sv_cut(&text, '\n'), &anchor, &line) && line.time_us / CLOCK_SECOND_US < time_s;
 }
 
+/* When the first line of the open file is dated; INT64_MIN when it has no stamp. */
+static int64_t first_line_s(const struct source *s)
+{
+	char bytes[4096];
+	struct stamp_anchor anchor = s->anchor;
+	struct line line;
+	struct sv text = sv_make(bytes, peek(s, 0, bytes, sizeof bytes));
+
+	return line_parse(sv_cut(&text, '\n'), &anchor, &line) ? line.time_us / CLOCK_SECOND_US : INT64_MIN;
+}
+
+/* The open file among its siblings; n when it is gone. It may have been compressed meanwhile:
+ * then it is another file, and what it begins with tells. */
+static size_t find_self(struct source *s, const struct candidate *v, size_t n)
+{
+	struct arena arena = { 0 };
+	struct position here;
+	size_t self = 0;
+
+	while (self < n && !(v[self].st.st_ino == s->inode && v[self].st.st_dev == s->device))
+		self++;
+	if (self < n)
+		return self;
+	source_position(s, &arena, 0, &here);
+	for (self = 0; self < n && !(here.head_bytes && begins_as(v[self].path, &here)); self++)
+		;
+	arena_free(&arena);
+	return self;
+}
+
 /* The file to read after this one: the next younger of the set, the log itself in the end. */
 static void open_next(struct source *s)
 {
 	struct candidate *v;
 	char next[CONFIG_STRING_MAX + 256], head[SOURCE_HEAD_BYTES], tail[SOURCE_TAIL_BYTES];
-	size_t head_n, tail_n, self;
+	size_t head_n, tail_n;
 	size_t n = list_siblings(s, &v);
 
 	if (n)
 		qsort(v, n, sizeof *v, by_age);
-	for (self = 0; self < n; self++)
-		if (v[self].st.st_ino == s->inode && v[self].st.st_dev == s->device)
-			break;
+	size_t self = find_self(s, v, n);
+	bool gone = self == n;
 	/* an older log that was unpacked or copied here is young, and its lines are not */
-	while (self + 1 < n && strcmp(v[self + 1].path, s->path) != 0 && begins_before(v[self + 1].path, s->anchor.time_s - OVERLAP_S))
+	int64_t first_s = first_line_s(s);
+	while (self + 1 < n && strcmp(v[self + 1].path, s->path) != 0 && begins_before(v[self + 1].path, first_s))
 		self++;
 	(void)snprintf(next, sizeof next, "%s", self + 1 < n ? v[self + 1].path : s->path);
 	free(v);
@@ -499,14 +529,18 @@ static void open_next(struct source *s)
 	remember_seen(s);
 	memcpy(head, s->head, head_n = s->head_n);
 	memcpy(tail, s->seen, tail_n = s->seen_n);
-	if (!open_file(s, next))
+	if (gone) {
+		log_warning("file=%s is gone; lines may be missing in the counts if another was rotated since", s->open_path);
+		open_oldest_after(s, anchor_s);
+	} else if (!open_file(s, next)) {
 		return;
+	}
 	s->anchor.time_s = anchor_s;
 	s->generation++;
-	if (same_head(s, head, head_n))
+	if (s->fd >= 0 && same_head(s, head, head_n))
 		continue_copy(s, tail, tail_n);
 	else
-		log_info("file=%s opened after a rotation", next);
+		log_info("file=%s opened after a rotation", s->open_path);
 }
 
 /* At the end of the open file: is the log another file by now? True: go on reading. */

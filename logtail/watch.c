@@ -19,7 +19,7 @@ static const enum alert_kind kinds[SURGE_KINDS] = { ALERT_HARD, ALERT_THROTTLED,
 struct watch {
 	struct store *store;
 	const struct config *config;
-	struct sv host;
+	struct sv name;             /* of this reader, in its alerts */
 	struct surge *surge;
 	bool enabled;               /* as watch_begin() found it */
 	int64_t usual_day;          /* days since 1970 that `usual` was read for */
@@ -34,12 +34,12 @@ static struct surge_options options_of(const struct config *config)
 		.share_percent = config->brake_share / 10, .factor = config->brake_factor };
 }
 
-struct watch *watch_new(struct store *store, const struct config *config, const char *host)
+struct watch *watch_new(struct store *store, const struct config *config, const char *name)
 {
 	struct watch *w = xalloc(sizeof *w);
 	struct surge_options options = options_of(config);
 
-	*w = (struct watch){ .store = store, .config = config, .host = sv_of(host), .surge = surge_new(&options), .usual_day = -1 };
+	*w = (struct watch){ .store = store, .config = config, .name = sv_of(name), .surge = surge_new(&options), .usual_day = -1 };
 	return w;
 }
 
@@ -244,7 +244,7 @@ static void on_closed(struct watch *w, const struct surge_change *c, struct aler
 {
 	const struct alert *was = map_get(&w->open, alert_id(&w->arena, alert));
 
-	if (was && !sv_eq(was->by, w->host)) {
+	if (was && !sv_eq(was->by, w->name)) {
 		surge_open_by(w->surge, c->kind, c->dimension, was->value, was->since_s);
 		return;
 	}
@@ -262,7 +262,7 @@ static void on_change(struct watch *w, const struct surge_change *c, bool again)
 {
 	struct alert alert = { .kind = kinds[c->kind], .dimension = sv_of(dimensions[c->dimension]), .value = arena_dup(&w->arena, c->value),
 		.since_s = c->since_s, .opened_s = c->time_s, .seen_s = clock_now_s(), .count = c->count, .base = c->base,
-		.usual_permille = c->usual_permille, .by = w->host };
+		.usual_permille = c->usual_permille, .by = w->name };
 
 	/* of a closing that is told again nothing is to be done: what is open in the store is compared after it */
 	if (again && !c->open)
@@ -271,8 +271,9 @@ static void on_change(struct watch *w, const struct surge_change *c, bool again)
 		on_closed(w, c, &alert);
 	} else if (!map_get(&w->open, alert_id(&w->arena, &alert))) {
 		tell(&alert, true);
-		if (write_alert(w, &alert, ALERT_OPENED))
-			remember(w, &alert);
+		/* else look() does it */
+		(void)write_alert(w, &alert, ALERT_OPENED);
+		remember(w, &alert);
 	}
 }
 
@@ -287,7 +288,7 @@ static void open_again(struct watch *w, int64_t event_s)
 		const struct alert *a = slot->value;
 		enum surge_kind kind;
 		enum surge_dimension dimension;
-		if (surge_of(a, &kind, &dimension) && sv_eq(a->by, w->host))
+		if (surge_of(a, &kind, &dimension) && sv_eq(a->by, w->name))
 			surge_open_again(w->surge, kind, dimension, a->value, a->since_s, a->usual_permille);
 	}
 }
@@ -304,7 +305,7 @@ static void compare_alerts(struct watch *w)
 		enum surge_dimension dimension;
 		if (!surge_of(a, &kind, &dimension))
 			continue;
-		bool mine = sv_eq(a->by, w->host), open = surge_is_open(w->surge, kind, dimension, a->value);
+		bool mine = sv_eq(a->by, w->name), open = surge_is_open(w->surge, kind, dimension, a->value);
 		if (mine ? !open : now_s - a->seen_s > STALE_S) {
 			surge_close_by(w->surge, kind, dimension, a->value);
 			tell(a, false);
@@ -327,8 +328,28 @@ static void forget_closed(struct watch *w, const struct map *before)
 		const struct alert *a = slot->value;
 		enum surge_kind kind;
 		enum surge_dimension dimension;
-		if (!map_get(&w->open, slot->key) && !sv_eq(a->by, w->host) && surge_of(a, &kind, &dimension))
+		if (!map_get(&w->open, slot->key) && !sv_eq(a->by, w->name) && surge_of(a, &kind, &dimension))
 			surge_close_by(w->surge, kind, dimension, a->value);
+	}
+}
+
+/* What is open here, and the store has lost, or did not take. */
+static void write_again(struct watch *w, const struct map *before)
+{
+	struct map_slot *slot;
+
+	for (size_t i = 0; (slot = map_next(before, &i));) {
+		const struct alert *a = slot->value;
+		enum surge_kind kind;
+		enum surge_dimension dimension;
+		if (map_get(&w->open, slot->key) || !sv_eq(a->by, w->name) || !surge_of(a, &kind, &dimension) || !surge_is_open(w->surge, kind, dimension, a->value))
+			continue;
+		struct alert again = *a;
+		again.value = arena_dup(&w->arena, a->value);
+		again.dimension = arena_dup(&w->arena, a->dimension);
+		again.by = w->name;
+		(void)write_alert(w, &again, ALERT_OPENED);
+		remember(w, &again);
 	}
 }
 
@@ -344,6 +365,7 @@ static bool look(struct watch *w)
 	bool told = read_alerts(w, &err) == STORE_OK;
 	if (told) {
 		forget_closed(w, &before);
+		write_again(w, &before);
 	} else {
 		struct map half = w->open;
 		struct arena half_arena = w->arena;
@@ -424,7 +446,7 @@ static void judge_rate(struct rates *r, enum alert_kind kind, struct sv value, i
 {
 	struct watch *w = r->watch;
 	struct alert alert = { .kind = kind, .dimension = sv_of(r->dimension), .value = value, .since_s = r->now_s - r->now_s % CLOCK_DAY_S,
-		.opened_s = r->now_s, .seen_s = r->now_s, .count = count, .base = base, .limit_permille = limit_permille, .by = w->host };
+		.opened_s = r->now_s, .seen_s = r->now_s, .count = count, .base = base, .limit_permille = limit_permille, .by = w->name };
 	const struct alert *was = map_get(&w->open, alert_id(&r->arena, &alert));
 	bool open = alert_rate(was != NULL, count, base, limit_permille, w->config->alerts_minimum);
 

@@ -18,7 +18,8 @@
 
 struct watch;
 
-struct watch *watch_new(struct store *store, const struct config *config, const char *host);
+/* name: of this reader, the same after a restart, and of no other; borrowed. */
+struct watch *watch_new(struct store *store, const struct config *config, const char *name);
 void watch_free(struct watch *watch);
 /* For the ledger */
 struct surge *watch_surge(struct watch *watch);

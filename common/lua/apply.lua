@@ -254,6 +254,13 @@ for _, op in ipairs(ops) do
   if refused then return refused end
 end
 
+-- what cannot be unpacked would fail half-way
+for _, command in ipairs(commands) do
+  if #command > 7000 then
+    return redis.error_reply('ERR nixie: ' .. #command .. ' words for ' .. command[2] .. ' are too many')
+  end
+end
+
 -- ---- write
 for _, command in ipairs(commands) do redis.call(unpack(command)) end
 return { 'ok' }

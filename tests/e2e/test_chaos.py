@@ -5,7 +5,11 @@ import sys
 import time
 
 from harness.case import Case
+from harness.maillog import hard
 from harness.nixie import REPOSITORY
+from harness.peace import PartitionedSite
+from harness.proc import wait_until
+from harness.servers import AWAY, RedisCluster, slot_of
 
 sys.path.append(os.path.join(REPOSITORY, 'tests', 'fault'))
 
@@ -13,22 +17,97 @@ import chaos    # noqa: E402
 from compare import Comparison      # noqa: E402
 from traffic import Host            # noqa: E402
 
-KILLS = 12
+# The take-overs of Sentinel last: these, and not what is the same in one server.
+SENTINEL = 'kill_reader', 'second_reader', 'rotate', 'tear', 'fail_over'
 
 
 class Short(Case):
-    def test_everything_counts_once(self):
+    def survive(self, kills, **options):
         seed = '%d' % random.SystemRandom().randrange(1000000)
         said = ['seed %s' % seed]
-        run = chaos.Chaos(self.directory, KILLS, seed, messages=300)
-        run.patience_s = 0.8
+        run = chaos.Chaos(self.directory, kills, seed, **options)
+        run.patience_s, run.crashes = 0.8, 2 if run.on == 'server' else 1
+        run.say = said.append
         try:
             comparison = run.run()
         except AssertionError as e:
-            raise AssertionError('seed %s: %s' % (seed, e)) from None
+            raise AssertionError('%s\n%s' % ('\n'.join(said), e)) from None
         chaos.tell(run, comparison, said.append)
         self.assertGreater(comparison.compared, 1000, said)
         self.assertTrue(chaos.good(comparison), '\n'.join(said))
+
+    def test_everything_counts_once(self):
+        self.survive(12, messages=300)
+
+    def test_in_64_partitions(self):
+        self.survive(10, messages=250, partitions=64)
+
+    def test_in_a_cluster(self):
+        self.survive(12, messages=200, on='cluster')
+
+    def test_with_sentinel(self):
+        self.survive(7, messages=200, on='sentinel', only=SENTINEL)
+
+
+class Outage(Case):
+    def test_the_whole_cluster_is_away(self):
+        """For longer than anybody tries in one go; then the reader goes on by itself."""
+        cluster = RedisCluster(self.directory)
+        self.addCleanup(cluster.stop)
+        cluster.start()
+        site = PartitionedSite(self.directory, cluster, 64)
+        self.addCleanup(site.stop)
+        gone = ['gone%d@example.com' % i for i in range(100)]
+        child = site.logtail()
+        for n, address in enumerate(gone):
+            if n == 50:
+                for node in cluster.nodes:
+                    node.kill()
+            with open(site.log_path, 'a') as f:
+                f.write(hard(address))
+            if n == 50:
+                child.wait_log('waiting, nothing is lost')
+                # not a wait for anything: the reader shall have come to its longest pauses
+                time.sleep(8)
+                for node in cluster.nodes:
+                    node.start()
+
+        def all_there():
+            try:
+                return all(site.status(address) == 'hard' for address in gone)
+            except AWAY:
+                return False
+        wait_until(all_there, 'all addresses', 60, child)
+        self.assertEqual(site.counter('hard'), len(gone))
+
+
+class Forgotten(Case):
+    def test_a_replica_that_never_heard_of_the_log(self):
+        """Some partitions have no place, and nothing of the log, while the others are at its end."""
+        cluster = RedisCluster(self.directory, replicas=1)
+        self.addCleanup(cluster.stop)
+        cluster.start()
+        site = PartitionedSite(self.directory, cluster, 64)
+        self.addCleanup(site.stop)
+        gone = ['gone%d@example.com' % i for i in range(100)]
+        # not that of nixie:meta: who has no data at all begins anew
+        master = next(node for node in cluster.masters() if node is not cluster.owner(slot_of('nixie:meta')))
+        cluster.replica_of(master).lag_behind(master)
+        with open(site.log_path, 'w') as f:
+            f.write(''.join(hard(address) for address in gone))
+        child = site.logtail()
+        self.assertEqual(site.counter('hard'), len(gone))
+        cluster.fail_over(master)
+        with open(site.log_path, 'a') as f:
+            f.write(hard('last@example.com'))
+
+        def all_there():
+            try:
+                return all(site.status(address) == 'hard' for address in gone + ['last@example.com'])
+            except AWAY:
+                return False
+        wait_until(all_there, 'all addresses', 60, child)
+        self.assertEqual(site.counter('hard'), len(gone) + 1)
 
 
 class Judge(Case):

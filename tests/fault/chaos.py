@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
 """Whatever crashes, each line counts once: three logs, three readers, one Redis, and no peace.
 
-usage: chaos.py [--kills N] [--seed S] [--only KIND]... [--no-repair] [--bin DIRECTORY] [--keep]
+usage: chaos.py [--kills N] [--seed S] [--on server|cluster|sentinel] [--partitions N]
+                [--only KIND]... [--no-repair] [--bin DIRECTORY] [--keep]
 
-Three hosts write logs, each is followed by a nixie-logtail, all into one Redis. Meanwhile, at
+Three hosts write logs, each is followed by a nixie-logtail, all into one Redis, or a Redis Cluster
+of three masters with a replica each, or the master that Sentinel names (stages.py). Meanwhile, at
 random: readers and Redis are killed, the append-only file is torn in the middle of a transaction,
-a replica that lags takes over, a second reader reads the same log, logs are rotated by renaming
-(copytruncate is not supported: what is written between the copy and the truncation is nowhere),
-Redis hangs, readers are told to stop. In the end everything in Redis must be what one reader gets
-that reads the same logs in peace. Before Redis starts redis-check-aof --fix cuts off a torn
-transaction as a whole. With --no-repair Redis does it, and leaves the first half standing: then
+a replica takes over, one that lags too, a second reader reads the same log, logs are rotated by
+renaming (copytruncate is not supported: what is written between the copy and the truncation is
+nowhere), Redis hangs, readers are told to stop; in a cluster, slots go to other nodes; sentinels
+and replicas die, and all servers at once. In the end everything in Redis must be what one reader
+gets that reads the same logs in peace. The brake is off: what it decides depends on what others
+have told by then. Before Redis starts redis-check-aof --fix cuts off a torn transaction as a whole. With --no-repair Redis does it, and leaves the first half standing: then
 what another reader writes before this one, and one more crash, count it twice. It is random, so that it may find something else every time;
 the seed gives the same logs and the same order of disturbances, not the same microseconds.
 """
 import argparse
+import gzip
 import os
 import random
 import shutil
@@ -28,11 +32,13 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [p for p in (HERE, os.path.join(os.path.dirname(HERE), 'e2e')) if p not in sys.path]
 
 HOSTS = 'mx1', 'mx2', 'mx3'
-MESSAGES_PER_KILL = 40          # and host
+MESSAGES_PER_KILL = {'server': 40, 'cluster': 20, 'sentinel': 20}      # and host
+# Each partition gets every hour and day that closes: few lines over a year would be mostly that.
+SECONDS_PER_MESSAGE = 1200
+PARTITIONS = {'server': 1, 'cluster': 64, 'sentinel': 1}
 KEPT_ROTATIONS = 30
-CATCH_UP_S = 90.0
+CATCH_UP_S = 120.0
 SEGMENT_S = 0.8                 # what is due is written in that time
-NIXIE = 'nixie:{0}:'
 
 
 class Writer(threading.Thread):
@@ -78,16 +84,31 @@ class Writer(threading.Thread):
             if self.file.tell() < 4096 or len(self.text) - self.at < 4096:
                 return False
             for n in range(KEPT_ROTATIONS, 0, -1):
-                old = '%s.%d' % (self.path, n)
-                if os.path.exists(old):
-                    os.rename(old, '%s.%d' % (self.path, n + 1))
+                for ending in '', '.gz':
+                    old = '%s.%d%s' % (self.path, n, ending)
+                    if os.path.exists(old):
+                        os.rename(old, '%s.%d%s' % (self.path, n + 1, ending))
             os.rename(self.path, self.path + '.1')
             time.sleep(self.random.choice((0, 0, 0.05, 0.3)))
             self._write(3000, whole=True)       # to the old one still
             self.file.close()
             self.file = open(self.path, 'ab', buffering=0)
             self.rotations += 1
-            return True
+        if self.random.random() < 0.5:
+            self._compress(self.path + '.2')
+        return True
+
+    @staticmethod
+    def _compress(path):
+        """As gzip does, which keeps the time; delaycompress: never the newest."""
+        if not os.path.exists(path):
+            return
+        st = os.stat(path)
+        with open(path, 'rb') as plain, open(path + '.gz', 'wb') as packed:
+            with gzip.GzipFile('', 'wb', fileobj=packed, mtime=int(st.st_mtime)) as f:
+                shutil.copyfileobj(plain, f, 10000)
+        os.utime(path + '.gz', ns=(st.st_atime_ns, st.st_mtime_ns))
+        os.unlink(path)
 
     def stop(self):
         with self.turn:
@@ -124,22 +145,25 @@ class Reader:
 
 
 class Chaos:
-    def __init__(self, directory, kills, seed, only=(), messages=None, repair=True):
-        self.directory, self.kills, self.seed, self.repair = directory, kills, seed, repair
+    def __init__(self, directory, kills, seed, only=(), messages=None, repair=True, on='server', partitions=None):
+        self.directory, self.kills, self.seed, self.repair, self.on = directory, kills, seed, repair, on
+        self.partitions = partitions or PARTITIONS[on]
         self.random = random.Random(seed)
         self.count, self.ended = Counter(), 0
-        self.kinds = [k for k in KINDS if not only or k.__name__ in only]
-        self.messages = messages or max(150, kills * MESSAGES_PER_KILL)
+        self.only = only
+        self.messages = messages or max(150, kills * MESSAGES_PER_KILL[on])
         self.now = time.time()
         self.batch = self.random.choice((15, 60, 500))
         self.writers, self.readers = [], []
-        self.patience_s = 3.0
+        self.patience_s, self.crashes, self.say = 3.0, 2, lambda text: None
 
     def site(self, directory, redis, batch):
         from harness.nixie import Site
         os.makedirs(directory, 0o755, exist_ok=True)
         site = Site(directory, redis)
         site.options['logtail'].update(batch=batch)
+        site.options['redis'].update(partitions=self.partitions)
+        site.options['brake'] = {'enabled': False}
         site.write_conf()
         return site
 
@@ -147,13 +171,15 @@ class Chaos:
 
     def run(self):
         """The comparison with a run in peace; everything that was started has ended."""
-        from cluster import Cluster
-        from traffic import Host
-        self.cluster = Cluster(self.directory, self.repair)
+        from stages import STAGES
+        from traffic import SPAN, Host
+        span = SPAN if self.partitions == 1 else min(SPAN, 3 * 86400 + SECONDS_PER_MESSAGE * self.messages)
+        self.stage = STAGES[self.on](self.directory, self.repair)
+        self.kinds = [k for k in KINDS if k.__name__ in GENERAL + self.stage.KINDS and (not self.only or k.__name__ in self.only)]
         try:
             for n, host in enumerate(HOSTS):
-                site = self.site(os.path.join(self.directory, host), self.cluster, self.batch)
-                self.writers.append(Writer(site.directory, Host(self.seed, host, n, self.messages, self.now).lines(), self.seed))
+                site = self.site(os.path.join(self.directory, host), self.stage, self.batch)
+                self.writers.append(Writer(site.directory, Host(self.seed, host, n, self.messages, self.now, span).lines(), self.seed))
                 self.readers.append(Reader(site, host))
             self._begin()
             self._disturb()
@@ -165,7 +191,7 @@ class Chaos:
                     writer.stop()
             for reader in self.readers:
                 reader.site.stop()
-            self.cluster.stop()
+            self.stage.stop()
 
     def _begin(self):
         """A log has a place before anything happens: one without is read from its present file only."""
@@ -173,7 +199,7 @@ class Chaos:
             writer.start()
             writer.go_to(0.01)
             reader.start()
-        self._wait(lambda: all(self.places().values()), 'first place of each log')
+        self._wait(lambda: all(p and all(p) for p in self.places().values()), 'first place of each log')
 
     def _disturb(self):
         deck = []
@@ -184,16 +210,19 @@ class Chaos:
             kind = deck.pop()
             for writer in self.writers:
                 writer.go_to(0.02 + 0.9 * (self.ended + 1) / self.kills, SEGMENT_S)
-            if kind(self):
-                self.count[kind.__name__] += 1
-            self._breathe()
+            before = time.monotonic()
+            done = kind(self)
+            self.count[kind.__name__] += done
+            self.say('%4d kills, %s: %s, %.1f s' % (self.ended, kind.__name__.replace('_', ' '), 'done' if done else 'not possible',
+                                                    time.monotonic() - before))
+            self.breathe()
 
     def write_on(self):
         """Some more lines during this disturbance, even when all were written that were due."""
         for writer in self.writers:
             writer.go_to(writer.target / len(writer.text) + 0.2 / self.kills, SEGMENT_S)
 
-    def _breathe(self):
+    def breathe(self):
         """Mostly until every reader has gone on, so that there is something to lose; at times not at all."""
         if self.random.random() < 0.25:
             return
@@ -214,14 +243,14 @@ class Chaos:
             reader.end(signal.SIGTERM, 'guest')
             reader.end(signal.SIGTERM)
         # what a torn file still holds shows at the next start, or at the one after that
-        for _ in range(2):
-            self.cluster.kill()
-            self.cluster.start()
+        for _ in range(self.crashes):
+            self.stage.wait_whole()
+            self.stage.crash()
         if not self._at_the_end():
             raise AssertionError('after the last restart of Redis the logs are not read to their ends: %r' % self.places())
 
     def _wait(self, condition, what):
-        from cluster import AWAY
+        from stages import AWAY
         end = time.monotonic() + CATCH_UP_S
         while True:
             try:
@@ -235,25 +264,23 @@ class Chaos:
             time.sleep(0.02)
 
     def places(self):
-        """{host: (inode, offset), or None}"""
-        from cluster import AWAY
-        places = {}
-        for reader, writer in zip(self.readers, self.writers):
-            try:
-                pos = self.cluster.server.hgetall(self._key(writer))
-                places[reader.host] = (int(pos['inode']), int(pos['offset'])) if pos else None
-            except AWAY:
-                places[reader.host] = None
-        return places
+        """{host: [(inode, offset), or None, for each partition]}, or None while that cannot be asked"""
+        from stages import AWAY
+        commands = [('HMGET', self._key(writer, p), 'inode', 'offset') for writer in self.writers for p in range(self.partitions)]
+        try:
+            answers = [(int(i), int(o)) if i else None for i, o in self.stage.ask(commands)]
+        except AWAY:
+            return {reader.host: None for reader in self.readers}
+        return {reader.host: answers[n * self.partitions:(n + 1) * self.partitions] for n, reader in enumerate(self.readers)}
 
     @staticmethod
-    def _key(writer):
-        return '%spos:%s:%s' % (NIXIE, os.uname().nodename, os.path.realpath(writer.path))
+    def _key(writer, partition):
+        return 'nixie:{%d}:pos:%s:%s' % (partition, os.uname().nodename, os.path.realpath(writer.path))
 
     def _at_the_end(self):
         for writer, place in zip(self.writers, self.places().values()):
             st = os.stat(writer.path)
-            if writer.at < len(writer.text) or place != (st.st_ino, st.st_size):
+            if writer.at < len(writer.text) or place is None or set(place) != {(st.st_ino, st.st_size)}:
                 return False
         return True
 
@@ -261,29 +288,33 @@ class Chaos:
 
     def reference(self):
         """The same lines, read once, one log after the other."""
+        from compare import read_all
         from harness.nixie import run
-        from harness.redis import RedisServer
-        from compare import snapshot
-        redis = RedisServer(self.directory, name='peace').start()
+        from stages import Server
+        stage = Server(os.path.join(self.directory, 'peace'), False)
         try:
             for writer, reader in zip(self.writers, self.readers):
-                site = self.site(os.path.join(self.directory, 'peace', reader.host), redis, 500)
+                site = self.site(os.path.join(stage.directory, reader.host), stage, 500)
                 with open(site.log_path, 'wb') as f:
                     f.write(writer.text)
                 done = run('nixie-logtail', '-f', '-c', site.conf_path, '--once', limit=300)
                 if done.returncode != 0:
                     raise AssertionError('the reference: status %d: %s' % (done.returncode, done.stderr))
-            return snapshot(redis)
+            return read_all(stage)
         finally:
-            redis.stop()
+            stage.stop()
 
     def _compare(self):
-        from compare import Comparison, dangling_tokens, snapshot
-        comparison = Comparison(self.reference(), snapshot(self.cluster.server))
-        comparison.dangling = dangling_tokens(self.cluster.server)
+        from compare import Comparison, dangling_tokens, overrolled, read_all, recount, snapshot, totals
+        os.mkdir(os.path.join(self.directory, 'peace'), 0o755)
+        want, got = self.reference(), read_all(self.stage)
+        comparison = Comparison(snapshot(want), snapshot(got))
+        comparison.dangling = dangling_tokens(got)
         comparison.died = [line for reader in self.readers for line in reader.died]
-        comparison.bytes = sum(len(writer.text) for writer in self.writers)
-        comparison.lines = sum(writer.text.count(b'\n') for writer in self.writers)
+        comparison.wrong = overrolled(got)
+        text, total = b''.join(writer.text for writer in self.writers), totals(got)
+        comparison.wrong += ['%s: %d, in the logs are %d' % (k, total[k], n) for k, n in recount(text).items() if total[k] != n]
+        comparison.bytes, comparison.lines = len(text), text.count(b'\n')
         return comparison
 
 
@@ -338,56 +369,68 @@ def rotate(chaos):
 
 
 def kill_redis(chaos):
-    chaos.cluster.kill()
+    """It comes back, before somebody else has taken over, or after."""
+    victim = chaos.stage.victim(chaos.random)
+    chaos.stage.kill(victim)
     chaos.ended += 1
     time.sleep(chaos.random.choice((0, 0, 0.2, 1.0)))
-    chaos.cluster.start()
+    chaos.stage.start(victim)
     return True
 
 
 def freeze_redis(chaos):
-    """Longer than redis.timeout, or not: what was sent is done when it wakes."""
+    """Longer than redis.timeout, or not: what was sent is done when it wakes. So long that a replica takes over, or not."""
+    victim = chaos.stage.victim(chaos.random)
     chaos.write_on()
-    chaos.cluster.server.freeze()
-    time.sleep(chaos.random.choice((0.05, 0.4, 1.3, 2.2)))
-    chaos.cluster.server.thaw()
+    chaos.stage.freeze(victim)
+    time.sleep(chaos.random.choice((0.05, 0.4, 1.3, 2.2) if chaos.on == 'server' else (0.05, 0.4, 1.3, 4)))
+    chaos.stage.thaw(victim)
     return True
 
 
 def went_back(chaos, before):
     """Counts for the report the places that Redis has lost."""
+    end = time.monotonic() + 3.0     # a master that comes back waits two seconds
     after = chaos.places()
-    chaos.count['places that went back'] += sum(b is not None and a != b for b, a in zip(before.values(), after.values()))
+    while not any(after.values()) and time.monotonic() < end:
+        time.sleep(0.01)
+        after = chaos.places()
+    for host in before:
+        if before[host] and after[host]:
+            chaos.count['places that went back'] += sum(
+                b is not None and (a is None or (a[0] == b[0] and a[1] < b[1])) for b, a in zip(before[host], after[host]))
 
 
 def tear(chaos):
     """The machine of Redis crashes; that of the readers is another one, or not."""
     together = chaos.random.random() < 0.3
+    victim = chaos.stage.victim(chaos.random)
     before = chaos.places()
     for reader in chaos.readers if together else ():
         reader.end(signal.SIGKILL)
         chaos.ended += 1
-    chaos.cluster.kill()
+    chaos.stage.kill(victim)
     chaos.ended += 1
-    chaos.count['bytes torn off'] += chaos.cluster.tear(chaos.random, chaos.random.choice((1, 1, 1, 4)))
-    chaos.cluster.start()
+    chaos.count['bytes torn off'] += chaos.stage.tear(
+        victim, chaos.random, chaos.random.choice((1, 1, 4, 2 * chaos.partitions)))
+    chaos.stage.start(victim)
     went_back(chaos, before)
     for reader in chaos.readers if together else ():
         reader.start()
     if chaos.random.random() < 0.7:
-        chaos._breathe()
+        chaos.breathe()
     else:
         time.sleep(chaos.random.uniform(0, 0.6))
-    chaos.cluster.kill()
+    chaos.stage.kill(victim)
     chaos.ended += 1
-    chaos.cluster.start()
+    chaos.stage.start(victim)
     return True
 
 
 def fail_over(chaos):
     """The replica missed the last moments, and nobody will ever know them but from the logs."""
-    replica = chaos.cluster.replicate()
-    chaos.cluster.cut_off(replica)
+    victim = chaos.stage.victim(chaos.random)
+    replica = chaos.stage.lag(victim)
     missed = chaos.places()
     chaos.write_on()
     end = time.monotonic() + chaos.random.uniform(0.05, 1.5)
@@ -395,39 +438,102 @@ def fail_over(chaos):
         time.sleep(0.01)
     time.sleep(chaos.random.uniform(0, 0.2))
     before = chaos.places()
-    chaos.cluster.promote(replica)
+    chaos.stage.take_over(victim, replica)
     chaos.ended += 1
     went_back(chaos, before)
     return True
 
 
-KINDS = kill_reader, stop_reader, second_reader, rotate, kill_redis, freeze_redis, tear, fail_over
+def kill_master(chaos):
+    """Its replica has all but what was on the way."""
+    victim = chaos.stage.victim(chaos.random)
+    chaos.write_on()
+    time.sleep(chaos.random.uniform(0, 0.3))
+    chaos.stage.take_over(victim, chaos.stage.replica_of(victim))
+    chaos.ended += 1
+    return True
+
+
+def kill_replica(chaos):
+    replica = chaos.stage.replica_of(chaos.stage.victim(chaos.random))
+    chaos.stage.kill(replica)
+    chaos.ended += 1
+    chaos.stage.start(replica)
+    return True
+
+
+def kill_sentinel(chaos):
+    chaos.stage.kill_sentinel(chaos.random.randrange(3), chaos.random.choice((0, 0.3)))
+    chaos.ended += 1
+    return True
+
+
+def crash_all(chaos):
+    """The lights go out; those of the readers too, or not."""
+    together = chaos.random.random() < 0.3
+    for reader in chaos.readers if together else ():
+        reader.end(signal.SIGKILL)
+        chaos.ended += 1
+    chaos.stage.wait_whole()
+    chaos.ended += chaos.stage.crash()
+    for reader in chaos.readers if together else ():
+        reader.start()
+    return True
+
+
+def move_slots(chaos):
+    """Some partitions go to another node; now and then a reader dies in the middle of it."""
+    from stages import slot_of
+    origin = chaos.stage.victim(chaos.random)
+    others = [node for node in sorted(chaos.stage.masters(), key=lambda n: n.name) if node is not origin]
+    to = chaos.random.choice(others)
+    ranges = chaos.stage.masters()[origin]
+    mine = [p for p in range(chaos.partitions) if any(a <= slot_of('{%d}' % p) <= b for a, b in ranges)]
+
+    def between():
+        time.sleep(chaos.random.choice((0, 0.002, 0.02)))
+        if chaos.random.random() < 0.01:
+            kill_reader(chaos)
+
+    for partition in chaos.random.sample(mine, min(len(mine), chaos.random.choice((1, 3, 8)))):
+        chaos.write_on()
+        chaos.stage.move(slot_of('{%d}' % partition), to, between)
+        chaos.count['moved slots'] += 1
+    return bool(mine)
+
+
+GENERAL = 'kill_reader', 'stop_reader', 'second_reader', 'rotate'
+KINDS = (kill_reader, stop_reader, second_reader, rotate, kill_redis, freeze_redis, tear, fail_over,
+         kill_master, kill_replica, kill_sentinel, move_slots, crash_all)
 
 
 def tell(chaos, comparison, say):
     survived = ', '.join('%s %d' % (name.replace('_', ' '), n) for name, n in sorted(chaos.count.items()))
-    say('chaos: %d kills: %s' % (chaos.ended, survived))
+    say('chaos: on %s, %d partitions: %d kills: %s' % (chaos.on, chaos.partitions, chaos.ended, survived))
     say('chaos: %d lines, %d bytes; %d values compared; lost %d, doubled %d; journal: %d transitions, %d repeated; tokens that name nothing: %d' % (
         comparison.lines, comparison.bytes, comparison.compared, comparison.lost, comparison.doubled,
         comparison.transitions, comparison.repeated, len(comparison.dangling)))
-    for line in comparison.died + comparison.dangling[:5]:
+    for line in comparison.died + comparison.dangling[:5] + comparison.wrong[:5]:
         say(line)
     if not comparison:
         say(comparison.report())
 
 
 def good(comparison):
-    return bool(comparison) and not comparison.died and not comparison.dangling
+    return bool(comparison) and not comparison.died and not comparison.dangling and not comparison.wrong
 
 
 def options_of(argv):
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--kills', type=int, default=60, metavar='N', help='processes to kill or stop (60)')
     p.add_argument('--seed', default=None, help='of logs and disturbances (a random one)')
+    p.add_argument('--on', default='server', choices=list(PARTITIONS), help='what they write into (server)')
+    p.add_argument('--partitions', type=int, metavar='N', help='of the data (1; on a cluster 64)')
     p.add_argument('--only', action='append', default=[], choices=[k.__name__ for k in KINDS], help='only these disturbances')
     p.add_argument('--no-repair', action='store_true', help='start Redis on a torn file as it is')
-    p.add_argument('--messages', type=int, metavar='N', help='messages of each host (%d per kill)' % MESSAGES_PER_KILL)
+    p.add_argument('--messages', type=int, metavar='N', help='messages of each host (20 or 40 per kill)')
     p.add_argument('--bin', metavar='DIRECTORY', help='where the programs are (build/bin)')
+    p.add_argument('--verbose', action='store_true', help='tell each disturbance')
     p.add_argument('--keep', action='store_true', help='keep the directory in any case')
     return p.parse_args(argv)
 
@@ -443,7 +549,10 @@ def main():
     print('chaos: seed %s, %s' % (seed, directory), flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     start = time.monotonic()
-    chaos = Chaos(directory, options.kills, seed, options.only, options.messages, not options.no_repair)
+    chaos = Chaos(directory, options.kills, seed, options.only, options.messages, not options.no_repair,
+                  options.on, options.partitions)
+    if options.verbose:
+        chaos.say = lambda text: print('chaos: ' + text, flush=True)
     comparison = None
     try:
         comparison = chaos.run()

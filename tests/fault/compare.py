@@ -1,9 +1,19 @@
 """What the readers left in Redis, and in what it differs from what it should be."""
+import re
+import time
 from collections import Counter
+
+from harness.redis import RedisClient
+
+PARTITIONED = re.compile(r'nixie:\{(\d+)\}:(.*)', re.S)
+DAY = re.compile(r'day:\d{8}')
 
 # made anew with every write, or told by whoever wrote it
 CHANGING = {'addr': ('revision', 'token', 'by')}
+# places are of files, alerts of who saw what and when
+LEFT_OUT = 'pos', 'alerts', 'alert-log'
 SHOWN = 12
+AT_A_TIME = 500
 
 
 def fields_of(redis, key):
@@ -27,18 +37,115 @@ def value_of(redis, key):
 READ = {'string': value_of, 'hash': fields_of, 'zset': scores_of, 'stream': entries_of}
 
 
-def snapshot(redis, prefix='nixie:{0}:'):
-    """{key without prefix: dict}; places are left out, they are of files."""
+# ---- all at once: it may be half a million keys
+
+class Pipe(RedisClient):
+    def ask(self, commands):
+        out = []
+        for i in range(0, len(commands), AT_A_TIME):
+            part = commands[i:i + AT_A_TIME]
+            self._send(part)
+            out += [self._reply() for _ in part]
+        return out
+
+    def _send(self, commands):
+        if self._sock is None:
+            self._open()
+        words = []
+        for command in commands:
+            words.append(b'*%d\r\n' % len(command))
+            for word in command:
+                word = str(word).encode('utf-8', 'surrogateescape')
+                words.append(b'$%d\r\n%s\r\n' % (len(word), word))
+        self._sock.sendall(b''.join(words))
+
+
+def ask_all(path, commands):
+    """The answers of the server at this socket; RedisError if one is an error."""
+    pipe = Pipe(path)
+    try:
+        return pipe.ask(commands)
+    finally:
+        pipe.close()
+
+
+COMMAND = {'hash': ('HGETALL',), 'zset': ('ZRANGE', '0', '-1', 'WITHSCORES'), 'stream': ('XRANGE', '-', '+'), 'string': ('GET',)}
+
+
+def contents(kind, answer):
+    if kind == 'stream':
+        return Counter(tuple(fields) for _, fields in answer)
+    return {'': answer} if kind == 'string' else dict(zip(answer[::2], answer[1::2]))
+
+
+def read_all(stage):
+    """{(partition, key without prefix): (type, what it holds)}"""
+    keys = sorted(key for key in stage.keys() if PARTITIONED.match(key))
+    kinds = stage.ask([('TYPE', key) for key in keys])
+    commands = [COMMAND[kind] for kind in kinds]
+    answers = stage.ask([(c[0], key) + c[1:] for c, key in zip(commands, keys)])
     data = {}
-    for key in redis.command('KEYS', prefix + '*'):
-        name = key[len(prefix):]
-        kind = name.split(':')[0]
-        if kind == 'pos':
-            continue
-        data[name] = dict(READ[redis.command('TYPE', key)](redis, key))
-        for field in CHANGING.get(kind, ()):
-            data[name].pop(field, None)
+    for key, kind, answer in zip(keys, kinds, answers):
+        partition, name = PARTITIONED.match(key).groups()
+        data[int(partition), name] = kind, answer
     return data
+
+
+def snapshot(data):
+    """{key, partition behind it: dict} of what is to be compared; the journals are one."""
+    out = {}
+    for (partition, name), (kind, answer) in data.items():
+        family = name.split(':')[0]
+        if family in LEFT_OUT or family == 'roll':
+            continue
+        value = contents(kind, answer)
+        for field in CHANGING.get(family, ()):
+            value.pop(field, None)
+        if family == 'journal':
+            out.setdefault('journal', Counter()).update(value)
+        else:
+            out['%s{%d}' % (name, partition)] = value
+    return out
+
+
+def overrolled(data):
+    """What roll:hour and roll:day hold depends on who was how far when; never more than was counted in the end, and once."""
+    wrong = []
+    for (partition, name), (_, entries) in data.items():
+        if name not in ('roll:hour', 'roll:day'):
+            continue
+        for entry, fields in entries:
+            begin = int(entry.split('-')[0]) // 1000
+            total = Counter()
+            for key in periods(name, begin):
+                answer = data.get((partition, key), ('hash', ()))[1]
+                total.update({k: int(v) for k, v in zip(answer[::2], answer[1::2])})
+            wrong += ['%s{%d} %s: %s=%s, counted are %d' % (name, partition, entry, k, v, total[k])
+                      for k, v in zip(fields[::2], fields[1::2]) if int(v) > total[k]]
+            if not entry.endswith('-0'):
+                wrong.append('%s{%d} %s: is there twice' % (name, partition, entry))
+    return wrong
+
+
+def periods(name, begin):
+    if name == 'roll:day':
+        return [time.strftime('day:%Y%m%d', time.gmtime(begin))]
+    return [time.strftime('min:%Y%m%d%H%M', time.gmtime(begin + 60 * i)) for i in range(60)]
+
+
+def totals(data):
+    """The counters of all days and partitions together."""
+    total = Counter()
+    for (_, name), (_, answer) in data.items():
+        if DAY.fullmatch(name):
+            total.update({k: int(v) for k, v in zip(answer[::2], answer[1::2])})
+    return total
+
+
+def recount(text):
+    """What the lines themselves say, by two numbers that need no nixie."""
+    return {'deferred': text.count(b', status=deferred ('),
+            'delivered': text.count(b', status=sent (') - text.count(b', relay=127.0.0.1[127.0.0.1]:10024, ')}
 
 
 def journal_of(data):
@@ -52,14 +159,21 @@ def journal_of(data):
     return journal
 
 
-def dangling_tokens(redis, prefix='nixie:{0}:'):
+def dangling_tokens(data):
     """Entries whose token names no journal entry of theirs."""
+    named = {}
+    for (partition, name), (_, entries) in data.items():
+        if name == 'journal':
+            named.update(((partition, id_), dict(zip(f[::2], f[1::2])).get('address')) for id_, f in entries)
     lost = []
-    for key in redis.command('KEYS', prefix + 'addr:*'):
-        address, token = key[len(prefix + 'addr:'):], redis.hgetall(key).get('token')
-        found = redis.command('XRANGE', prefix + 'journal', token, token) if token else []
-        if not any(dict(zip(f[::2], f[1::2])).get('address') == address for _, f in found):
-            lost.append('%s: token %s names %s' % (address, token, found))
+    for (partition, name), (_, answer) in data.items():
+        if not name.startswith('addr:'):
+            continue
+        token = dict(zip(answer[::2], answer[1::2])).get('token', '')
+        behind = '-%d' % partition if partition else ''
+        id_ = token[:len(token) - len(behind)] if token.endswith(behind) else token
+        if named.get((partition, id_)) != name[len('addr:'):]:
+            lost.append('%s: token %s names %s' % (name, token, named.get((partition, id_))))
     return lost
 
 

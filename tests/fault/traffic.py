@@ -31,15 +31,15 @@ NO_MX = '421 4.4.0 [internal] no MXs for this domain could be reached at this ti
 class Host:
     """Lines of one host's log, in order of time."""
 
-    def __init__(self, seed, name, number, messages, now):
+    def __init__(self, seed, name, number, messages, now, span=SPAN):
         self.random = random.Random('%s/%s' % (seed, name))
-        self.name, self.number, self.messages, self.now = name, number, messages, now
+        self.name, self.number, self.messages, self.now, self.span = name, number, messages, now, span
         self.heap, self.serial, self.in_use, self.free = [], 0, set(), []
 
     def lines(self):
         """All lines, each with its end."""
         r = self.random
-        starts = sorted(self.now - r.uniform(0.0001, 1) * SPAN for _ in range(self.messages))
+        starts = sorted(self.now - r.uniform(0.0001, 1) * self.span for _ in range(self.messages))
         for i, when in enumerate(starts):
             yield from self._until(when)
             self._message(when, i > 0.97 * self.messages)
