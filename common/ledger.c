@@ -117,7 +117,7 @@ static void add_to(struct ledger *ledger, unsigned partition, const struct fact 
 
 void ledger_add(struct ledger *ledger, const struct fact *fact)
 {
-	bool of_message = fact->kind == FACT_EXPIRED || fact->kind == FACT_REMOVED;
+	bool of_message = (fact->kind == FACT_EXPIRED && !fact->recipient) || fact->kind == FACT_REMOVED;
 
 	ledger->gathered++;
 	/* the recipients of a message may be anywhere */
@@ -175,6 +175,16 @@ static void count_rule(struct transaction *t, int64_t time_s, struct sv rule, co
 	transaction_count(t, time_s, SV("rule"), sv_of(name), 1);
 }
 
+/* A sender is written as the program that sends likes it. */
+static struct sv lowered(struct arena *arena, struct sv s)
+{
+	struct sv copy = arena_dup(arena, sv_head(s, SCHEMA_VALUE_MAX));
+
+	for (size_t i = 0; i < copy.n; i++)
+		((char *)(uintptr_t)copy.p)[i] = sv_lower(copy.p[i]);
+	return copy;
+}
+
 /* By destination, provider, sender and host, for rates and pictures. */
 static void tally(struct transaction *t, const struct fact *f, struct sv address, enum tally_counter result, const struct failure *failure)
 {
@@ -192,7 +202,7 @@ static void tally(struct transaction *t, const struct fact *f, struct sv address
 			count_rule(t, f->time_s, failure->occurrence.rule, tally_name((enum tally_counter)i));
 	transaction_tally(t, f->time_s, SV("dest"), destination_of(address), n);
 	transaction_tally(t, f->time_s, SV("provider"), f->provider, n);
-	transaction_tally(t, f->time_s, SV("sender"), destination_of(f->sender), n);
+	transaction_tally(t, f->time_s, SV("sender"), lowered(t->arena, destination_of(f->sender)), n);
 	transaction_tally(t, f->time_s, SV("host"), f->host, n);
 }
 
@@ -341,6 +351,7 @@ static void apply_deferred(struct transaction *t, const struct fact *f)
 	r->failure.occurrence.last_s = f->time_s;
 	r->attempts++;
 	r->uncounted = f->uncounted;
+	r->provider = f->provider;
 	r->changed = p->changed = true;
 }
 
@@ -358,12 +369,53 @@ static void apply_failed(struct ledger *ledger, struct transaction *t, const str
 	fail(ledger, t, f, f->address, &failure);
 }
 
+static int by_last_failure(const void *a, const void *b)
+{
+	const struct pending_recipient *x = *(struct pending_recipient *const *)a, *y = *(struct pending_recipient *const *)b;
+	int64_t m = x->failure.occurrence.last_s, n = y->failure.occurrence.last_s;
+	size_t both = x->address.n < y->address.n ? x->address.n : y->address.n;
+	int c = both ? memcmp(x->address.p, y->address.p, both) : 0;
+
+	if (m != n)
+		return m < n ? -1 : 1;
+	return c ? c : (x->address.n > y->address.n) - (x->address.n < y->address.n);
+}
+
+/* In the order of their lines, wherever a batch began: one that is written again after a crash
+ * gives every change the id that it had. */
+static void sort_recipients(struct transaction *t, struct pending *p)
+{
+	size_t n = 0;
+
+	for (const struct pending_recipient *r = p->recipients; r; r = r->next)
+		n++;
+	if (n < 2)
+		return;
+	struct pending_recipient **v = arena_alloc(t->arena, n * sizeof *v);
+	n = 0;
+	for (struct pending_recipient *r = p->recipients; r; r = r->next)
+		v[n++] = r;
+	qsort(v, n, sizeof *v, by_last_failure);
+	p->recipients = v[0];
+	for (size_t i = 0; i < n; i++)
+		v[i]->next = i + 1 < n ? v[i + 1] : NULL;
+}
+
 static void apply_expired(struct ledger *ledger, struct transaction *t, const struct fact *f)
 {
 	struct pending *p = pending_of(t, f);
 
+	if (f->recipient && !(p && find_recipient(p, f->address))) {
+		struct fact alone = *f;
+		alone.kind = FACT_FAILED;
+		alone.failure.braked = is_braked(ledger, f, f->address, &f->failure);
+		apply_failed(ledger, t, &alone);
+		return;
+	}
+	if (p)
+		sort_recipients(t, p);
 	for (struct pending_recipient *r = p ? p->recipients : NULL; r; r = r->next) {
-		if (r->gone)
+		if (r->gone || (f->recipient && !sv_eq(r->address, f->address)))
 			continue;
 		/* dated by its last failed attempt, which the expiry only seals */
 		r->failure.occurrence.message = message_id_of(t, f->message, p->arrival_s);
@@ -371,6 +423,7 @@ static void apply_expired(struct ledger *ledger, struct transaction *t, const st
 		struct fact of = *f;
 		of.sender = p->sender;
 		of.uncounted = r->uncounted;
+		of.provider = r->provider;
 		r->failure.braked = is_braked(ledger, &of, r->address, &r->failure);
 		fail(ledger, t, &of, r->address, &r->failure);
 	}
@@ -409,7 +462,7 @@ static void apply(struct ledger *ledger, struct transaction *t, const struct fac
 
 static void touch(struct transaction *t, const struct fact *f)
 {
-	bool failure = f->kind == FACT_FAILED;
+	bool failure = f->kind == FACT_FAILED || f->kind == FACT_EXPIRED;
 
 	if (f->address.n) {
 		struct account *a = transaction_account(t, f->address);

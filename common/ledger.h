@@ -15,7 +15,7 @@ enum fact_kind {
 	FACT_DELIVERED,
 	FACT_DEFERRED, /* failed for now, the MTA will try again */
 	FACT_FAILED,   /* failed for good */
-	FACT_EXPIRED,  /* the message: every recipient still pending failed for good */
+	FACT_EXPIRED,  /* the message: every recipient still pending failed for good, by its last failure */
 	FACT_REMOVED,  /* the message left the queue: nobody is pending any more */
 };
 
@@ -29,6 +29,7 @@ struct fact {
 	struct sv message;    /* host/instance/queue-id */
 	int64_t arrival_s;
 	bool uncounted;       /* a second address of a fact that counts already */
+	bool recipient;       /* of EXPIRED: this address alone, and by `failure` where none is on record */
 	bool never_deferred;  /* the whole life of the message was seen: no need to ask for pending recipients */
 	uint64_t where;       /* of EXPIRED and REMOVED: the set of partitions (schema.h) that recipients were deferred in; 0: not known */
 	struct sv sender, login, client, message_id;

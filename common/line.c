@@ -113,6 +113,36 @@ static size_t rfc3339(struct sv s, int64_t *time_us_r)
 	return n;
 }
 
+/* An RFC 3339 stamp has its zone right behind the time. */
+size_t line_mainlog_stamp(struct sv s, int64_t *time_us_r)
+{
+	struct civil c;
+	size_t at = 19;
+	int us = 0, high = s.n > 24 ? two_digits(s.p) : -1, low = high < 0 ? -1 : two_digits(s.p + 2);
+
+	if (low < 0 || s.p[4] != '-' || s.p[7] != '-' || s.p[10] != ' ' || s.p[13] != ':' || s.p[16] != ':')
+		return 0;
+	c = (struct civil){ high * 100 + low, two_digits(s.p + 5), two_digits(s.p + 8), two_digits(s.p + 11),
+		two_digits(s.p + 14), two_digits(s.p + 17) };
+	if (c.year < 1970 || c.month < 1 || c.month > 12 || c.day < 1 || c.day > clock_month_days(c.year, c.month) || c.hour < 0 ||
+	    c.hour > 23 || c.minute < 0 || c.minute > 59 || c.second < 0 || c.second > 60)
+		return 0;
+	if (s.p[19] == '.' && two_digits(s.p + 20) >= 0 && sv_is_digit(s.p[22])) {
+		us = (two_digits(s.p + 20) * 10 + (s.p[22] - '0')) * 1000;
+		at = 23;
+	}
+	if (s.n > at + 6 && s.p[at] == ' ' && (s.p[at + 1] == '+' || s.p[at + 1] == '-')) {
+		int hours = two_digits(s.p + at + 2), minutes = two_digits(s.p + at + 4);
+		if (hours < 0 || minutes < 0 || s.p[at + 6] != ' ')
+			return 0;
+		int east_s = (hours * 3600 + minutes * 60) * (s.p[at + 1] == '-' ? -1 : 1);
+		*time_us_r = (clock_civil_to_s(&c) - east_s) * CLOCK_SECOND_US + us;
+		return at + 6;
+	}
+	*time_us_r = clock_local_to_s(&c) * CLOCK_SECOND_US + us;
+	return s.p[at] == ' ' ? at : 0;
+}
+
 /* Host and process become parts of keys; '|' separates those parts. */
 static bool is_name(struct sv s)
 {
@@ -144,6 +174,17 @@ static bool take_tag(struct sv *s, struct sv *process_r)
 	return is_name(*process_r);
 }
 
+/* A line of Exim's own log has no host and no process. */
+static bool take_mainlog(struct sv s, struct line *line)
+{
+	size_t n = line_mainlog_stamp(s, &line->time_us);
+
+	line->host = sv_make(NULL, 0);
+	line->process = SV("exim");
+	line->message = sv_skip(s, n + 1);
+	return n > 0;
+}
+
 bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
 {
 	struct civil c;
@@ -155,6 +196,10 @@ bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
 	if (rest.n < 16)
 		return false;
 	if (sv_is_digit(rest.p[0])) {
+		if (rest.p[10] == ' ' && take_mainlog(rest, line)) {
+			anchor->time_s = line->time_us / CLOCK_SECOND_US;
+			return true;
+		}
 		size_t n = rfc3339(rest, &line->time_us);
 		if (n == 0)
 			return false;

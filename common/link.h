@@ -16,6 +16,8 @@ struct link {
 	int64_t begun_s;            /* time of its first line; 0: that line was not seen */
 	struct sv sender, login, client, message_id;
 	unsigned recipients;        /* nrcpt; 0: unknown */
+	uint64_t target;            /* hash of an address that it was forwarded to; 0: none yet */
+	bool targets;               /* there were several such */
 	bool has_sender;            /* an empty sender is the null sender */
 	bool deferred;              /* some recipient was */
 	uint64_t where;             /* in which partitions those are: schema_partition_bit() */

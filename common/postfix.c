@@ -6,37 +6,6 @@
 #define QUEUE_ID_MAX 30
 #define QUEUE_ID_MIN 5
 
-static const struct { const char *word; enum delivery_status status; } status_words[] = {
-	{ "sent", DELIVERY_SENT },
-	{ "bounced", DELIVERY_BOUNCED },
-	{ "deferred", DELIVERY_DEFERRED },
-	{ "SOFTBOUNCE", DELIVERY_SOFTBOUNCE },
-	{ "deliverable", DELIVERY_DELIVERABLE },
-	{ "undeliverable", DELIVERY_UNDELIVERABLE },
-	{ "undeliverable-but-not-cached", DELIVERY_UNDELIVERABLE },
-	{ "expired", DELIVERY_EXPIRED },
-	{ "force-expired", DELIVERY_EXPIRED },
-};
-
-const char *delivery_status_name(enum delivery_status status)
-{
-	for (size_t i = 0; i < sizeof status_words / sizeof *status_words; i++)
-		if (status_words[i].status == status)
-			return status_words[i].word;
-	return "unknown";
-}
-
-static bool status_by_word(struct sv word, enum delivery_status *status_r)
-{
-	for (size_t i = 0; i < sizeof status_words / sizeof *status_words; i++) {
-		if (sv_eq(word, sv_of(status_words[i].word))) {
-			*status_r = status_words[i].status;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* "4F5C64474F: " off the front */
 static bool take_queue_id(struct sv *s, struct sv *queue_id_r)
 {
@@ -75,7 +44,7 @@ static bool take_address(struct sv *s, struct sv *address_r)
 }
 
 /* host[ip]:port, host[private/lmtp], [/path], none, local, a service name */
-static void split_relay(struct sv relay, struct postfix *p)
+static void split_relay(struct sv relay, struct mta_line *p)
 {
 	struct sv rest = relay;
 	uint64_t port;
@@ -131,14 +100,14 @@ static bool take_field(struct sv *s, struct sv *name_r, struct sv *value_r)
 }
 
 /* "sent (text)": TEXT is all up to the last ')'; a missing one is forgiven */
-static bool parse_status(struct sv s, struct postfix *p)
+static bool parse_status(struct sv s, struct mta_line *p)
 {
 	size_t n = 0;
 
 	while (n < s.n && s.p[n] != ' ' && s.p[n] != ',')
 		n++;
 	p->status_text = sv_head(s, n);
-	if (!status_by_word(p->status_text, &p->status))
+	if (!delivery_status_by_name(p->status_text, &p->status))
 		return false;
 	struct sv text = sv_skip(s, n);
 	if (!sv_take(&text, SV(" (")))
@@ -151,7 +120,7 @@ static bool parse_status(struct sv s, struct postfix *p)
 }
 
 /* ", relay=..., delay=..., ..., status=S (TEXT)" */
-static bool parse_fields(struct sv s, struct postfix *p)
+static bool parse_fields(struct sv s, struct mta_line *p)
 {
 	struct sv name, value;
 	bool relay = false;
@@ -186,7 +155,7 @@ static bool looks_twice(struct sv text)
 	return at < text.n && sv_find_sv(sv_skip(text, at), SV(", status=")) < text.n - at;
 }
 
-static void parse_delivery(struct sv s, struct postfix *p)
+static void parse_delivery(struct sv s, struct mta_line *p)
 {
 	p->event = EVENT_MALFORMED;
 	p->delay_us = -1;
@@ -203,7 +172,7 @@ static void parse_delivery(struct sv s, struct postfix *p)
 	p->event = EVENT_DELIVERY;
 }
 
-static void parse_from(struct sv s, struct postfix *p)
+static void parse_from(struct sv s, struct mta_line *p)
 {
 	struct sv name, value;
 	uint64_t n;
@@ -223,7 +192,7 @@ static void parse_from(struct sv s, struct postfix *p)
 	}
 }
 
-static void parse_client(struct sv s, struct postfix *p)
+static void parse_client(struct sv s, struct mta_line *p)
 {
 	struct sv name, value;
 	size_t end = sv_find_sv(s, SV(", "));
@@ -239,7 +208,7 @@ static void parse_client(struct sv s, struct postfix *p)
 	}
 }
 
-static bool split_process(struct sv process, struct postfix *p)
+static bool split_process(struct sv process, struct mta_line *p)
 {
 	size_t last = process.n;
 
@@ -252,14 +221,14 @@ static bool split_process(struct sv process, struct postfix *p)
 	return true;
 }
 
-bool postfix_parse(const struct line *line, struct postfix *p)
+bool postfix_parse(const struct line *line, struct mta_line *p)
 {
 	struct sv s = line->message, queue_id;
 
 	p->event = EVENT_NONE;
 	if (!take_queue_id(&s, &queue_id)) /* most lines of other daemons end here */
 		return false;
-	*p = (struct postfix){ .queue_id = queue_id };
+	*p = (struct mta_line){ .queue_id = queue_id };
 	if (!split_process(line->process, p) || s.n < 4)
 		return false;
 	switch (s.p[0]) {

@@ -3,13 +3,16 @@
 #include <stdio.h>
 
 #include "buf.h"
+#include "cli.h"
 #include "clock.h"
+#include "exim.h"
+#include "postfix.h"
 #include "schema.h"
 
 /* A queue id in a success text is this host's own only when that message is so young. */
 #define HOP_AGE_MAX_S 3600
 
-static const char *const left_out_names[] = { "counted", "probes", "null-sender", "internal-hops", "no-attempt", "ambiguous" };
+static const char *const left_out_names[] = { "counted", "probes", "null-sender", "internal-hops", "no-attempt", "ambiguous", "no-address" };
 
 const char *left_out_name(enum record_left_out left_out)
 {
@@ -18,7 +21,7 @@ const char *left_out_name(enum record_left_out left_out)
 
 void reader_init(struct reader *r, const struct config *config, struct ruleset *rules)
 {
-	*r = (struct reader){ .config = config, .rules = rules };
+	*r = (struct reader){ .config = config, .rules = rules, .host = sv_of(cli_hostname()) };
 	link_init(&r->links, (size_t)config->logtail_link_memory);
 }
 
@@ -44,17 +47,17 @@ static void remember_instance(struct reader *r, struct sv instance)
 
 static struct link *link_of(struct reader *r, const struct record *rec)
 {
-	return link_find(&r->links, rec->line.host, rec->postfix.instance, rec->postfix.queue_id);
+	return link_find(&r->links, rec->line.host, rec->said.instance, rec->said.queue_id);
 }
 
 static struct link *link_made(struct reader *r, const struct record *rec)
 {
-	return link_add(&r->links, rec->line.host, rec->postfix.instance, rec->postfix.queue_id);
+	return link_add(&r->links, rec->line.host, rec->said.instance, rec->said.queue_id);
 }
 
 static void begin(struct reader *r, const struct record *rec)
 {
-	const struct postfix *p = &rec->postfix;
+	const struct mta_line *p = &rec->said;
 	char login[LINK_STRING_MAX];
 	struct sv inherited = sv_make(login, 0);
 
@@ -76,16 +79,57 @@ static void queued(struct reader *r, const struct record *rec)
 {
 	struct link *l = link_made(r, rec);
 
-	link_set(&r->links, l, LINK_SENDER, rec->postfix.sender);
-	l->recipients = rec->postfix.recipients;
+	link_set(&r->links, l, LINK_SENDER, rec->said.sender);
+	l->recipients = rec->said.recipients;
+}
+
+/* All that Exim tells of a message at its beginning is in one line. */
+static void arrived(struct reader *r, const struct record *rec)
+{
+	const struct mta_line *p = &rec->said;
+	char room[LINK_STRING_MAX];
+	struct buf id = BUF_ON(room);
+
+	remember_instance(r, p->instance);
+	struct link *l = link_begin(&r->links, rec->line.host, p->instance, p->queue_id, rec->line.time_us / CLOCK_SECOND_US);
+	link_set(&r->links, l, LINK_CLIENT, p->client);
+	link_set(&r->links, l, LINK_LOGIN, p->login);
+	link_set(&r->links, l, LINK_SENDER, p->sender);
+	if (p->message_id.n) { /* in its header, and in Postfix's log, it has brackets */
+		buf_add_char(&id, '<');
+		buf_add(&id, p->message_id);
+		buf_add_char(&id, '>');
+		link_set(&r->links, l, LINK_MESSAGE_ID, buf_sv(&id));
+	}
+	l->recipients = p->recipients;
+}
+
+/* What a delivery line of Exim's tells of its message: the sender (log_selector =
+ * +sender_on_delivery), and that an alias has several targets. */
+static struct link *learn(struct reader *r, const struct record *rec, struct link *l)
+{
+	const struct mta_line *p = &rec->said;
+
+	if (p->has_sender && !(l && l->has_sender)) {
+		l = l ? l : link_made(r, rec);
+		link_set(&r->links, l, LINK_SENDER, p->sender);
+	}
+	if (l && p->has_orig_to) {
+		uint64_t target = sv_hash(p->to) | 1;
+		l->targets = l->targets || (l->target && l->target != target);
+		l->target = target;
+	}
+	return l;
 }
 
 /* Is the message that the next hop calls Q one of this host's own? */
 static bool is_hop(struct reader *r, const struct record *rec)
 {
-	struct sv id = postfix_queued_as(rec->postfix.text);
+	struct sv id = rec->mta == MTA_EXIM ? exim_queued_as(rec->said.text) : sv_make(NULL, 0);
 
-	if (!id.n || sv_eq(id, rec->postfix.queue_id))
+	if (!id.n)
+		id = postfix_queued_as(rec->said.text);
+	if (!id.n || sv_eq(id, rec->said.queue_id))
 		return false;
 	for (size_t i = 0; i < r->n_instances; i++) {
 		const struct link *l = link_find(&r->links, rec->line.host, sv_of(r->instances[i]), id);
@@ -110,9 +154,11 @@ static bool is_null_sender(const struct link *l)
 static bool meant_for_several(const struct record *rec)
 {
 	enum phase phase = rec->reply.phase;
+	unsigned recipients = rec->link ? rec->link->recipients : 0;
 
-	return (phase == PHASE_DATA || phase == PHASE_END_OF_DATA) && rec->link && rec->link->recipients > 1 &&
-		sv_find_sv(rec->reply.words, rec->postfix.to) == rec->reply.words.n;
+	/* Postfix always tells how many, Exim only when it is asked to */
+	return (phase == PHASE_DATA || phase == PHASE_END_OF_DATA) && (recipients > 1 || (recipients == 0 && rec->mta == MTA_EXIM)) &&
+		sv_find_sv(rec->reply.words, rec->said.to) == rec->reply.words.n;
 }
 
 /* "Name service error for name=N" about another name than the recipient's domain: a
@@ -134,7 +180,7 @@ static void judge_again(struct record *rec)
 {
 	struct verdict *v = &rec->verdict;
 
-	if (v->category == CATEGORY_DOMAIN_UNKNOWN && other_name_missing(rec->postfix.text, rec->postfix.to)) {
+	if (v->category == CATEGORY_DOMAIN_UNKNOWN && other_name_missing(rec->said.text, rec->said.to)) {
 		*v = (struct verdict){ .category = CATEGORY_DNS_FAILURE, .class_ = category_class(CATEGORY_DNS_FAILURE) };
 	} else if (v->class_ == CLASS_HARD && meant_for_several(rec)) {
 		v->class_ = CLASS_SOFT;
@@ -143,17 +189,17 @@ static void judge_again(struct record *rec)
 
 void reader_judge(struct ruleset *rules, struct record *rec)
 {
-	const struct postfix *p = &rec->postfix;
+	const struct mta_line *p = &rec->said;
 
 	reply_parse(p->text, p->dsn, &rec->reply);
-	struct failure_text text = { &rec->reply, p->relay_host.n ? p->relay_host : rec->reply.host, MTA_POSTFIX };
+	struct failure_text text = { &rec->reply, p->relay_host.n ? p->relay_host : rec->reply.host, rec->mta };
 	ruleset_classify(rules, &text, &rec->verdict);
 	judge_again(rec);
 }
 
 static enum record_left_out leave_out(struct reader *r, const struct record *rec)
 {
-	const struct postfix *p = &rec->postfix;
+	const struct mta_line *p = &rec->said;
 
 	if (p->status == DELIVERY_DELIVERABLE || p->status == DELIVERY_UNDELIVERABLE)
 		return LEFT_OUT_PROBE;
@@ -161,6 +207,10 @@ static enum record_left_out leave_out(struct reader *r, const struct record *rec
 		return LEFT_OUT_NULL;
 	if (p->ambiguous)
 		return LEFT_OUT_AMBIGUOUS;
+	if (p->no_address)
+		return LEFT_OUT_NO_ADDRESS;
+	if (p->no_attempt)
+		return LEFT_OUT_NO_ATTEMPT;
 	if (p->status == DELIVERY_SENT)
 		return is_hop(r, rec) ? LEFT_OUT_HOP : LEFT_OUT_NOT;
 	if (p->status == DELIVERY_DEFERRED && sv_eq(p->relay_host, SV("none")) &&
@@ -170,7 +220,7 @@ static enum record_left_out leave_out(struct reader *r, const struct record *rec
 }
 
 /* Where this recipient will be pending, by either of its addresses. */
-static uint64_t partitions_of(const struct reader *r, const struct postfix *p)
+static uint64_t partitions_of(const struct reader *r, const struct mta_line *p)
 {
 	struct address_options options = config_address_options(r->config);
 	struct sv addresses[] = { p->to, p->has_orig_to ? p->orig_to : p->to };
@@ -185,8 +235,8 @@ static uint64_t partitions_of(const struct reader *r, const struct postfix *p)
 
 static void delivery(struct reader *r, struct record *rec)
 {
-	const struct postfix *p = &rec->postfix;
-	struct link *l = link_of(r, rec);
+	const struct mta_line *p = &rec->said;
+	struct link *l = learn(r, rec, link_of(r, rec));
 
 	r->counts.attempts++;
 	r->counts.status[p->status]++;
@@ -207,35 +257,42 @@ static void delivery(struct reader *r, struct record *rec)
 	}
 }
 
+static const struct link *removed(struct reader *r, const struct record *rec)
+{
+	struct link *l = link_of(r, rec);
+
+	if (l)
+		link_removed(&r->links, l);
+	return l;
+}
+
 static enum record_kind kind_of(struct reader *r, struct record *rec)
 {
-	struct link *l;
-
-	switch (rec->postfix.event) {
+	switch (rec->said.event) {
 	case EVENT_DELIVERY:
 		delivery(r, rec);
 		return RECORD_DELIVERY;
 	case EVENT_EXPIRED:
 	case EVENT_STATUS:
 		r->counts.attempts++;
-		r->counts.status[rec->postfix.status]++;
+		r->counts.status[rec->said.status]++;
 		rec->link = link_of(r, rec);
 		/* a notification's: nobody was made pending for it, but for an older message of its queue id somebody may be */
-		if (rec->postfix.event == EVENT_EXPIRED && is_null_address(rec->postfix.sender))
+		if (rec->said.event == EVENT_EXPIRED && is_null_address(rec->said.sender))
 			rec->left_out = LEFT_OUT_NULL;
 		return RECORD_STATUS;
+	case EVENT_ARRIVED:
+		arrived(r, rec);
+		return RECORD_NONE;
 	case EVENT_REMOVED:
-		l = link_of(r, rec);
-		rec->link = l;
-		if (l)
-			link_removed(&r->links, l);
+		rec->link = removed(r, rec);
 		return RECORD_REMOVED;
 	case EVENT_CLIENT:
 	case EVENT_PICKUP:
 		begin(r, rec);
 		return RECORD_NONE;
 	case EVENT_MESSAGE_ID:
-		link_set(&r->links, link_made(r, rec), LINK_MESSAGE_ID, rec->postfix.message_id);
+		link_set(&r->links, link_made(r, rec), LINK_MESSAGE_ID, rec->said.message_id);
 		return RECORD_NONE;
 	case EVENT_QUEUED:
 		queued(r, rec);
@@ -260,7 +317,11 @@ enum record_kind reader_line(struct reader *r, struct sv bytes, struct stamp_anc
 		r->counts.unparsed++;
 		return RECORD_NONE;
 	}
-	if (postfix_parse(&rec->line, &rec->postfix))
+	if (!rec->line.host.n)
+		rec->line.host = r->host;
+	bool exim = exim_is_process(rec->line.process);
+	rec->mta = exim ? MTA_EXIM : MTA_POSTFIX;
+	if (exim ? exim_parse(&rec->line, &rec->said) : postfix_parse(&rec->line, &rec->said))
 		rec->kind = kind_of(r, rec);
 	return rec->kind;
 }
@@ -277,10 +338,23 @@ struct maker {
 	void *arg;
 };
 
+/* The same for every line of a message, as far as that can be. */
+static int64_t arrival_of(const struct record *rec)
+{
+	const struct mta_line *p = &rec->said;
+	int64_t time_s = rec->line.time_us / CLOCK_SECOND_US;
+
+	if (p->delay_us > 0)
+		return (rec->line.time_us - p->delay_us) / CLOCK_SECOND_US;
+	if (p->arrival_s)
+		return p->arrival_s;
+	return rec->mta == MTA_EXIM && rec->link && rec->link->begun_s ? rec->link->begun_s : time_s;
+}
+
 static void describe_message(struct maker *m)
 {
 	const struct record *rec = m->record;
-	const struct postfix *p = &rec->postfix;
+	const struct mta_line *p = &rec->said;
 	struct buf b = BUF_ON(m->message);
 	int64_t time_s = rec->line.time_us / CLOCK_SECOND_US;
 
@@ -293,7 +367,7 @@ static void describe_message(struct maker *m)
 	m->fact.host = rec->line.host;
 	m->fact.provider = ruleset_provider(m->reader->rules, p->relay_host);
 	m->fact.message = buf_sv(&b);
-	m->fact.arrival_s = p->delay_us > 0 ? (rec->line.time_us - p->delay_us) / CLOCK_SECOND_US : time_s;
+	m->fact.arrival_s = arrival_of(rec);
 	if (!rec->link)
 		return;
 	m->fact.sender = rec->link->sender;
@@ -310,8 +384,8 @@ static void describe_failure(struct maker *m)
 	struct failure *f = &m->fact.failure;
 
 	*f = (struct failure){ .class_ = rec->verdict.class_, .code = rec->reply.code, .enhanced = rec->reply.enhanced,
-		.text = sv_head(rec->postfix.text, STATE_TEXT_MAX),
-		.remote = rec->postfix.relay_host };
+		.text = sv_head(rec->said.text, STATE_TEXT_MAX),
+		.remote = rec->said.relay_host };
 	f->occurrence.category = rec->verdict.category;
 	f->occurrence.rule = sv_of(rec->verdict.rule ? rec->verdict.rule->id : "");
 }
@@ -330,12 +404,14 @@ static void give(struct maker *m, struct sv address, bool counted)
 
 static void give_delivery(struct maker *m)
 {
-	const struct postfix *p = &m->record->postfix;
-	bool alone = m->record->link && m->record->link->recipients == 1;
+	const struct mta_line *p = &m->record->said;
+	const struct link *link = m->record->link;
+	bool alone = link && link->recipients == 1 && !link->targets;
 	int to = m->reader->config->attribute_to;
 
 	m->fact.kind = p->status == DELIVERY_SENT ? FACT_DELIVERED :
-		p->status == DELIVERY_BOUNCED ? FACT_FAILED : FACT_DEFERRED;
+		p->status == DELIVERY_BOUNCED ? FACT_FAILED : p->status == DELIVERY_EXPIRED ? FACT_EXPIRED : FACT_DEFERRED;
+	m->fact.recipient = true;
 	if (m->fact.kind != FACT_DELIVERED)
 		describe_failure(m);
 	/* an alias with several targets must not suffer for one of them */
@@ -359,7 +435,7 @@ void record_facts(const struct reader *reader, const struct record *record, fact
 	case RECORD_STATUS:
 		m.fact.arrival_s = 0; /* the line has no delay: the message is the one that is on record */
 		m.fact.kind = FACT_EXPIRED;
-		if (record->postfix.event == EVENT_EXPIRED)
+		if (record->said.event == EVENT_EXPIRED)
 			callback(arg, &m.fact);
 		break;
 	case RECORD_REMOVED:

@@ -8,7 +8,7 @@
 #include "ledger.h"
 #include "line.h"
 #include "link.h"
-#include "postfix.h"
+#include "mta_line.h"
 #include "rules.h"
 
 enum record_kind {
@@ -25,8 +25,9 @@ enum record_left_out {
 	LEFT_OUT_PROBE,     /* address verification, sendmail -bv */
 	LEFT_OUT_NULL,      /* null sender, double-bounce: notifications */
 	LEFT_OUT_HOP,       /* to a content filter or another instance of this host */
-	LEFT_OUT_NO_ATTEMPT, /* error(8)/retry(8): nobody was asked */
+	LEFT_OUT_NO_ATTEMPT, /* error(8)/retry(8), a retry time not reached: nobody was asked */
 	LEFT_OUT_AMBIGUOUS, /* the line can be read in two ways */
+	LEFT_OUT_NO_ADDRESS, /* a pipe, a file, an automatic answer of a user of this host */
 	LEFT_OUT_COUNT,
 };
 
@@ -35,7 +36,8 @@ struct record {
 	enum record_kind kind;
 	enum record_left_out left_out;
 	struct line line;
-	struct postfix postfix;
+	enum mta mta; /* whose line it is */
+	struct mta_line said;
 	const struct link *link; /* NULL: nothing known of the message */
 	bool failed;             /* verdict and reply are filled */
 	struct verdict verdict;
@@ -51,6 +53,7 @@ struct reader_counts {
 struct reader {
 	const struct config *config;
 	struct ruleset *rules; /* borrowed; may be exchanged between lines */
+	struct sv host; /* of lines that name none: ours, borrowed */
 	struct link_table links;
 	struct reader_counts counts;
 	char instances[16][64]; /* seen on any host, for re-injected mail */

@@ -132,10 +132,67 @@ static struct sv before_command(struct sv text, struct reply *r)
 	return text;
 }
 
+/* An address in angle brackets at the front, whose local part in quotes may contain anything: what is behind it */
+static struct sv after_address(struct sv s)
+{
+	bool quoted = false;
+
+	for (size_t i = 0; i < s.n && s.p[0] == '<'; i++) {
+		if (quoted && s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == '"')
+			quoted = !quoted;
+		else if (s.p[i] == '>' && !quoted)
+			return sv_skip(s, i + 1);
+	}
+	return s;
+}
+
+/* Exim's "SMTP error from remote mail server after RCPT TO:<a@b>: host N [ip]: ": the reply behind it */
+static struct sv after_exim(struct sv text, struct reply *r)
+{
+	static const struct sv marks[] = { { "SMTP error from remote mail server after ", 41 },
+		{ "SMTP error from remote mailer after ", 36 }, { "LMTP error after ", 17 } };
+	static const struct { struct sv command; enum phase phase; } commands[] = {
+		{ { "RCPT TO:", 8 }, PHASE_RCPT }, { { "MAIL FROM:", 10 }, PHASE_MAIL }, { { "end of data", 11 }, PHASE_END_OF_DATA },
+		{ { "sending data block", 18 }, PHASE_END_OF_DATA }, { { "DATA", 4 }, PHASE_DATA }, { { "BDAT", 4 }, PHASE_END_OF_DATA },
+		{ { "EHLO", 4 }, PHASE_HELO }, { { "HELO", 4 }, PHASE_HELO }, { { "LHLO", 4 }, PHASE_HELO }, { { "STARTTLS", 8 }, PHASE_HELO },
+		{ { "AUTH", 4 }, PHASE_HELO }, { { "initial connection", 18 }, PHASE_CONNECT },
+	};
+	struct sv rest = text;
+	size_t mark = 0, n = sizeof marks / sizeof *marks;
+
+	while (mark < n && !sv_take(&rest, marks[mark]))
+		mark++;
+	if (mark == n)
+		return text;
+	(void)sv_take(&rest, SV("pipelined "));
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		if (sv_take(&rest, commands[i].command)) {
+			r->phase = commands[i].phase;
+			break;
+		}
+	}
+	/* LMTP's answers after the data are one for each recipient */
+	if (mark == n - 1 && (r->phase == PHASE_DATA || r->phase == PHASE_END_OF_DATA))
+		r->phase = PHASE_RCPT;
+	rest = after_address(rest);
+	rest = sv_skip(rest, sv_find_sv(rest, SV(": ")) + 2);
+	struct sv host = rest;
+	size_t end = sv_take(&host, SV("host ")) ? sv_find_sv(host, SV("]: ")) : host.n;
+	if (end < host.n && sv_find(host, ' ') + 1 == sv_find(host, '[')) {
+		r->host = sv_head(host, sv_find(host, ' '));
+		rest = sv_skip(host, end + 3);
+	}
+	r->remote = true;
+	return rest;
+}
+
 /* Copies the words of a joined reply without its inner codes. "550-5.1.1 a 550-5.1.1 b
  * 550 5.1.1 c" gives "a b c": an inner code counts when it repeats the first one and
- * is followed by '-' or, for the last line, by a blank, and the first was followed by '-'. */
-static void join_lines(struct sv text, struct reply *r)
+ * is followed by '-' or, for the last line, by a blank, and the first was followed by '-'.
+ * escaped: the lines are joined by "\n" instead, as Exim does. */
+static void join_lines(struct sv text, bool escaped, struct reply *r)
 {
 	struct enhanced e = { 0 }, line;
 	int code = 0, first = 0;
@@ -158,10 +215,12 @@ static void join_lines(struct sv text, struct reply *r)
 			at_line = false;
 			continue;
 		}
+		bool newline = escaped && text.n > 2 && text.p[0] == '\\' && text.p[1] == 'n' && sv_is_digit(text.p[2]);
+		char c = newline ? ' ' : text.p[0];
 		/* the first code stands at the front or behind "said: ", others behind a blank */
-		at_line = text.p[0] == ' ' && (first || (out && r->store[out - 1] == ':'));
-		r->store[out++] = text.p[0];
-		text = sv_skip(text, 1);
+		at_line = c == ' ' && (first || (out && r->store[out - 1] == ':'));
+		r->store[out++] = c;
+		text = sv_skip(text, newline ? 2 : 1);
 	}
 	while (out && r->store[out - 1] == ' ')
 		out--;
@@ -221,7 +280,8 @@ void reply_parse(struct sv text, struct enhanced dsn, struct reply *r)
 	text = after_said(text, r);
 	(void)sv_take(&text, SV("Protocol error: "));
 	text = before_command(text, r);
-	join_lines(text, r);
+	struct sv exim = after_exim(text, r);
+	join_lines(exim, exim.p != text.p, r);
 	if (r->code)
 		r->remote = true;
 	take_quoted(r);

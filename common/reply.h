@@ -1,8 +1,9 @@
 /* reply: SMTP code, enhanced status and words out of what an MTA logged about a failure.
  *
  * Takes the whole text, as "host mx.example[192.0.2.1] said: 550 5.1.1 ... (in
- * reply to RCPT TO command)", or the bare reply, or a message of the MTA itself.
- * A reply of several lines, which Postfix joins with blanks, is put together
+ * reply to RCPT TO command)", Exim's "SMTP error from remote mail server after RCPT
+ * TO:<...>: ...", or the bare reply, or a message of the MTA itself. A reply of several
+ * lines, which Postfix joins with blanks and Exim with "\n", is put together
  * again: `code` and `enhanced` are the last line's, `words` has no inner codes. Of a
  * reply that quotes another ("host N said: 550 ...") they are the innermost one's.
  *

@@ -65,6 +65,7 @@ struct pending_recipient {
 	struct failure failure; /* first_s, last_s, and the last reply */
 	uint64_t attempts;
 	bool uncounted; /* beside another address that counts */
+	struct sv provider; /* that put it off */
 	bool changed, gone;
 };
 

@@ -125,6 +125,7 @@ static void copy_pending(struct arena *arena, const struct pending *from, struct
 		copy->failure.occurrence.message = arena_dup(arena, r->failure.occurrence.message);
 		copy->failure.text = arena_dup(arena, r->failure.text);
 		copy->failure.remote = arena_dup(arena, r->failure.remote);
+		copy->provider = arena_dup(arena, r->provider);
 		*tail = copy;
 		tail = &copy->next;
 	}

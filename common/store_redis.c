@@ -258,6 +258,8 @@ static void parse_recipient(struct pending_recipient *r, struct sv value)
 			r->failure.occurrence.rule = v;
 		else if (sv_eq(name, SV("remote")))
 			r->failure.remote = v;
+		else if (sv_eq(name, SV("provider")))
+			r->provider = v;
 		else if (sv_u64(v, INT64_MAX, &number)) {
 			if (sv_eq(name, SV("first")))
 				r->failure.occurrence.first_s = (int64_t)number;

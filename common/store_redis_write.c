@@ -239,10 +239,10 @@ static struct sv format_recipient(struct arena *arena, const struct pending_reci
 	char enhanced[ENHANCED_TEXT_MAX];
 
 	enhanced_format(f->enhanced, enhanced);
-	return arena_printf(arena, "first=%lld last=%lld attempts=%llu%s category=%s class=%s rule=%.*s code=%d enhanced=%s remote=%.*s text=%.*s",
+	return arena_printf(arena, "first=%lld last=%lld attempts=%llu%s category=%s class=%s rule=%.*s code=%d enhanced=%s remote=%.*s provider=%.*s text=%.*s",
 		(long long)f->occurrence.first_s, (long long)f->occurrence.last_s, (unsigned long long)r->attempts, r->uncounted ? " uncounted=1" : "",
 		category_name(f->occurrence.category), class_name(f->class_), SV_ARG(f->occurrence.rule), f->code,
-		enhanced, SV_ARG(f->remote), SV_ARG(f->text));
+		enhanced, SV_ARG(f->remote), SV_ARG(r->provider), SV_ARG(f->text));
 }
 
 static struct sv recipient_field(struct arena *arena, const struct pending_recipient *r)

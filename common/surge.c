@@ -289,7 +289,7 @@ static struct share threshold_of(const struct surge *s, const struct gauge *g)
 	struct share usual = usual_share(s, g->item, g->kind);
 
 	usual.part *= s->options.factor;
-	return share_greater(usual, (struct share){ s->options.share_percent, 100 });
+	return share_greater(usual, (struct share){ s->options.share_permille, 1000 });
 }
 
 static bool is_over(const struct surge *s, const struct surge_counts *counts, enum surge_kind kind, struct share threshold)
@@ -429,7 +429,7 @@ static void take_options(struct surge *s, const struct surge_options *options)
 	s->options = (struct surge_options){
 		.window_s = within(options->window_s, SURGE_BUCKETS, INT64_MAX),
 		.minimum = within(options->minimum, 1, COUNT_MAX),
-		.share_percent = within(options->share_percent, 1, 100),
+		.share_permille = within(options->share_permille, 1, 1000),
 		.factor = within(options->factor, 1, 1000),
 	};
 	s->bucket_s = s->options.window_s / SURGE_BUCKETS;
@@ -588,7 +588,7 @@ void surge_open_again(struct surge *surge, enum surge_kind kind, enum surge_dime
 	struct gauge *g = &item->gauges[kind];
 	struct surge_counts newest = sum_of(surge, item, NEWEST), window = sum_of(surge, item, SURGE_BUCKETS);
 	g->threshold = share_greater((struct share){ within(usual_permille, 0, 1000) * surge->options.factor, 1000 },
-		(struct share){ surge->options.share_percent, 100 });
+		(struct share){ surge->options.share_permille, 1000 });
 	g->keep = counts_nothing(&window) ? surge->newest + SURGE_BUCKETS : 0;
 	if (!g->keep && is_quiet(surge, &newest, g) && is_quiet(surge, &window, g))
 		return;

@@ -6,9 +6,9 @@
  *
  * Two scales are looked at: the whole window, and its newest two buckets, so that a jump
  * is seen soon though the hour before was good. On either, a kind of failure opens when its
- * count reaches `minimum` and its share both `share_percent` and `factor` times the usual
+ * count reaches `minimum` and its share both `share_permille` and `factor` times the usual
  * share. What is usual beyond 1 / factor can not jump: a list that is dead anyway opens nothing.
- * Before it opens, there pass the more of `minimum`, and of share_percent of what the newest
+ * Before it opens, there pass the more of `minimum`, and of share_permille of what the newest
  * two buckets hold; surge_change.since_s is when they began.
  *
  * It closes when each scale is quiet: the share below half of the threshold that opened it, or
@@ -44,7 +44,7 @@ enum surge_dimension { SURGE_ALL, SURGE_DESTINATION, SURGE_PROVIDER, SURGE_RULE,
 struct surge_options {
 	int64_t window_s;      /* 12 buckets of a twelfth; at least 12 */
 	int64_t minimum;       /* at least 1 */
-	int64_t share_percent; /* 1..100 */
+	int64_t share_permille; /* 1..1000 */
 	int64_t factor;        /* 1..1000 */
 };
 

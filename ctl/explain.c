@@ -5,8 +5,10 @@
 
 #include "arena.h"
 #include "clock.h"
+#include "exim.h"
 #include "explain_show.h"
 #include "log.h"
+#include "postfix.h"
 #include "reader.h"
 #include "store.h"
 #include "verbs.h"
@@ -57,9 +59,10 @@ static bool take_fields(struct explain *x, struct sv input)
 	if (at == input.n || sv_find_sv(input, SV(", status=")) == input.n)
 		return false;
 	/* the grammar wants a queue id */
+	rec->mta = MTA_POSTFIX;
 	rec->line = (struct line){ .process = SV("postfix/smtp"),
 		.message = arena_printf(&x->arena, "00000: %.*s", SV_ARG(sv_skip(input, at))) };
-	return postfix_parse(&rec->line, &rec->postfix) && rec->postfix.event == EVENT_DELIVERY;
+	return postfix_parse(&rec->line, &rec->said) && rec->said.event == EVENT_DELIVERY;
 }
 
 static bool take_log_line(struct explain *x, struct sv input)
@@ -68,21 +71,25 @@ static bool take_log_line(struct explain *x, struct sv input)
 	struct record *rec = &x->record;
 
 	rec->link = NULL;
-	if (line_parse(input, &anchor, &rec->line)) {
-		if (!postfix_parse(&rec->line, &rec->postfix))
-			rec->postfix = (struct postfix){ .event = EVENT_NONE };
-		return true;
-	}
-	return take_fields(x, input);
+	bool header = line_parse(input, &anchor, &rec->line);
+	if (!header && exim_id_at(input)) /* without its stamp */
+		rec->line = (struct line){ .time_us = clock_now_us(), .process = SV("exim"), .message = input };
+	else if (!header)
+		return take_fields(x, input);
+	bool exim = exim_is_process(rec->line.process);
+	rec->mta = exim ? MTA_EXIM : MTA_POSTFIX;
+	if (!(exim ? exim_parse(&rec->line, &rec->said) : postfix_parse(&rec->line, &rec->said)))
+		rec->said = (struct mta_line){ .event = EVENT_NONE };
+	return true;
 }
 
 static int explain_log_line(struct explain *x)
 {
-	const struct postfix *p = &x->record.postfix;
+	const struct mta_line *p = &x->record.said;
 	struct explained *e = &x->told;
 
 	if (p->event != EVENT_DELIVERY) {
-		log_error("this log line tells of no delivery to a recipient; explain needs one with to=<...> and status=...");
+		log_error("this log line tells of no delivery to a recipient; explain needs one with to=<...> and status=..., or of Exim's one with ** or ==");
 		return EXIT_NOT_FOUND;
 	}
 	if (p->status == DELIVERY_SENT || p->status == DELIVERY_DELIVERABLE) {
@@ -92,7 +99,7 @@ static int explain_log_line(struct explain *x)
 	reader_judge(e->rules, &x->record);
 	struct verdict verdict = x->record.verdict;
 	const struct reply *reply = &x->record.reply;
-	e->failure = (struct failure_text){ reply, p->relay_host.n ? p->relay_host : reply->host, MTA_POSTFIX };
+	e->failure = (struct failure_text){ reply, p->relay_host.n ? p->relay_host : reply->host, x->record.mta };
 	e->recipient = p->to;
 	e->status = p->status_text;
 	judge(x);
@@ -102,43 +109,10 @@ static int explain_log_line(struct explain *x)
 	e->verdict = verdict;
 	if (p->ambiguous)
 		log_warning("this line can be read in two ways: nixie-logtail counts it against nobody");
+	if (p->no_address || p->no_attempt)
+		log_warning("%s: nixie-logtail counts it against nobody", p->no_address ? "this is no address" : "nobody was asked");
 	show(x);
 	return EXIT_OK;
-}
-
-/* ---- a log line of Exim's ---- */
-
-static bool is_letters(struct sv text)
-{
-	for (size_t i = 0; i < text.n; i++)
-		if (!sv_is_alnum(text.p[i]))
-			return false;
-	return text.n > 0;
-}
-
-/* "1tDxyz-0000AB-CD", or since Exim 4.97 "1tDxyz-00000000ABC-CDEF" */
-static bool is_exim_id(struct sv word)
-{
-	struct sv rest = word, first = sv_cut(&rest, '-'), second = sv_cut(&rest, '-');
-
-	return first.n == 6 && ((second.n == 6 && rest.n == 2) || (second.n == 11 && rest.n == 4)) &&
-		is_letters(first) && is_letters(second) && is_letters(rest);
-}
-
-/* An id, and a mark behind it that tells what became of a recipient or of the message. */
-static bool is_exim_line(struct sv input)
-{
-	static const struct sv marks[] = { { "=>", 2 }, { "->", 2 }, { "**", 2 }, { "==", 2 }, { "<=", 2 } };
-	bool id = false;
-
-	while (input.n) {
-		struct sv word = sv_cut(&input, ' ');
-		for (size_t i = 0; id && i < sizeof marks / sizeof *marks; i++)
-			if (sv_eq(word, marks[i]))
-				return true;
-		id = is_exim_id(word);
-	}
-	return false;
 }
 
 /* ---- an address ---- */
@@ -193,11 +167,6 @@ static int explain_one(struct explain *x, const char *argument)
 
 	if (is_address(x->ctl, input, &address))
 		return explain_address(x, address_key(&address));
-	if (is_exim_line(input)) {
-		log_error("this is a line of Exim's log, which is not read yet; give the server's reply alone: "
-			"nixie explain '550 5.1.1 no such user'");
-		return EXIT_NOT_FOUND;
-	}
 	if (take_log_line(x, input))
 		return explain_log_line(x);
 	return explain_reply(x, input);

@@ -112,7 +112,7 @@ static void take_record(void *arg, const struct record *rec)
 	if (rec->failed) {
 		reader_judge(r->sides[1].rules, &other);
 		if (rec->left_out == LEFT_OUT_NOT)
-			note_change(r, &rec->verdict, &other.verdict, rec->postfix.text);
+			note_change(r, &rec->verdict, &other.verdict, rec->said.text);
 	}
 	record_facts(&r->reader, &other, add_fact, &r->sides[1]);
 	for (int i = 0; i < 2; i++)
@@ -127,7 +127,7 @@ static void replay_files(struct replay *r, char *const *files, size_t n)
 		if (!reader_file(&r->reader, files[i], take_record, r, true))
 			r->failed = true;
 		else if (r->reader.counts.attempts == before) {
-			log_error("%s: there is not one delivery in it; is it a log of Postfix?", files[i]);
+			log_error("%s: there is not one delivery in it; is it a log of Postfix or Exim?", files[i]);
 			r->failed = true;
 		}
 	}

@@ -25,6 +25,8 @@
 #define POSITION_MS 5000
 /* A reader that waits for lines looks so often whether the store has what it was told. */
 #define RECHECK_MS 5000
+/* A rotated log that cannot be unpacked is tried again so often. */
+#define BLOCKED_MS 5000
 /* So many times as much with several partitions. */
 #define PARTS_FACTOR_MAX 8
 /* The pause after the store failed: doubles up to the maximum. */
@@ -36,6 +38,7 @@ struct tail {
 	struct position *committed; /* what each partition of the store holds; at is empty for none */
 	int64_t committed_ms, event_s;
 	uint64_t generation;        /* of the source, as last seen */
+	int64_t blocked_ms;         /* since when its place cannot be opened; 0: it can */
 	bool missing_told, ended;
 	int watch; /* inotify; -1: none */
 	char watched[sizeof((struct source *)0)->open_path];
@@ -228,10 +231,13 @@ static void go_to(struct follower *f, struct tail *t)
 	}
 	t->event_s = n ? places[0]->time_s : 0;
 	bool found = source_resume(&t->source, places, n, f->config->logtail_start == START_END);
-	if (!found)
+	if (t->source.blocked)
+		log_warning("%s; waiting, nothing is lost", t->source.problem);
+	else if (!found)
 		log_warning("%s; lines may be missing in the counts; reading %s from byte %llu", t->source.problem,
 			t->source.fd >= 0 ? t->source.open_path : t->source.path, (unsigned long long)t->source.offset);
-	t->ended = false;
+	t->ended = t->source.blocked;
+	t->blocked_ms = t->source.blocked ? clock_mono_ms() : 0;
 	t->generation = t->source.generation;
 	if (n && found) {
 		struct relinking r = { f, t };
@@ -385,12 +391,28 @@ static void tell_progress(struct follower *f)
 	show_progress(&f->show, f->bytes, total, f->reader->counts.lines);
 }
 
+/* Is each log read as far as it is written: are its events of now? */
+static bool nothing_left(const struct follower *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct source *s = &f->tails[i].source;
+		if (!f->tails[i].ended || (!s->stream && source_size(s) > s->read_offset))
+			return false;
+	}
+	return true;
+}
+
 /* One batch of one log. True: there may be more. */
 static bool turn(struct follower *f, struct tail *t)
 {
 	enum source_result result;
 	struct sv line;
 
+	if (t->blocked_ms && clock_mono_ms() - t->blocked_ms >= BLOCKED_MS)
+		go_to(f, t);
+	f->missing = f->missing || t->blocked_ms;
+	if (t->blocked_ms)
+		return false;
 	f->reading = t;
 	size_t batch = (size_t)f->config->logtail_batch * parts_factor(f); /* what is of every partition is there several times */
 	int64_t day = t->event_s / CLOCK_DAY_S; /* of each day something else is usual (watch.h) */
@@ -415,7 +437,7 @@ static bool turn(struct follower *f, struct tail *t)
 		if (!commit(f, t, old))
 			return false;
 	watch_file(f, t);
-	watch_turn(f->watch, t->event_s, f->ready && result != SOURCE_LINE);
+	watch_turn(f->watch, t->event_s, f->ready && result != SOURCE_LINE && nothing_left(f));
 	return result == SOURCE_LINE;
 }
 

@@ -65,7 +65,7 @@ static void event_word(FILE *out, const struct fact *f)
 	if (f->kind == FACT_DELIVERED) {
 		colour = COLOUR_GREEN;
 		word = "delivered";
-	} else if (f->kind == FACT_FAILED) {
+	} else if (f->kind == FACT_FAILED || f->kind == FACT_EXPIRED) {
 		colour = f->failure.class_ == CLASS_HARD ? COLOUR_RED : COLOUR_YELLOW;
 		word = class_name(f->failure.class_);
 	}
@@ -77,7 +77,7 @@ void show_event(void *show, const struct fact *f, const struct account *a)
 	struct show *s = show;
 	char time[CLOCK_TEXT_MAX];
 
-	if (!s->live || f->kind == FACT_EXPIRED || f->kind == FACT_REMOVED)
+	if (!s->live || (f->kind == FACT_EXPIRED && !f->recipient) || f->kind == FACT_REMOVED)
 		return;
 	clock_format_us(f->time_s * CLOCK_SECOND_US, time, sizeof time);
 	(void)fprintf(s->out, "%s ", time);

@@ -342,14 +342,16 @@ static bool find_position(struct source *s, const struct position *p)
 	bool found = false;
 	size_t n = list_siblings(s, &v);
 
+	s->blocked = false;
 	/* the same inode first: identical beginnings and ends do happen */
 	for (int pass = 0; pass < 2 && !found; pass++) {
-		for (size_t i = 0; i < n && !found; i++) {
+		for (size_t i = 0; i < n && !found && !s->blocked; i++) {
 			bool same = v[i].st.st_ino == p->inode && v[i].st.st_dev == p->device;
 			/* a place before the first byte is in every file: only the inode tells */
-			if (same != (pass == 0) || (pass == 1 && p->offset == 0) || !begins_as(v[i].path, p) || !open_file(s, v[i].path))
+			if (same != (pass == 0) || (pass == 1 && p->offset == 0) || !begins_as(v[i].path, p))
 				continue;
-			found = matches(s->fd, p);
+			s->blocked = !open_file(s, v[i].path);
+			found = !s->blocked && matches(s->fd, p);
 		}
 	}
 	free(v);
@@ -395,7 +397,12 @@ bool source_resume(struct source *s, const struct position *const *places, size_
 		return true;
 	close_file(s);
 	for (size_t i = 0; i < n; i++) {
-		if (!find_position(s, places[i]))
+		bool found = find_position(s, places[i]);
+		if (s->blocked) {
+			close_file(s);
+			return false;
+		}
+		if (!found)
 			continue;
 		go_to(s, places[i]->offset);
 		s->generation = places[i]->generation;

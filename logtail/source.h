@@ -42,6 +42,7 @@ struct source {
 	bool idle;       /* the last read found nothing: look closer at the next one */
 	bool stream;     /* standard input: no identity, no position, read once */
 	bool closed;     /* a stream that has ended */
+	bool blocked;    /* its place is in a file that cannot be unpacked at the moment */
 	bool final;      /* a partial last line of a file that is left: give it out */
 	/* as they were at the last pause: */
 	char head[SOURCE_HEAD_BYTES], seen[SOURCE_TAIL_BYTES]; /* first bytes, last bytes read */
@@ -58,7 +59,7 @@ void source_free(struct source *source);
 
 /* Goes to the first of these places, oldest first, that is still there; none: never read,
  * start as configured. False: bytes are missing, `problem` says so: some places are not to
- * be found any more, and if none is the next younger file is read from its beginning. */
+ * be found any more, and if none is the next younger file is read from its beginning; or it is `blocked`, and to be tried again. */
 bool source_resume(struct source *source, const struct position *const *places, size_t n, bool start_at_end) NIXIE_MUST_CHECK;
 
 /* Is the open file the one that this place is in? */

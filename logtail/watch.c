@@ -23,6 +23,7 @@ struct watch {
 	struct surge *surge;
 	bool enabled;               /* as watch_begin() found it */
 	int64_t usual_day;          /* days since 1970 that `usual` was read for */
+	int64_t usual_ms;           /* when the store did not tell; 0: it did */
 	int64_t looked_ms, rated_ms;
 	struct arena arena;         /* of `open` */
 	struct map open;            /* by id: struct alert, as the store has them */
@@ -31,7 +32,7 @@ struct watch {
 static struct surge_options options_of(const struct config *config)
 {
 	return (struct surge_options){ .window_s = config->brake_window_ms / 1000, .minimum = config->brake_minimum,
-		.share_percent = config->brake_share / 10, .factor = config->brake_factor };
+		.share_permille = config->brake_share, .factor = config->brake_factor };
 }
 
 struct watch *watch_new(struct store *store, const struct config *config, const char *name)
@@ -157,14 +158,15 @@ static enum store_result read_usual(struct watch *w, int64_t event_s, struct err
 	int64_t today = (event_s < now_s ? event_s : now_s) / CLOCK_DAY_S;
 	char day[9];
 
-	if (w->usual_day >= today)
-		return STORE_OK;
+	if (w->usual_day >= today || (w->usual_ms && clock_mono_ms() - w->usual_ms < WATCH_MS))
+		return STORE_OK; /* or it did not tell a moment ago */
 	surge_forget_usual(w->surge);
 	for (int64_t d = today - WATCH_USUAL_DAYS; d < today && result == STORE_OK; d++) {
 		clock_format_day(d * CLOCK_DAY_S, day);
 		result = read_period(w, sv_of(day), 0, err);
 	}
 	w->usual_day = result == STORE_OK ? today : -1;
+	w->usual_ms = result == STORE_OK ? 0 : clock_mono_ms();
 	return result;
 }
 
@@ -539,7 +541,8 @@ void watch_turn(struct watch *w, int64_t event_s, bool live)
 	if (w->enabled != w->config->brake_enabled && watch_begin(w, event_s, &err) != STORE_OK)
 		log_warning("the brake begins without what was counted before: %s", err.text);
 	if (event_s && w->config->brake_enabled)
-		(void)!read_usual(w, event_s, &err);
+		if (read_usual(w, event_s, &err) != STORE_OK)
+			log_warning("what failures are usual is not known: %s", err.text);
 	if (live) /* time goes on without lines */
 		surge_add(w->surge, clock_now_s(), SURGE_ALL, sv_make("", 0), &nothing);
 	tell_changes(w, false);

@@ -39,7 +39,7 @@ static void print_record(void *arg, const struct record *rec)
 	static char room[8 * LINE_BYTES_MAX];
 	struct buf b = BUF_ON(room);
 	char time[CLOCK_TEXT_MAX];
-	const struct postfix *p = &rec->postfix;
+	const struct mta_line *p = &rec->said;
 	struct reply said;
 	int code = rec->reply.code;
 

@@ -107,31 +107,39 @@ function plan.sum(key, a)
   commands[#commands + 1] = new
   expire(key, ARGV[a])
 end
--- the values of one are side by side; who is there already has a counter "attempts"
+-- the values of one are side by side, "attempts" first; who has that counter is there already
 function plan.dim(key, a)
-  local max, size, value, known = tonumber(ARGV[a]), sizes[key] or redis.call('HLEN', key), nil, nil
-  local ask, delta, at = { 'HMGET', key }, {}, {}
-  for j = a + 3, a + 3 * tonumber(ARGV[a + 2]), 3 do
+  local max, size, last = tonumber(ARGV[a]), sizes[key] or redis.call('HLEN', key), a + 3 * tonumber(ARGV[a + 2])
+  local ask, value, known, rest = { 'HMGET', key }, nil, nil, {}
+  for j = a + 3, last, 3 do ask[#ask + 1] = ARGV[j] .. '|' .. ARGV[j + 1] end
+  local old, mine = counters_of(key, ask)
+  local new = { 'HSET', key }
+  local function put(name, was, delta)
+    local sum = string.format('%.0f', (tonumber(was) or 0) + delta)
+    new[#new + 1] = name
+    new[#new + 1] = sum
+    mine[name] = sum
+  end
+  for j = a + 3, last, 3 do
+    local at, counter, delta = (j - a) / 3, ARGV[j + 1], tonumber(ARGV[j + 2])
     if ARGV[j] ~= value then
       value = ARGV[j]
-      known = size < max or redis.call('HEXISTS', key, value .. '|attempts') == 1
+      known = size < max or old[at] or redis.call('HEXISTS', key, value .. '|attempts') == 1
     end
-    local name = (known and value or '*') .. '|' .. ARGV[j + 1]
-    if not at[name] then
-      ask[#ask + 1] = name
-      at[name] = #ask
-      if known then size = size + 1 end
+    if known then
+      if not old[at] then size = size + 1 end
+      put(ask[at + 2], old[at], delta)
+    else
+      rest[counter] = (rest[counter] or 0) + delta
     end
-    delta[at[name]] = (delta[at[name]] or 0) + tonumber(ARGV[j + 2])
+  end
+  for counter, delta in pairs(rest) do
+    local name = '*|' .. counter
+    local was = mine[name] or redis.call('HGET', key, name)
+    if not was then size = size + 1 end
+    put(name, was, delta)
   end
   sizes[key] = size
-  local new, old, mine = { 'HSET', key }, counters_of(key, ask)
-  for j = 3, #ask do
-    local sum = string.format('%.0f', (tonumber(old[j - 2]) or 0) + delta[j])
-    new[#new + 1] = ask[j]
-    new[#new + 1] = sum
-    mine[ask[j]] = sum
-  end
   commands[#commands + 1] = new
   expire(key, ARGV[a + 1])
 end

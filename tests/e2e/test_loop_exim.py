@@ -1,12 +1,17 @@
-"""A real Exim asks nixie-policyd through contrib/exim/nixie-acl.conf."""
+"""A real Exim: it asks nixie-policyd through contrib/exim/nixie-acl.conf, and nixie-logtail reads its main log."""
+import json
 import os
+import re
+import signal
 import socket
 import threading
 import time
 
 from harness.case import Case, SharedCase
 from harness.exim import Exim
+from harness.nixie import run
 from harness.proc import wait_until
+from harness.sink import Sink
 
 # Exim gives up after 5 s, so that is what a daemon costs that ignores a half-close.
 HANG_S = 4.5
@@ -69,6 +74,22 @@ class EximLoop(SharedCase):
             type(self).policyd = self.site.policyd()
         self.assertEqual(self.rcpt('gone@example.com')[0], 550)
 
+    def test_daemon_down_in_a_session_of_several_recipients(self):
+        # Exim 4.96 mistakes another descriptor for a socket that it could not connect.
+        self.assertEqual(self.policyd.stop(), 0)
+        try:
+            with self.exim.client() as c:
+                c.ehlo()
+                for _ in range(2):
+                    c.mail('sender@example.org')
+                    for recipient in 'gone@example.com', 'fine@example.com', 'fine2@example.com':
+                        self.assertEqual(c.rcpt(recipient)[0], 250)
+                    c.rset()
+            self.assertNotIn('request=', self.exim.log())
+        finally:
+            type(self).policyd = self.site.policyd()
+        self.assertEqual(self.rcpt('gone@example.com')[0], 550)
+
     def test_redis_down_is_accepted(self):
         self.redis.kill()
         try:
@@ -76,6 +97,228 @@ class EximLoop(SharedCase):
         finally:
             self.redis.start()
         wait_until(lambda: self.rcpt('gone@example.com')[0] == 550, 'refusal after Redis is back')
+
+
+UNKNOWN = '550 5.1.1 <{0}>: Recipient address rejected: User unknown in virtual mailbox table'
+BUSY = '450 4.2.1 <{0}>: mailbox busy'
+FULL = '452 4.2.2 <{0}>: mailbox is over quota'
+
+
+class EximLog(SharedCase):
+    """The whole loop: bounce, main log, Redis, refusal at the next RCPT."""
+    log_options = ''
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.sink = Sink()
+        cls.addClassCleanup(cls.sink.stop)
+        cls.exim = Exim(cls.directory, cls.site.policy_path, cls.sink.port, cls.log_options)
+        cls.addClassCleanup(cls.exim.stop)
+        cls.policyd = cls.site.policyd()
+        cls.exim.start()
+        cls.site.options['logtail']['files'] = [cls.exim.log_path]
+        cls.site.write_conf()
+        cls.logtail = cls.site.logtail()
+        cls.host = socket.gethostname()
+
+    def setUp(self):
+        self.sink.at_rcpt.clear()
+        self.sink.at_data.clear()
+        self.address = self.id().rsplit('.', 1)[-1].replace('test_', '').replace('_', '-') + '@nixie.test'
+        self.addCleanup(self.exim.empty_queue)
+
+    def tearDown(self):
+        self.assertIsNone(self.policyd.poll(), 'nixie-policyd died:\n' + self.policyd.log())
+        self.assertIsNone(self.logtail.poll(), 'nixie-logtail died:\n' + self.logtail.log())
+
+    def settle(self):
+        """Everything logged so far has been counted: a later delivery has been."""
+        marker = 'marker-%d@nixie.test' % time.time_ns()
+        before = self.site.counter('delivered')
+        self.exim.send(marker)
+        self.exim.wait_log('=> ' + marker)
+        self.site.wait_counter('delivered', before + 1)
+
+    def counted(self, before):
+        """How the counters differ from before, without the marker's; zeros left out."""
+        self.settle()
+        now = self.site.counters()
+        now['delivered'] -= 1
+        return {k: now.get(k, 0) - before.get(k, 0) for k in set(now) | set(before)
+                if k in ('delivered', 'deferred', 'soft', 'hard', 'hard-as-soft', 'soft-to-hard')
+                and now.get(k, 0) != before.get(k, 0)}
+
+    def bounce(self, address, reply=UNKNOWN):
+        self.sink.at_rcpt[address] = reply.format(address)
+        message = self.exim.send(address)
+        self.exim.wait_log('** ' + address, message)
+        self.exim.wait_log(message + ' Completed')
+        return message
+
+    def check_refused(self, address):
+        code, text = self.exim.rcpt(address)
+        self.assertEqual(code, 550, text)
+        self.assertIn('nixie', text)
+        self.assertIn('recipient.unknown', text)
+
+    def test_hard_bounce_is_refused_at_the_next_rcpt(self):
+        before = self.site.counters()
+        self.bounce(self.address)
+        self.site.wait_status(self.address, 'hard')
+        self.check_refused(self.address)
+        known = self.site.check(self.address)
+        self.assertEqual((known['reason'], known['origin']), ('recipient.unknown', 'log'))
+        self.assertIn('User unknown in virtual mailbox table', known['text'])
+        # The notification to the sender was delivered too, and is nobody's delivery;
+        # the refusal that nixie caused is nobody's bounce.
+        self.assertEqual(self.counted(before), {'hard': 1})
+
+    def test_reply_of_several_lines(self):
+        before = self.site.counters()
+        self.bounce(self.address, '550-5.1.1 The account that you tried to reach\r\n550-5.1.1 does not exist.\r\n550 5.1.1 No such user')
+        self.site.wait_status(self.address, 'hard')
+        self.assertEqual(self.counted(before), {'hard': 1})
+
+    def test_several_recipients(self):
+        before = self.site.counters()
+        gone, busy = 'gone-' + self.address, 'busy-' + self.address
+        self.sink.at_rcpt.update({gone: UNKNOWN.format(gone), busy: BUSY.format(busy)})
+        message = self.exim.send(self.address, 'also-' + self.address, gone, busy)
+        self.exim.wait_log('== ' + busy, message)
+        self.site.wait_status(gone, 'hard')
+        self.assertEqual(self.counted(before), {'delivered': 2, 'hard': 1, 'deferred': 1})
+        self.assertIsNone(self.site.status(busy))
+        for fine in self.address, busy:
+            self.assertEqual(self.exim.rcpt(fine)[0], 250)
+
+    def test_deferred_then_delivered_is_one_delivery(self):
+        before = self.site.counters()
+        self.sink.at_rcpt[self.address] = BUSY.format(self.address)
+        self.exim.send(self.address)
+        self.exim.wait_log('== ' + self.address)
+        self.exim.flush()
+        self.exim.wait_log('== ' + self.address, count=2)
+        self.sink.at_rcpt.clear()
+        self.exim.flush()
+        self.exim.wait_log('=> ' + self.address)
+        self.assertEqual(self.counted(before), {'delivered': 1, 'deferred': 2})
+        self.assertIsNone(self.site.status(self.address))
+
+    def test_given_up_is_what_the_last_reply_said(self):
+        before = self.site.counters()
+        self.sink.at_rcpt[self.address] = FULL.format(self.address)
+        message = self.exim.send(self.address)
+        self.exim.wait_log('== ' + self.address)
+        self.exim.configure(retry='1s')
+        try:
+            self.exim.wait_log('** ' + self.address, 'retry timeout exceeded', action=self.exim.flush)
+        finally:
+            self.exim.configure()
+        self.exim.wait_log(message + ' Completed')
+        self.site.wait_status(self.address, 'soft')
+        self.assertEqual(self.site.check(self.address)['reason'], 'mailbox.full')
+        deferred = len(self.exim.wait_log('== ' + self.address))
+        self.assertEqual(self.counted(before), {'soft': 1, 'deferred': deferred})
+
+    def test_full_mailbox_of_this_host(self):
+        before = self.site.counters()
+        message = self.exim.send('full@local.nixie.test', 'anna@local.nixie.test', 'piped@local.nixie.test')
+        self.exim.wait_log(message, '== full@local.nixie.test', 'mailbox is full')
+        self.exim.wait_log(message, '|/bin/cat')
+        self.assertEqual(self.counted(before), {'delivered': 1, 'deferred': 1})
+
+    def test_full_mailbox_at_end_of_data(self):
+        before = self.site.counters()
+        self.sink.at_data[self.address] = '552 5.2.2 mailbox full'
+        self.exim.send(self.address)
+        self.exim.wait_log('** ' + self.address)
+        self.assertEqual(self.counted(before), {'soft': 1, 'hard-as-soft': 1})
+        self.assertEqual(self.site.check(self.address)['reason'], 'mailbox.full')
+        self.assertEqual(self.exim.rcpt(self.address)[0], 250)
+
+    def test_alias_target_is_blamed(self):
+        target = 'target-%s@nixie.test' % self.id().rsplit('_', 1)[-1]
+        alias = target.replace('target', 'alias')
+        self.sink.at_rcpt[target] = UNKNOWN.format(target)
+        self.exim.send(alias)
+        self.site.wait_status(target, 'hard')
+        self.settle()
+        self.assertIsNone(self.site.status(alias))
+
+    def test_null_sender_is_not_counted(self):
+        before = self.site.counters()
+        self.sink.at_rcpt[self.address] = UNKNOWN.format(self.address)
+        self.exim.send(self.address, sender='')
+        self.exim.wait_log('** ' + self.address)
+        self.assertEqual(self.counted(before), {})
+
+    def test_who_sent_it(self):
+        self.sink.at_rcpt[self.address] = BUSY.format(self.address)
+        message = self.exim.send(self.address, login='anna')
+        self.exim.wait_log('== ' + self.address)
+        self.settle()
+        pending = self.redis.hgetall('nixie:{0}:pend:%s/exim/%s' % (self.host, message))
+        self.assertEqual((pending['sender'], pending['login']), ('sender@nixie.test', 'anna'))
+        self.assertIn('127.0.0.1', pending['client'])
+        self.assertRegex(pending['message-id'], r'^<[0-9a-f]+@client\.test>$')
+        self.assertAlmostEqual(int(pending['arrival']), time.time(), delta=60)
+
+    def test_every_line_is_read(self):
+        self.test_several_recipients()
+        lines = self.exim.log().splitlines()
+        marked = [x for x in lines if re.match(r'\S+ \S+ (?:\+0000 )?(?:\[\d+\] )?[\w-]{16} (?:=>|->|\*\*|==) ', x)]
+        done = run('nixie-logtail', '--parse', '-c', self.site.conf_path, self.exim.log_path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(' rejected=0 ambiguous=0 not-syslog=0', done.stderr)
+        parsed = [json.loads(x) for x in done.stdout.splitlines()]
+        self.assertGreaterEqual(len(parsed), len(marked))      # more may have been logged meanwhile
+        for line, result in zip(marked, parsed):
+            self.assertIn(result['queue_id'], line)
+            self.assertIn(' %s' % result['to'].split('@')[0], line)
+        self.assertEqual({x['host'] for x in parsed}, {self.host})
+        done = run('nixie-logtail', '--dry-run', '-c', self.site.conf_path, self.exim.log_path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('Delivery results', done.stdout)
+
+    def test_exicyclog(self):
+        """mainlog becomes mainlog.01, that mainlog.02; Exim makes a new one at its next line."""
+        before = self.site.counters()
+        path = self.exim.log_path
+        for n in range(4):
+            self.exim.send('%d-%s' % (n, self.address))
+            self.exim.wait_log('=> %d-%s' % (n, self.address))
+            if n == 2:
+                self.assertEqual(self.logtail.stop(), 0)
+            for old in range(n, 0, -1):
+                os.rename(path + '.%02d' % old, path + '.%02d' % (old + 1))
+            os.rename(path, path + '.01')
+            gone = '%d-gone-%s' % (n, self.address)
+            self.bounce(gone)
+        type(self).logtail = self.site.logtail()
+        for n in range(4):
+            self.site.wait_status('%d-gone-%s' % (n, self.address), 'hard')
+        self.assertEqual(self.counted(before), {'delivered': 4, 'hard': 4})
+
+
+class EximLogAll(EximLog):
+    """The same when Exim tells all that it can tell."""
+    log_options = 'log_selector = +all\nlog_timezone = true'
+
+    def test_original_address(self):
+        self.site.write_conf(attribute_to='original')
+        self.logtail.send_signal(signal.SIGHUP)
+        try:
+            self.logtail.wait_log('reloaded')
+            self.sink.at_rcpt['target-original@nixie.test'] = UNKNOWN.format('target-original@nixie.test')
+            self.exim.send('alias-original@nixie.test')
+            self.site.wait_status('alias-original@nixie.test', 'hard')
+            self.settle()
+            self.assertIsNone(self.site.status('target-original@nixie.test'))
+            self.check_refused('alias-original@nixie.test')
+        finally:
+            self.site.write_conf()
+            self.logtail.send_signal(signal.SIGHUP)
 
 
 class Recorder:

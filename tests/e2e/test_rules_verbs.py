@@ -396,15 +396,24 @@ class Explaining(RulesCase):
                 self.assertEqual(self.explain(line.strip(), status=NOT_FOUND), [])
 
     def test_log_line_of_exim(self):
-        for line in ('2026-11-21 09:12:01 1tDxyz-0000AB-CD ** u@example.com R=dnslookup T=remote_smtp H=mx.example.com [192.0.2.1]: '
-                     'SMTP error from remote mail server after RCPT TO:<u@example.com>: 550 5.1.1 no such user',
-                     '2026-11-21 09:12:01 1tDxyz-0000AB-CD == u@example.com R=dnslookup T=remote_smtp defer (-44): 450 no such user',
-                     '2026-11-21 09:12:01 1tDxyz-00000000ABC-CDEF => u@example.com R=dnslookup T=remote_smtp C="250 no such user"',
-                     'Nov 21 09:12:01 mx exim[77]: 1tDxyz-0000AB-CD ** u@example.com: no such user'):
+        result = '** u@example.com R=dnslookup T=remote_smtp H=mx.big.example [192.0.2.1]'
+        said = ': SMTP error from remote mail server after RCPT TO:<u@example.com>: 550 5.1.1 no such user'
+        for line in ('2026-11-21 09:12:01 1tDxyz-0000AB-CD ' + result + said, '1tDxyz-0000AB-CD ' + result + said,
+                     '2026-11-21 09:12:01.123 +0100 [77] 1tDxyz-00000000ABC-CDEF ' + result + ' X=TLS1.3:x:256 CV=yes' + said + ' DT=1s',
+                     'Nov 21 09:12:01 mx exim[77]: 1tDxyz-0000AB-CD ' + result + said):
             with self.subTest(line):
-                done = self.nixie('explain', '--rules', self.rules(BASE), line, status=NOT_FOUND)
-                self.assertIn("Exim's log", done.stderr)
-                self.assertEqual(done.stdout, '')
+                row, = self.explain(line)
+                self.assertEqual((row['recipient'], row['status'], row['phase'], row['provider']), ('u@example.com', 'bounced', 'rcpt', 'big'))
+                self.assertEqual((row['rule'], row['relay'], row['code'], row['enhanced']), ('base.unknown', 'mx.big.example', 550, '5.1.1'))
+        row, = self.explain('1tDxyz-0000AB-CD == u@example.com R=r T=t defer (-44): SMTP error from remote mail server after RCPT TO:<u@example.com>: '
+                            '452-4.2.2 mailbox\\n452 4.2.2 is over quota')
+        self.assertEqual((row['status'], row['category'], row['enhanced']), ('deferred', 'mailbox.full', '4.2.2'))
+        for line in ('2026-11-21 09:12:01 1tDxyz-00000000ABC-CDEF => u@example.com R=dnslookup T=remote_smtp C="250 no such user"',
+                     '2026-11-21 09:12:01 1tDxyz-0000AB-CD Completed', '1tDxyz-0000AB-CD *> u@example.com R=r T=t'):
+            with self.subTest(line):
+                self.assertEqual(self.explain(line, status=NOT_FOUND), [])
+        done = self.nixie('explain', '--rules', self.rules(BASE), '1tDxyz-0000AB-CD == u@example.com routing defer (-52): retry time not reached')
+        self.assertIn('against nobody', done.stderr)
         for reply in '550 no such user ** ask 1tDxyz-0000AB-CD', '550 1tDxyz-0000AB-CD no such user => gone', '550 a-b-c ** no such user':
             with self.subTest(reply):
                 self.assertEqual(self.explain(reply)[0]['rule'], 'base.unknown')

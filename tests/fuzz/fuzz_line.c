@@ -39,7 +39,7 @@ static void check_fact(void *arg, const struct fact *f)
 
 	c->facts++;
 	c->counted += !f->uncounted;
-	MUST(!c->record->postfix.ambiguous);
+	MUST(!c->record->said.ambiguous);
 	MUST(f->message.n > 0 && f->message.n <= 600);
 	MUST(memchr(f->message.p, '|', f->message.n) == NULL); /* it stands between such in a window */
 	if (f->address.n) {
@@ -48,7 +48,7 @@ static void check_fact(void *arg, const struct fact *f)
 		MUST(address_parse(f->address, ADDRESS_INTERNAL, &options, &a) == ADDRESS_OK);
 		MUST(sv_eq(address_key(&a), f->address));
 	}
-	if (f->kind == FACT_FAILED || f->kind == FACT_DEFERRED) {
+	if (f->kind == FACT_FAILED || f->kind == FACT_DEFERRED || (f->kind == FACT_EXPIRED && f->recipient)) {
 		struct occurrence o = failure->occurrence, back;
 		o.message = f->message;
 		o.first_s = f->time_s > 0 ? f->time_s : 0;
@@ -62,13 +62,16 @@ static void check_fact(void *arg, const struct fact *f)
 
 static void check_record(struct sv bytes, const struct record *r)
 {
-	const struct postfix *p = &r->postfix;
-	const struct sv pieces[] = { r->line.host, r->line.process, r->line.message, p->queue_id, p->instance, p->daemon, p->to,
-		p->orig_to, p->relay_host, p->relay_ip, p->delay_text, p->dsn_text, p->status_text, p->text, p->sender,
-		p->client, p->login, p->orig_queue_id, p->message_id };
+	const struct mta_line *p = &r->said;
+	const struct sv pieces[] = { r->line.message, p->queue_id, p->daemon, p->to, p->orig_to, p->relay_host, p->relay_ip,
+		p->delay_text, p->dsn_text, p->text, p->sender, p->client, p->login, p->orig_queue_id, p->message_id };
+	/* Exim's own log leaves these to us */
+	const struct sv named[] = { r->line.host, r->line.process, p->instance, p->status_text };
 
 	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
 		MUST(fuzz_inside(pieces[i], bytes));
+	for (size_t i = 0; i < sizeof named / sizeof *named && r->mta != MTA_EXIM; i++)
+		MUST(fuzz_inside(named[i], bytes));
 	MUST(r->line.host.n > 0 && r->line.host.n <= 255 && p->queue_id.n >= 5 && p->queue_id.n <= 30);
 	MUST(p->relay_port <= 65535 && p->delay_us >= -1);
 	MUST(r->kind != RECORD_DELIVERY || (p->status < DELIVERY_STATUS_COUNT && delivery_status_name(p->status)));
@@ -97,9 +100,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(check.facts <= 3 && check.counted <= 1);
 		MUST(reader.links.bytes <= reader.links.bytes_max || reader.links.map.n <= 1);
 		if (ledger.n > 3)
-			MUST(ledger_commit(&ledger, NULL, NULL, &err) == STORE_OK && ledger.n == 0);
+			MUST(ledger_commit(&ledger, NULL, NULL, false, &err) == STORE_OK && ledger.n == 0);
 	}
-	MUST(ledger_commit(&ledger, NULL, NULL, &err) == STORE_OK);
+	MUST(ledger_commit(&ledger, NULL, NULL, false, &err) == STORE_OK);
 	ledger_free(&ledger);
 	reader_free(&reader);
 	store_free(store);

@@ -434,7 +434,7 @@ static struct fact of_provider(enum fact_kind kind, int64_t time_s, const char *
 /* Every result counts in each dimension, once; an address beside another counts nothing and is held all the same. */
 static void what_the_surge_is_told(void **state)
 {
-	const struct surge_options options = { .window_s = 3600, .minimum = 5, .share_percent = 10, .factor = 4 };
+	const struct surge_options options = { .window_s = 3600, .minimum = 5, .share_permille = 100, .factor = 4 };
 	const int64_t t = at("2025-01-01T12:00:00Z");
 	struct surge *surge = surge_new(&options);
 	struct store *store = store_memory(1);

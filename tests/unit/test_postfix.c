@@ -2,7 +2,7 @@
 
 #include "postfix.h"
 
-static bool parse_as(const char *process, const char *message, struct postfix *p)
+static bool parse_as(const char *process, const char *message, struct mta_line *p)
 {
 	struct line line = { .time_us = 0, .host = SV("mail"), .process = sv_of(process), .message = sv_of(message) };
 
@@ -89,7 +89,7 @@ static void deliveries(void **state)
 
 	(void)state;
 	EACH(row, table) {
-		struct postfix p;
+		struct mta_line p;
 		char dsn[ENHANCED_TEXT_MAX];
 		WANT(parse_as("postfix/smtp", row->message, &p));
 		WANT_INT(p.event, EVENT_DELIVERY);
@@ -131,7 +131,7 @@ static void malformed(void **state)
 
 	(void)state;
 	EACH(row, table) {
-		struct postfix p;
+		struct mta_line p;
 		WANT(parse_as("postfix/smtp", row->message, &p));
 		WANT_INT(p.event, EVENT_MALFORMED);
 	}
@@ -157,7 +157,7 @@ static void injection(void **state)
 
 	(void)state;
 	EACH(row, table) {
-		struct postfix p;
+		struct mta_line p;
 		WANT(parse_as("postfix/smtp", row->message, &p));
 		WANT_INT(p.event, EVENT_DELIVERY);
 		WANT_INT(p.ambiguous, row->want_ambiguous);
@@ -170,7 +170,7 @@ static void events(void **state)
 {
 	static const struct {
 		const char *name, *process, *message;
-		enum postfix_event want;
+		enum mta_event want;
 	} table[] = {
 		{ "client", "postfix/smtpd", "4F5C64474F: client=h.example[192.0.2.1]", EVENT_CLIENT },
 		{ "pickup", "postfix/pickup", "4F5C64474F: uid=0 from=<root>", EVENT_PICKUP },
@@ -206,7 +206,7 @@ static void events(void **state)
 
 	(void)state;
 	EACH(row, table) {
-		struct postfix p;
+		struct mta_line p;
 		WANT_INT(parse_as(row->process, row->message, &p), row->want != EVENT_NONE);
 		WANT_INT(p.event, row->want);
 	}
@@ -223,7 +223,7 @@ static void processes(void **state)
 
 	(void)state;
 	EACH(row, table) {
-		struct postfix p;
+		struct mta_line p;
 		WANT(parse_as(row->process, "4F5C64474F: removed", &p));
 		WANT_TEXT(p.instance, row->want_instance);
 		WANT_TEXT(p.daemon, row->want_daemon);
@@ -232,7 +232,7 @@ static void processes(void **state)
 
 static void what_events_hold(void **state)
 {
-	struct postfix p;
+	struct mta_line p;
 
 	(void)state;
 	WANT(parse_as("postfix/smtpd", "4F5C64474F: client=h.example[192.0.2.1], sasl_method=PLAIN, sasl_username=anna, orig_queue_id=5A6B7C8D9E, orig_client=x[192.0.2.2]", &p));

@@ -4,7 +4,7 @@
 #include "surge.h"
 
 #define BUCKET_S 300
-static const struct surge_options options = { .window_s = 12 * BUCKET_S, .minimum = 30, .share_percent = 10, .factor = 5 };
+static const struct surge_options options = { .window_s = 12 * BUCKET_S, .minimum = 30, .share_permille = 100, .factor = 5 };
 
 static const struct surge_counts delivered = { .attempts = 1, .finals = 1 };
 static const struct surge_counts hard = { .attempts = 1, .finals = 1, .of = { [SURGE_HARD] = 1 } };

@@ -1,4 +1,4 @@
-"""A private Exim 4.96 that accepts mail at RCPT and has no route out."""
+"""A private Exim 4.96: it accepts mail at RCPT, and has no route out or delivers to a sink."""
 import os
 import pwd
 import shutil
@@ -6,7 +6,7 @@ import smtplib
 import subprocess
 
 from .nixie import REPOSITORY
-from .proc import Child, free_port, wait_until
+from .proc import Child, free_port, tail, wait_until
 
 SNIPPET = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-acl.conf')
 FETCH = os.path.join(REPOSITORY, 'contrib', 'debian', 'get-exim.sh')
@@ -42,6 +42,76 @@ begin retry
 * * F,1m,1m
 '''
 
+# Everything goes to the sink, but for a domain of this host's own.
+DELIVERING = '''\
+NIXIE_SOCKET = {socket}
+primary_hostname = mx.nixie.test
+exim_path = {exim}
+spool_directory = {dir}/spool
+log_file_path = {dir}/log/%slog
+timezone = UTC
+{log}
+local_interfaces = 127.0.0.1
+tls_advertise_hosts =
+host_lookup =
+rfc1413_hosts =
+keep_environment = LD_LIBRARY_PATH
+auth_advertise_hosts = *
+acl_smtp_rcpt = acl_check_rcpt
+
+begin acl
+acl_check_rcpt:
+  .include {snippet}
+  accept
+
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = yes
+  server_set_id = $auth2
+
+begin routers
+aliases:
+  driver = redirect
+  domains = nixie.test
+  data = ${{if match{{$local_part}}{{\\N^alias-(.*)$\\N}}{{target-$1@nixie.test}}}}
+piped:
+  driver = redirect
+  domains = local.nixie.test
+  local_parts = piped
+  data = "|/bin/cat"
+  pipe_transport = pipe
+  user = Debian-exim
+mailboxes:
+  driver = accept
+  domains = local.nixie.test
+  local_parts = anna : full
+  transport = mailbox
+sink:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  self = send
+  transport = sink
+
+begin transports
+mailbox:
+  driver = appendfile
+  file = {dir}/mail/$local_part_data
+  user = Debian-exim
+  quota = ${{if eq{{$local_part}}{{full}}{{1}}{{100M}}}}
+pipe:
+  driver = pipe
+sink:
+  driver = smtp
+  port = {sink}
+  allow_localhost
+  hosts_try_fastopen =
+
+begin retry
+* * F,{retry},1s
+'''
+
 
 def find():
     """A runnable exim4: Debian's, or one unpacked beside Postfix."""
@@ -56,21 +126,28 @@ def find():
 
 
 class Exim:
-    def __init__(self, directory, policy_socket):
+    def __init__(self, directory, policy_socket, sink=None, log='', retry='1h'):
+        """sink: a port that all mail is delivered to; log: options about logging."""
         if os.geteuid() != 0:
             raise AssertionError('needs root: run sudo make check')
         self.program = find()
         self.directory = os.path.join(directory, 'exim')
         os.mkdir(self.directory, 0o755)
         owner = pwd.getpwnam('Debian-exim')
-        for d in 'spool', 'log':
+        for d in 'spool', 'log', 'mail':
             os.mkdir(os.path.join(self.directory, d), 0o750)
             os.chown(os.path.join(self.directory, d), owner.pw_uid, owner.pw_gid)
         self.port, self.child = free_port(), None
         self.conf = os.path.join(self.directory, 'exim.conf')
+        self.log_path = os.path.join(self.directory, 'log', 'mainlog')
+        self.values = dict(socket=policy_socket, exim=self.program, dir=self.directory,
+                           snippet=SNIPPET, sink=sink, log=log, retry=retry)
+        self.configure()
+
+    def configure(self, **values):
+        """Write the configuration, with these of its values changed; for the next process of Exim."""
         with open(self.conf, 'w') as f:
-            f.write(CONF.format(socket=policy_socket, exim=self.program, dir=self.directory,
-                                snippet=SNIPPET))
+            f.write((DELIVERING if self.values['sink'] else CONF).format(**{**self.values, **values}))
 
     def start(self):
         args = [self.program, '-C', self.conf, '-bdf', '-oX', str(self.port),
@@ -95,10 +172,51 @@ class Exim:
 
     def log(self):
         try:
-            with open(os.path.join(self.directory, 'log', 'mainlog'), errors='replace') as f:
+            with open(self.log_path, errors='replace') as f:
                 return f.read()
         except FileNotFoundError:
             return ''
+
+    def wait_log(self, *words, count=1, action=None):
+        """Wait until count lines of the main log hold all the words; return them."""
+        def lines():
+            found = [x for x in self.log().splitlines() if all(w in x for w in words)]
+            if len(found) < count and action:
+                action()
+            return found if len(found) >= count else None
+        try:
+            return wait_until(lines, 'line with %r in the main log' % (words,))
+        except AssertionError as e:
+            raise AssertionError('%s\n%s' % (e, tail(self.log(), 20))) from None
+
+    def flush(self):
+        """Try all mail in the queue now, whatever the retry times say; returns when that is done."""
+        subprocess.run([self.program, '-C', self.conf, '-qff'], check=True,
+                       stdin=subprocess.DEVNULL)
+
+    def empty_queue(self):
+        spool = os.path.join(self.directory, 'spool', 'input')
+        waiting = {name[:-2] for name in os.listdir(spool) if name.endswith('-H')}
+        if waiting:
+            subprocess.run([self.program, '-C', self.conf, '-Mrm'] + sorted(waiting), check=True,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def send(self, *recipients, sender='sender@nixie.test', login=None):
+        """One message; returns its id. Every recipient must be accepted."""
+        with self.client() as c:
+            c.ehlo()
+            if login:
+                c.login(login, 'secret')
+            c.mail(sender)
+            for r in recipients:
+                code, text = c.rcpt(r)
+                if code != 250:
+                    raise AssertionError('RCPT TO:<%s>: %d %s' % (r, code, text.decode()))
+            code, text = c.data(b'Subject: a "test" for gone@nixie.test\r\n'
+                                b'Message-ID: <%s@client.test>\r\n\r\ntest\r\n' % os.urandom(6).hex().encode())
+            if code != 250:
+                raise AssertionError('end of data: %d %s' % (code, text.decode()))
+            return text.decode().rsplit('id=', 1)[-1]
 
     def rcpt(self, recipient, sender='sender@nixie.test'):
         """The reply to one RCPT TO: (code, text). recipient goes out exactly as given."""
