@@ -13,7 +13,7 @@ static const struct {
 	bool rate;
 	const char *what, *of, *advice;
 } kinds[ALERT_KINDS] = {
-	[ALERT_HARD] = { "hard", false, "hard bounces", "results", "new ones are held for a short term" },
+	[ALERT_HARD] = { "hard", false, "hard bounces", "results", "until it is over new ones are refused for a short term only (held), and then asked again" },
 	[ALERT_THROTTLED] = { "throttled", false, "rate limits", "attempts",
 		"they limit how much we send: send slower and with fewer connections; nobody is suppressed for it" },
 	[ALERT_BLOCKED] = { "blocked", false, "blocks", "attempts",
@@ -190,16 +190,15 @@ static void add_undo(struct buf *to, const struct alert *a, int dimension)
 {
 	const char *option = dimensions[dimension].option;
 
-	buf_add(to, SV("; take back what was added: "));
 	if (dimension != DIMENSION_ALL && (!option || !is_plain_word(a->value))) {
-		buf_add(to, SV("see undo in nixie(1)"));
+		buf_add(to, SV("; take back what was added: see undo in nixie(1)"));
 		return;
 	}
-	buf_add(to, SV("nixie undo --since "));
+	/* there are more than it changes unasked */
+	buf_add(to, SV("; take back what was added (only shown with --dry-run in place of --yes): nixie undo --yes --since "));
 	add_time(to, a->since_s);
 	if (option)
 		buf_addf(to, " --%s %.*s", option, SV_ARG(a->value));
-	buf_add(to, SV(" (with --dry-run it is only shown)"));
 }
 
 /* " jumped: 57 of 61 results (usually 0.8 %) since 2026-11-21T09:00:00Z" */

@@ -35,6 +35,11 @@ struct input *input_open(const char *path, struct err *err)
 			close(fd);
 		return NULL;
 	}
+	if (!standard && unpack_is_foreign(fd)) {
+		err_set(err, "%s: is compressed with bzip2; unpack it first", path);
+		close(fd);
+		return NULL;
+	}
 	struct input *in = xalloc(sizeof *in);
 	in->fd = fd;
 	in->buffer = xalloc(BUFFER_BYTES);

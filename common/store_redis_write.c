@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "clock.h"
+#include "log.h"
 #include "store_redis.h"
 
 /* The script, as it lies in the tree */
@@ -622,6 +623,8 @@ static void make_meta(struct redis_store *s, struct outcome *o)
 	const struct { struct sv name; int64_t value; } fields[] = { { SV("schema"), SCHEMA_VERSION },
 		{ SV("partitions"), s->store.partitions }, { SV("created"), clock_now_s() } };
 
+	if (s->no_meta && s->store.partitions == 1 && servers_is_cluster(s->servers))
+		log_warning("the data is begun with redis.partitions = 1, for ever: one node of the cluster will hold all of it; nixie-redis(7)");
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
 		struct sv argv[] = { SV("HSETNX"), schema_meta_key(&s->scratch, s->prefix), fields[i].name,
 			schema_number(&s->scratch, fields[i].value) };

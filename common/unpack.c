@@ -42,6 +42,13 @@ static enum format format_of(int fd)
 	return FORMAT_NONE;
 }
 
+bool unpack_is_foreign(int fd)
+{
+	char first[4];
+
+	return pread(fd, first, sizeof first, 0) == (ssize_t)sizeof first && memcmp(first, "BZh", 3) == 0 && first[3] >= '1' && first[3] <= '9';
+}
+
 static bool begin(struct unpack *u)
 {
 	switch (u->format) {

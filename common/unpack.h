@@ -14,6 +14,9 @@
 
 struct unpack;
 
+/* Compressed in a way that is not read here (bzip2). */
+bool unpack_is_foreign(int fd);
+
 /* fd is borrowed, and read from its beginning with pread(2). NULL: not compressed, or not a regular file. */
 struct unpack *unpack_open(int fd);
 void unpack_close(struct unpack *unpack);

@@ -139,6 +139,9 @@ static void check_data(struct facts *f)
 		doctor_tell(f->d, FINDING_ERROR, "data", "upgrade nixie, or set another redis.prefix or redis.database",
 			"%s:meta says schema %.*s and %.*s partitions, this program knows schema %d with 1 to %d", c->redis_prefix,
 			SV_ARG(schema), SV_ARG(partitions), SCHEMA_VERSION, SCHEMA_PARTITIONS_MAX);
+	else if (number(f, "meta.partitions") == 1 && number(f, "servers") > 1)
+		doctor_tell(f->d, FINDING_WARNING, "data", "begin anew with another redis.prefix and redis.partitions = 64: nixie-redis(7), Another number of partitions",
+			"1 partition: one node of the cluster holds all of it");
 	else
 		doctor_tell(f->d, FINDING_OK, "data", "", "schema %.*s, prefix %s, partitions %.*s", SV_ARG(schema), c->redis_prefix, SV_ARG(partitions));
 	if (f->types.n)

@@ -173,9 +173,11 @@ static void print_human(const struct checked *c)
 	enum colour colour = d.action == ACTION_REJECT ? COLOUR_RED : e->status == STATUS_SOFT ? COLOUR_YELLOW : COLOUR_GREEN;
 	(void)printf(": %s%s%s", term_colour(stdout, colour), status_name(e->status), term_colour(stdout, COLOUR_PLAIN));
 	bool person = e->status == STATUS_MANUAL || e->status == STATUS_ALLOW;
-	if (!person)
+	if (!person && e->status != STATUS_NONE)
 		(void)printf(", %s (%s)", category_name(e->reason), category_meaning(e->reason));
 	(void)putchar('\n');
+	if (e->status == STATUS_HELD && e->origin == ORIGIN_LOG && category_class(e->reason) == CLASS_HARD)
+		(void)puts("  brake     held, not suppressed: such failures were unusually many; see nixie alerts --log");
 	print_time("since", e->since_s);
 	print_time("until", e->until_s);
 	print_time("parole", e->parole_s);
@@ -189,7 +191,8 @@ static void print_human(const struct checked *c)
 	print_field("text", e->text);
 	print_field("remote", e->remote);
 	print_field("rule", e->rule);
-	print_field("origin", sv_of(origin_name(e->origin)));
+	if (e->status != STATUS_NONE)
+		print_field("origin", sv_of(origin_name(e->origin)));
 	print_field("by", e->by);
 	print_scopes(e->scopes);
 	if (c->domain)

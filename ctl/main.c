@@ -102,6 +102,12 @@ static enum address_result parse_domain(const char *text, const struct address_o
 bool verb_address(const struct ctl *ctl, const char *text, struct address *address_r)
 {
 	struct address_options options = config_address_options(&ctl->config);
+
+	/* copied with what stood around it; in a log the same may be an address */
+	if (*text != '"' && *text != '@' && (strpbrk(text, " \t<>,;") || strchr(text, '@') != strrchr(text, '@') || strncmp(text, "mailto:", 7) == 0)) {
+		log_error("%s: write the address alone, as in user@example.com", text);
+		return false;
+	}
 	enum address_result result = *text == '@' ? parse_domain(text, &options, address_r) :
 		address_parse(sv_of(text), ADDRESS_EXTERNAL, &options, address_r);
 

@@ -247,6 +247,11 @@ static int open_plain(struct source *s, const char *path, struct stat *st)
 		return -1;
 	}
 	struct unpack *u = unpack_open(fd);
+	if (!u && unpack_is_foreign(fd)) {
+		(void)snprintf(s->problem, sizeof s->problem, "%.120s: is compressed with bzip2; unpack it first", path);
+		close(fd);
+		return -1;
+	}
 	if (!u)
 		return fd;
 	int to = unpacked(s, path, u);
@@ -423,7 +428,7 @@ bool source_resume(struct source *s, const struct position *const *places, size_
 		anchor_first_line(s);
 	if (newest)
 		(void)snprintf(s->problem, sizeof s->problem,
-			"%.120s: the place where reading stopped is gone (rotated away or compressed?)", s->path);
+			"%.120s: the place where reading stopped is gone (rotated away? what is read under another name now counts again)", s->path);
 	return newest == NULL || newest->offset == 0;
 }
 

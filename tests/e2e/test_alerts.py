@@ -16,8 +16,9 @@ BRAKE = 'since=1795252500 opened=1795252985 seen=1795253600 until=0 count=57 of=
 THROTTLED = 'since=1795240000 opened=1795252984 seen=1795252999 until=0 count=30 of=40 usual=0 limit=0 by=mx2'
 RATE = 'since=1795219200 opened=1795252985 seen=1795253600 until=0 count=57 of=1200 usual=0 limit=20 by=mx1'
 TEXT = ('hard bounces of provider google jumped: 57 of 61 results (usually 0.8 %) since 2026-11-21T09:15:00Z, '
-        'noticed by mx1; new ones are held for a short term; take back what was added: '
-        'nixie undo --since 2026-11-21T09:15:00Z --provider google (with --dry-run it is only shown)')
+        'noticed by mx1; until it is over new ones are refused for a short term only (held), and then asked again; '
+        'take back what was added (only shown with --dry-run in place of --yes): '
+        'nixie undo --yes --since 2026-11-21T09:15:00Z --provider google')
 
 
 class AlertCase(Case):
@@ -100,7 +101,7 @@ class Told(AlertCase):
 
     def test_long_values(self):
         self.open('hard/dest/' + '%5C' * 255, BRAKE)
-        self.assertIn('; take back what was added: ', self.ctl('alerts'))
+        self.assertIn('; take back what was added', self.ctl('alerts'))
         self.assertEqual(self.json('alerts')[0]['value'], '\\' * 255)
 
     def on_terminal(self, *args):
@@ -212,7 +213,7 @@ class Noticed(AlertCase):
         self.assertIn(', by ' + of_all['by'] + '\n', self.ctl('alerts', '--log'))
         self.assertEqual({r['event'] for r in self.json('alerts', '--log')}, {'open'})
         # what it tells to type is what takes back
-        typed = re.search(r'nixie (undo --since \S+ --domain provider\.example) ', rows['hard/dest/provider.example']['text'])[1]
+        typed = re.search(r'nixie (undo --yes --since \S+ --domain provider\.example)$', rows['hard/dest/provider.example']['text'])[1]
         before = self.site.check('left0@provider.example')
         self.assertEqual(before['status'], 'hard')
         self.assertEqual(self.site.check('left59@provider.example')['status'], 'held')

@@ -204,8 +204,8 @@ class Event(BrakeCase):
         before = {a: s for a, s in self.states().items() if not a.startswith('valid')}
         self.assertGreater(len([s for s in before.values() if s[0] == 'hard']), 15)
         line, = [x for x in self.said.splitlines() if 'alert=open hard bounces of provider google' in x]
-        command = re.search(r'nixie (undo .*?) \(', line).group(1)
-        self.assertEqual(command, 'undo --since %sZ --provider google' % self.stamp(T))
+        command = re.search(r'nixie (undo --yes .*)$', line).group(1)
+        self.assertEqual(command, 'undo --yes --since %sZ --provider google' % self.stamp(T))
         self.assertIn('180 addresses restored', self.site.ctl_ok(*command.split(), '--yes'))
         self.assertEqual(self.states(), before)
 
@@ -215,7 +215,7 @@ class Event(BrakeCase):
         lines = [x for x in self.said.splitlines() if 'hard bounces of provider google' in x]
         self.assertEqual(['alert=open' in x for x in lines], [True, False], lines)
         for line in lines:
-            self.assertIn('undo --since %sZ --provider google' % self.stamp(T), line)
+            self.assertIn('undo --yes --since %sZ --provider google' % self.stamp(T), line)
 
     def test_after_the_term_one_message(self):
         self.read(week() + jump() + quiet(), T + 6 * HOUR)
@@ -370,7 +370,7 @@ class Others(BrakeCase):
         self.assertLessEqual(len(fine['hard']), MINIMUM)
         self.assertEqual(set(self.by_status('^lost')), {'hard'})
         line, = [x for x in self.said.splitlines() if 'alert=open hard bounces by rule own.wrong' in x]
-        self.site.ctl_ok(*re.search(r'nixie (undo .*?) \(', line).group(1).split(), '--yes')
+        self.site.ctl_ok(*re.search(r'nixie (undo --yes .*)$', line).group(1).split())
         self.assertEqual(self.by_status('^fine'), {})
         self.assertEqual(set(self.by_status('^lost')), {'hard'})
 

@@ -115,24 +115,20 @@ static void texts(void **state)
 		{ "a provider", { .kind = ALERT_HARD, .dimension = SV("provider"), .value = SV("google"), .since_s = since, .count = 57, .base = 61,
 		  .usual_permille = 8, .by = SV("mx1") },
 		  "hard bounces of provider google jumped: 57 of 61 results (usually 0.8 %) since 2026-11-21T09:00:00Z, noticed by mx1; "
-		  "new ones are held for a short term; take back what was added: nixie undo --since 2026-11-21T09:00:00Z --provider google "
-		  "(with --dry-run it is only shown)" },
+		  "until it is over new ones are refused for a short term only (held), and then asked again; take back what was added (only shown with --dry-run in place of --yes): nixie undo --yes --since 2026-11-21T09:00:00Z --provider google" },
 		{ "a domain", { .kind = ALERT_HARD, .dimension = SV("dest"), .value = SV("example.com"), .since_s = since, .count = 40, .base = 40 },
 		  "hard bounces at example.com jumped: 40 of 40 results since 2026-11-21T09:00:00Z; "
-		  "new ones are held for a short term; take back what was added: nixie undo --since 2026-11-21T09:00:00Z --domain example.com "
-		  "(with --dry-run it is only shown)" },
+		  "until it is over new ones are refused for a short term only (held), and then asked again; take back what was added (only shown with --dry-run in place of --yes): nixie undo --yes --since 2026-11-21T09:00:00Z --domain example.com" },
 		{ "a rule", { .kind = ALERT_HARD, .dimension = SV("rule"), .value = SV("recipient.unknown-user"), .since_s = since, .count = 40, .base = 400,
 		  .usual_permille = 10 },
 		  "hard bounces by rule recipient.unknown-user jumped: 40 of 400 results (usually 1 %) since 2026-11-21T09:00:00Z; "
-		  "new ones are held for a short term; take back what was added: nixie undo --since 2026-11-21T09:00:00Z --rule recipient.unknown-user "
-		  "(with --dry-run it is only shown)" },
+		  "until it is over new ones are refused for a short term only (held), and then asked again; take back what was added (only shown with --dry-run in place of --yes): nixie undo --yes --since 2026-11-21T09:00:00Z --rule recipient.unknown-user" },
 		{ "everything", { .kind = ALERT_HARD, .dimension = SV("all"), .since_s = since, .count = 40, .base = 400, .usual_permille = 10 },
 		  "hard bounces jumped: 40 of 400 results (usually 1 %) since 2026-11-21T09:00:00Z; "
-		  "new ones are held for a short term; take back what was added: nixie undo --since 2026-11-21T09:00:00Z "
-		  "(with --dry-run it is only shown)" },
+		  "until it is over new ones are refused for a short term only (held), and then asked again; take back what was added (only shown with --dry-run in place of --yes): nixie undo --yes --since 2026-11-21T09:00:00Z" },
 		{ "hostile", { .kind = ALERT_HARD, .dimension = SV("dest"), .value = SV("x;rm\n\x1b[31m"), .since_s = since, .count = 40, .base = 40, .by = SV("a\r\nb") },
 		  "hard bounces at x;rm\\x0a\\x1b[31m jumped: 40 of 40 results since 2026-11-21T09:00:00Z, noticed by a\\x0d\\x0ab; "
-		  "new ones are held for a short term; take back what was added: see undo in nixie(1)" },
+		  "until it is over new ones are refused for a short term only (held), and then asked again; take back what was added: see undo in nixie(1)" },
 		{ "rate limits", { .kind = ALERT_THROTTLED, .dimension = SV("provider"), .value = SV("google"), .since_s = since, .count = 40, .base = 400 },
 		  "rate limits of provider google jumped: 40 of 400 attempts since 2026-11-21T09:00:00Z; "
 		  "they limit how much we send: send slower and with fewer connections; nobody is suppressed for it" },
@@ -173,7 +169,7 @@ static void values_in_commands(void **state)
 	}
 	for (size_t i = 0; i < COUNT(good); i++) {
 		a.value = sv_of(good[i]);
-		WANT(strstr(text_of(&a), "nixie undo --since 1970-01-01T00:00:00Z --provider ") != NULL);
+		WANT(strstr(text_of(&a), "nixie undo --yes --since 1970-01-01T00:00:00Z --provider ") != NULL);
 	}
 	/* nothing to take back */
 	a.kind = ALERT_BLOCKED;
