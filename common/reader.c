@@ -257,6 +257,16 @@ static void delivery(struct reader *r, struct record *rec)
 	}
 }
 
+/* The first line of a message that the mail system makes itself: nothing of it came before. */
+static void named(struct reader *r, const struct record *rec)
+{
+	struct link *l = link_of(r, rec);
+
+	if (!l || l->removed)
+		l = link_begin(&r->links, rec->line.host, rec->said.instance, rec->said.queue_id, rec->line.time_us / CLOCK_SECOND_US);
+	link_set(&r->links, l, LINK_MESSAGE_ID, rec->said.message_id);
+}
+
 static const struct link *removed(struct reader *r, const struct record *rec)
 {
 	struct link *l = link_of(r, rec);
@@ -292,7 +302,7 @@ static enum record_kind kind_of(struct reader *r, struct record *rec)
 		begin(r, rec);
 		return RECORD_NONE;
 	case EVENT_MESSAGE_ID:
-		link_set(&r->links, link_made(r, rec), LINK_MESSAGE_ID, rec->said.message_id);
+		named(r, rec);
 		return RECORD_NONE;
 	case EVENT_QUEUED:
 		queued(r, rec);
@@ -441,7 +451,8 @@ void record_facts(const struct reader *reader, const struct record *record, fact
 	case RECORD_REMOVED:
 		m.fact.arrival_s = 0;
 		m.fact.kind = FACT_REMOVED;
-		if (!m.fact.never_deferred)
+		/* for a notification nobody was made pending */
+		if (!m.fact.never_deferred && !is_null_sender(record->link))
 			callback(arg, &m.fact);
 		break;
 	case RECORD_NONE:

@@ -426,7 +426,7 @@ static bool turn(struct follower *f, struct tail *t)
 		if (kind != RECORD_NONE)
 			record_facts(f->reader, f->record, add_fact, f);
 	} while (f->ledger.gathered < batch && f->ledger.n < 4 * batch && !(f->reader->counts.lines % 65536 == 0) &&
-		t->event_s / CLOCK_DAY_S == day);
+		(day == 0 || t->event_s / CLOCK_DAY_S == day));
 	if (result == SOURCE_MISSING && !t->missing_told)
 		log_warning("%s%s", t->source.problem, f->options->once ? "" : "; waiting for it");
 	f->missing = f->missing || result == SOURCE_MISSING;

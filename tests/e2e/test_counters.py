@@ -95,8 +95,8 @@ class Writer:
         if expired:
             after = expired
             self.lines.append(m.line('qmgr', '%s: from=<%s>, status=expired, returned to sender' % (m.qid, sender), after))
-            # it names no relay, and was no attempt
-            self.final(int(when + after), to, None, sender, last, attempt=False)
+            # it names no relay: that of the last attempt counts; and it was no attempt
+            self.final(int(when + after), to, relay, sender, last, attempt=False)
         self.lines.append(m.removed(after + 0.1))
 
 

@@ -332,7 +332,7 @@ static bool differ_all(struct store *store, unsigned partitions, struct model *m
 {
 	struct arena arenas[PARTITIONS] = { { 0 } };
 	struct transaction t[PARTITIONS] = { { 0 } };
-	struct pending all[COUNT(messages)] = { { 0 } };
+	struct pending all[COUNT(messages)] = { 0 };
 	bool differs = false;
 
 	for (unsigned p = 0; p < partitions; p++) {
