@@ -165,7 +165,7 @@ class Counted(SharedCase):
     def test_replay_of_what_is_no_log(self):
         path = os.path.join(self.directory, 'no.log')
         with open(path, 'w') as f:
-            f.write('2026-11-21 09:12:01 1tDxyz-0000AB-CD ** u@example.com: no such user\n')
+            f.write('2026-11-21 09:12:01 [warn] not found: /favicon.ico\n')
         done = self.site.ctl('replay', '--rules', self.new_rules, path)
         self.assertEqual(done.returncode, NOT_FOUND)
         self.assertIn(path + ': there is not one delivery in it', done.stderr)
