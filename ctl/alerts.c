@@ -30,13 +30,17 @@ static void add_alert(void *arg, const struct alert *alert)
 	all->v[all->n++] = (struct known_alert){ *alert, alert_id(&all->arena, alert).p };
 }
 
-/* The newest first; of one second what says most, a rule or a provider, before all. */
+/* The newest first; of one second the brake before the others, and what is about all last. */
 static int by_opening(const void *a, const void *b)
 {
 	const struct known_alert *x = a, *y = b;
 	int order = (x->alert.opened_s < y->alert.opened_s) - (x->alert.opened_s > y->alert.opened_s);
 
-	return order ? order : strcmp(y->id, x->id);
+	if (!order)
+		order = (int)x->alert.kind - (int)y->alert.kind;
+	if (!order)
+		order = (x->alert.value.n == 0) - (y->alert.value.n == 0);
+	return order ? order : strcmp(x->id, y->id);
 }
 
 static enum store_result read_open(struct store *store, struct alerts *all_r, struct err *err)
