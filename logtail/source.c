@@ -1,9 +1,7 @@
 #include "source.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -12,6 +10,7 @@
 #include "cli.h"
 #include "clock.h"
 #include "log.h"
+#include "source_files.h"
 #include "unpack.h"
 #include "year.h"
 
@@ -97,113 +96,6 @@ static bool matches(int fd, const struct position *p)
 		tail == p->tail_hash;
 }
 
-/* ---- files of a rotated set ---- */
-
-struct candidate {
-	char path[CONFIG_STRING_MAX + 256];
-	struct stat st;
-};
-
-/* The name without what a compressor appended */
-static struct sv plain_name(struct sv name)
-{
-	static const char *const endings[] = { ".gz", ".xz", ".zst", ".bz2" };
-
-	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-		if (sv_ends_nocase(name, sv_of(endings[i])))
-			return sv_head(name, name.n - strlen(endings[i]));
-	return name;
-}
-
-/* "" (the log itself), ".1", ".1.x", "-20261121", ".20261121", ".old": mail.info is another log than mail */
-static bool is_rotation(struct sv suffix)
-{
-	if (suffix.n == 0 || sv_eq(suffix, SV(".old")))
-		return true;
-	return suffix.n > 1 && (suffix.p[0] == '.' || suffix.p[0] == '-') && sv_is_digit(suffix.p[1]);
-}
-
-/* While it is being compressed, and before the old one is removed, a log is there twice. */
-static size_t drop_twins(struct candidate *v, size_t n)
-{
-	size_t out = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct sv plain = plain_name(sv_of(v[i].path));
-		bool twin = false;
-		for (size_t j = 0; plain.n < strlen(v[i].path) && j < n && !twin; j++)
-			twin = sv_eq(sv_of(v[j].path), plain);
-		if (!twin)
-			v[out++] = v[i];
-	}
-	return out;
-}
-
-/* Regular files whose names begin with that of the log. Returns how many; *v_r is malloc'ed. */
-static size_t list_siblings(const struct source *s, struct candidate **v_r)
-{
-	char directory[CONFIG_STRING_MAX];
-	const char *slash = strrchr(s->path, '/');
-	const char *base = slash ? slash + 1 : s->path;
-	size_t n = 0, size = 0;
-	struct candidate *v = NULL;
-	struct dirent *entry;
-
-	(void)snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - s->path) + 1 : 1, slash ? s->path : ".");
-	DIR *dir = opendir(directory);
-	while (dir && (entry = readdir(dir))) {
-		struct candidate c;
-		struct sv rest = sv_of(entry->d_name);
-		if (!sv_take(&rest, sv_of(base)) || !is_rotation(rest))
-			continue;
-		if ((size_t)snprintf(c.path, sizeof c.path, "%s%s%s", directory, slash ? "" : "/", entry->d_name) >= sizeof c.path ||
-		    stat(c.path, &c.st) != 0 || !S_ISREG(c.st.st_mode))
-			continue;
-		if (n == size) {
-			size = size ? size * 2 : 16;
-			struct candidate *bigger = xalloc(size * sizeof *bigger);
-			if (n)
-				memcpy(bigger, v, n * sizeof *v);
-			free(v);
-			v = bigger;
-		}
-		v[n++] = c;
-	}
-	if (dir)
-		closedir(dir);
-	*v_r = v;
-	return drop_twins(v, n);
-}
-
-/* Among files of one time: mail.log.2 is older than mail.log.1, mail.log-20261120 older
- * than mail.log-20261121, and mail.log, which has neither, the newest. */
-static int64_t rotation_rank(const char *path)
-{
-	struct sv plain = plain_name(sv_of(path));
-	size_t at = plain.n;
-	uint64_t n;
-
-	while (at > 0 && sv_is_digit(path[at - 1]))
-		at--;
-	if (at == plain.n || at == 0)
-		return INT64_MAX;
-	/* dates are of one length: their spelling is their order */
-	return path[at - 1] == '.' && sv_u64(sv_skip(plain, at), 9999, &n) ? -(int64_t)n : 0;
-}
-
-/* Oldest first: by last change, then by rank. */
-static int by_age(const void *a, const void *b)
-{
-	const struct candidate *x = a, *y = b;
-	int64_t n = rotation_rank(x->path), m = rotation_rank(y->path);
-
-	if (x->st.st_mtim.tv_sec != y->st.st_mtim.tv_sec)
-		return x->st.st_mtim.tv_sec < y->st.st_mtim.tv_sec ? -1 : 1;
-	if (x->st.st_mtim.tv_nsec != y->st.st_mtim.tv_nsec)
-		return x->st.st_mtim.tv_nsec < y->st.st_mtim.tv_nsec ? -1 : 1;
-	return n != m ? (n < m ? -1 : 1) : strcmp(x->path, y->path);
-}
-
 /* ---- opening ---- */
 
 /* An unnamed file with what is in the compressed one, to be read like any other; -1 and
@@ -278,23 +170,6 @@ static bool open_file(struct source *s, const char *path)
 	return true;
 }
 
-/* The first bytes of a file, of a compressed one those that are in it. */
-static size_t first_bytes(const char *path, char *to, size_t n)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct unpack *u = fd >= 0 ? unpack_open(fd) : NULL;
-	ssize_t got = u ? 1 : fd >= 0 ? pread(fd, to, n, 0) : 0;
-	size_t have = u || got < 0 ? 0 : (size_t)got;
-	struct err err;
-
-	while (u && have < n && (got = unpack_read(u, to + have, n - have, &err)) > 0)
-		have += (size_t)got;
-	unpack_close(u);
-	if (fd >= 0)
-		close(fd);
-	return have;
-}
-
 static void go_to(struct source *s, uint64_t offset)
 {
 	s->head_n = s->seen_n = 0;
@@ -337,7 +212,7 @@ static bool begins_as(const char *path, const struct position *p)
 {
 	char bytes[SOURCE_HEAD_BYTES];
 
-	return p->head_bytes <= sizeof bytes && first_bytes(path, bytes, (size_t)p->head_bytes) == p->head_bytes &&
+	return p->head_bytes <= sizeof bytes && source_first_bytes(path, bytes, (size_t)p->head_bytes) == p->head_bytes &&
 		sv_hash(sv_make(bytes, (size_t)p->head_bytes)) == p->head_hash;
 }
 
@@ -345,7 +220,7 @@ static bool find_position(struct source *s, const struct position *p)
 {
 	struct candidate *v;
 	bool found = false;
-	size_t n = list_siblings(s, &v);
+	size_t n = source_files(s->path, &v);
 
 	s->blocked = false;
 	/* the same inode first: identical beginnings and ends do happen */
@@ -370,13 +245,13 @@ static void open_oldest_after(struct source *s, int64_t time_s)
 	struct candidate *v;
 	const struct candidate *best = NULL;
 	int64_t best_us = 0;
-	size_t n = list_siblings(s, &v);
+	size_t n = source_files(s->path, &v);
 
 	for (size_t i = 0; i < n; i++) {
 		struct stamp_anchor anchor = { time_s };
 		struct line line;
 		char bytes[4096];
-		struct sv text = sv_make(bytes, first_bytes(v[i].path, bytes, sizeof bytes));
+		struct sv text = sv_make(bytes, source_first_bytes(v[i].path, bytes, sizeof bytes));
 		if (!line_parse(sv_cut(&text, '\n'), &anchor, &line) || line.time_us / CLOCK_SECOND_US < time_s - OVERLAP_S)
 			continue;
 		if (!best || line.time_us < best_us) {
@@ -484,7 +359,7 @@ static bool begins_before(const char *path, int64_t time_s)
 	char bytes[4096];
 	struct stamp_anchor anchor = { time_s };
 	struct line line;
-	struct sv text = sv_make(bytes, first_bytes(path, bytes, sizeof bytes));
+	struct sv text = sv_make(bytes, source_first_bytes(path, bytes, sizeof bytes));
 
 	return line_parse(sv_cut(&text, '\n'), &anchor, &line) && line.time_us / CLOCK_SECOND_US < time_s;
 }
@@ -525,10 +400,8 @@ static void open_next(struct source *s)
 	struct candidate *v;
 	char next[CONFIG_STRING_MAX + 256], head[SOURCE_HEAD_BYTES], tail[SOURCE_TAIL_BYTES];
 	size_t head_n, tail_n;
-	size_t n = list_siblings(s, &v);
+	size_t n = source_files(s->path, &v);
 
-	if (n)
-		qsort(v, n, sizeof *v, by_age);
 	size_t self = find_self(s, v, n);
 	bool gone = self == n;
 	/* an older log that was unpacked or copied here is young, and its lines are not */
@@ -731,10 +604,8 @@ static int open_older(const struct source *s)
 {
 	struct candidate *v;
 	int fd = -1;
-	size_t n = list_siblings(s, &v);
+	size_t n = source_files(s->path, &v);
 
-	if (n)
-		qsort(v, n, sizeof *v, by_age);
 	for (size_t i = 1; i < n && fd < 0; i++)
 		if (v[i].st.st_ino == s->inode && v[i].st.st_dev == s->device)
 			fd = open(v[i - 1].path, O_RDONLY | O_CLOEXEC);

@@ -1,0 +1,21 @@
+/* source_files: a log and its rotated siblings (mail.log.1, mail.log-20261121, mail.log.2.gz). */
+#ifndef NIXIE_SOURCE_FILES_H
+#define NIXIE_SOURCE_FILES_H
+
+#include <sys/stat.h>
+
+#include "config.h"
+
+struct candidate {
+	char path[CONFIG_STRING_MAX + 256];
+	struct stat st;
+};
+
+/* Regular files whose names begin with that of the log, oldest first; one that is there
+ * compressed and plain only plain. Returns how many; *v_r is malloc'ed. */
+size_t source_files(const char *path, struct candidate **v_r);
+
+/* The first bytes of a file, of a compressed one those that are in it. */
+size_t source_first_bytes(const char *path, char *to, size_t n);
+
+#endif
