@@ -266,6 +266,8 @@ class OtherInput(FollowCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn('cut off', done.stderr)
 
+
+class Rotation(FollowCase):
     def rotate(self, create=True):
         os.rename(self.log, self.log + '.1')
         if create:
