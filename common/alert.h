@@ -31,7 +31,7 @@ struct alert {
 	int64_t count, base;
 	int64_t usual_permille; /* of jumps; 0: not known */
 	int64_t limit_permille; /* of rates */
-	struct sv by;        /* the host that noticed */
+	struct sv by;        /* the reader that noticed: "mx1:/var/log/mail.log" */
 };
 
 /* A text has room in so many bytes. Values are cut in it. */
