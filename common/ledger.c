@@ -128,11 +128,6 @@ void ledger_add(struct ledger *ledger, const struct fact *fact)
 		add_to(ledger, fact->address.n ? store_partition_of(ledger->store, fact->address) : 0, fact);
 }
 
-bool ledger_has(const struct ledger *ledger, unsigned partition)
-{
-	return ledger->parts[partition].n > 0;
-}
-
 void ledger_forget_part(struct ledger *ledger, unsigned partition)
 {
 	ledger->n -= ledger->parts[partition].n;

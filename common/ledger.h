@@ -78,6 +78,5 @@ enum store_result ledger_commit(struct ledger *ledger, struct position *at, cons
 	struct err *err) NIXIE_MUST_CHECK;
 /* The facts of one partition */
 void ledger_forget_part(struct ledger *ledger, unsigned partition);
-bool ledger_has(const struct ledger *ledger, unsigned partition);
 
 #endif

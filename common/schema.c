@@ -301,14 +301,13 @@ bool schema_id_split(struct sv id, struct sv *stream_id_r, unsigned *partition_r
 void schema_token_encode(struct sv journal_id, char token_r[SCHEMA_TOKEN_MAX])
 {
 	uint64_t part;
-	struct sv rest = journal_id, id;
+	struct sv rest;
 	unsigned partition;
 	size_t n = 0;
 
 	token_r[0] = '\0';
-	if (!schema_id_split(journal_id, &id, &partition))
+	if (!schema_id_split(journal_id, &rest, &partition))
 		return;
-	rest = id;
 	if (sv_u64(sv_cut(&rest, '-'), UINT64_MAX, &part))
 		n += put_base32(part, token_r);
 	if (sv_u64(rest, UINT64_MAX, &part) && (part || partition)) {
