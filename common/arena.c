@@ -14,10 +14,8 @@ struct arena_block {
 	_Alignas(max_align_t) char bytes[];
 };
 
-void *xalloc(size_t size)
+static void *checked(void *p, size_t size)
 {
-	void *p = calloc(1, size ? size : 1);
-
 	if (!p) {
 		log_fatal("out of memory (%zu bytes wanted)", size);
 		_Exit(1);
@@ -25,19 +23,40 @@ void *xalloc(size_t size)
 	return p;
 }
 
+void *xalloc(size_t size)
+{
+	return checked(calloc(1, size ? size : 1), size);
+}
+
+static void *xmalloc(size_t size)
+{
+	return checked(malloc(size), size);
+}
+
+/* A block with room for `want` bytes in front; one that is spare serves, if it is large enough. */
+static void open_block(struct arena *arena, size_t want)
+{
+	struct arena_block *block = arena->spare;
+
+	if (block && want <= block->size) {
+		arena->spare = block->next;
+	} else {
+		size_t bytes = want > BLOCK_BYTES ? want : BLOCK_BYTES;
+		block = xmalloc(sizeof *block + bytes);
+		block->size = bytes;
+		arena->total += bytes;
+	}
+	block->next = arena->blocks;
+	arena->blocks = block;
+	arena->used = 0;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
 	size_t want = (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
 
-	if (!arena->blocks || want > arena->blocks->size - arena->used) {
-		size_t bytes = want > BLOCK_BYTES ? want : BLOCK_BYTES;
-		struct arena_block *block = xalloc(sizeof *block + bytes);
-		block->size = bytes;
-		block->next = arena->blocks;
-		arena->blocks = block;
-		arena->used = 0;
-		arena->total += bytes;
-	}
+	if (!arena->blocks || want > arena->blocks->size - arena->used)
+		open_block(arena, want);
 	void *p = arena->blocks->bytes + arena->used;
 	arena->used += want;
 	return memset(p, 0, want);
@@ -68,35 +87,40 @@ struct sv arena_printf(struct arena *arena, const char *format, ...)
 	return sv_make(p, (size_t)n);
 }
 
-static void drop_blocks(struct arena *arena, struct arena_block *keep)
+static void free_blocks(struct arena_block *block)
+{
+	while (block) {
+		struct arena_block *next = block->next;
+		free(block);
+		block = next;
+	}
+}
+
+void arena_reset(struct arena *arena)
 {
 	struct arena_block *block = arena->blocks;
 
 	while (block) {
 		struct arena_block *next = block->next;
-		if (block != keep)
+		bool usual = block->size == BLOCK_BYTES && arena->total <= ARENA_KEEP_BYTES;
+		if (usual) {
+			block->next = arena->spare;
+			arena->spare = block;
+		} else {
+			arena->total -= block->size;
 			free(block);
+		}
 		block = next;
 	}
-	arena->blocks = keep;
+	arena->blocks = NULL;
 	arena->used = 0;
-	arena->total = keep ? keep->size : 0;
-	if (keep)
-		keep->next = NULL;
-}
-
-void arena_reset(struct arena *arena)
-{
-	struct arena_block *last = arena->blocks;
-
-	while (last && last->next) /* the oldest one is of the usual size */
-		last = last->next;
-	drop_blocks(arena, last);
 }
 
 void arena_free(struct arena *arena)
 {
-	drop_blocks(arena, NULL);
+	free_blocks(arena->blocks);
+	free_blocks(arena->spare);
+	*arena = (struct arena){ 0 };
 }
 
 void *xgrow(void *array, size_t n, size_t *size, size_t each)

@@ -13,6 +13,7 @@ struct arena_block;
 
 struct arena {
 	struct arena_block *blocks; /* the newest first */
+	struct arena_block *spare;  /* kept by arena_reset() */
 	size_t used;                /* of the newest */
 	size_t total;               /* bytes held, for bounds and metrics */
 };
@@ -22,7 +23,13 @@ void *arena_alloc(struct arena *arena, size_t size);
 struct sv arena_dup(struct arena *arena, struct sv s);
 struct sv arena_printf(struct arena *arena, const char *format, ...) NIXIE_PRINTF(2, 3);
 
-/* All memory is free for reuse; one block is kept. */
+/* All memory is free for reuse; of what was taken this much is kept (nothing where a
+ * sanitizer looks for pointers into what was given back). */
+#ifdef __SANITIZE_ADDRESS__
+#define ARENA_KEEP_BYTES ((size_t)0)
+#else
+#define ARENA_KEEP_BYTES ((size_t)256 * 1024)
+#endif
 void arena_reset(struct arena *arena);
 void arena_free(struct arena *arena);
 

@@ -138,7 +138,7 @@ static void pieces_are_apart_aligned_and_zero(void **state)
 					fail_msg("piece %zu was overwritten in round %d", i, round);
 		WANT(arena.total >= 300000 + 65537 + 65536);
 		arena_reset(&arena);
-		WANT(arena.total <= 65536 && arena.used == 0); /* one block of the usual size is kept */
+		WANT(arena.total <= ARENA_KEEP_BYTES && arena.used == 0);
 	}
 	arena_free(&arena);
 	WANT_INT(arena.total, 0);
