@@ -1,20 +1,28 @@
 /* link: what is remembered of each message in the queue, to understand its later lines.
  *
  * Queue id to sender, login, client, Message-ID. A pure function of the log: it
- * is rebuilt by reading back, never stored. Memory is bounded; the message that
- * was not mentioned for the longest time is forgotten first, and counted. */
+ * is rebuilt by reading back, never stored. Memory is bounded: those that left the
+ * queue are forgotten first, then the message that was not mentioned for the longest
+ * time, which is counted. */
 #ifndef NIXIE_LINK_H
 #define NIXIE_LINK_H
 
 #include "map.h"
 #include "sv.h"
 
+#define LINK_QUEUE_ID_MAX 31
+
+/* Host and instance are a hash that nobody outside can foresee. */
+struct link_key {
+	uint64_t place;
+	char queue_id[LINK_QUEUE_ID_MAX + 1]; /* NUL behind it, to the end */
+};
+
 struct link {
-	struct link *newer, *older; /* order of use */
-	size_t bytes;
-	struct sv key;              /* host, instance, queue id */
+	struct link *newer, *older; /* of its list */
+	struct link_key key;
 	int64_t begun_s;            /* time of its first line; 0: that line was not seen */
-	struct sv sender, login, client, message_id;
+	struct sv sender, login, client, message_id; /* in `room` */
 	unsigned recipients;        /* nrcpt; 0: unknown */
 	uint64_t target;            /* hash of an address that it was forwarded to; 0: none yet */
 	bool targets;               /* there were several such */
@@ -22,7 +30,8 @@ struct link {
 	bool deferred;              /* some recipient was */
 	uint64_t where;             /* in which partitions those are: schema_partition_bit() */
 	bool removed;               /* out of the queue; kept a while for re-injected mail */
-	size_t removed_slot;        /* where in the ring of removed ones */
+	char *room;
+	size_t room_n, room_size;
 };
 
 /* So many removed messages stay known. */
@@ -30,11 +39,16 @@ struct link {
 /* Strings longer than this are not remembered (cut). */
 #define LINK_STRING_MAX 512
 
+struct link_list {
+	struct link *newest, *oldest;
+	size_t n;
+};
+
 struct link_table {
 	struct map map;
-	struct link *newest, *oldest;
-	struct link *removed[LINK_REMOVED_MAX]; /* a ring, in order of removal */
-	size_t removed_at;
+	struct link_list queued;  /* in order of use */
+	struct link_list removed; /* in order of removal */
+	struct link_list spare;   /* some, for the next messages */
 	size_t bytes, bytes_max;
 	uint64_t evicted; /* messages still in the queue that had to be forgotten */
 };

@@ -7,20 +7,20 @@
 
 #define FIRST_SIZE 64
 
-static uint64_t seed(void)
-{
-	static uint64_t value;
+static uint64_t seed; /* 0: not drawn yet */
 
+static uint64_t draw_seed(void)
+{
 	/* a failing getrandom leaves a fixed seed: slower under attack, never wrong */
-	if (value == 0 && getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
-		value = 0x9e3779b97f4a7c15u;
-	return value | 1;
+	if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
+		seed = 0x9e3779b97f4a7c15u;
+	return seed |= 1;
 }
 
 /* 8 bytes at a time, multiply and fold (wyhash's step): keys are addresses of some 25 bytes */
-static uint64_t hash_of(struct sv key)
+uint64_t map_hash(struct sv key)
 {
-	uint64_t h = seed() ^ key.n, w;
+	uint64_t h = (seed ? seed : draw_seed()) ^ key.n, w;
 	size_t i = 0;
 
 	for (; i + 8 <= key.n; i += 8) {
@@ -29,8 +29,10 @@ static uint64_t hash_of(struct sv key)
 		h = (uint64_t)m ^ (uint64_t)(m >> 64);
 	}
 	w = 0;
-	if (i < key.n)
-		memcpy(&w, key.p + i, key.n - i);
+	if (i >= 8) /* the last eight: some of them again */
+		memcpy(&w, key.p + key.n - 8, 8);
+	else if (key.n)
+		memcpy(&w, key.p, key.n);
 	__uint128_t m = (__uint128_t)(h ^ w) * 0xe7037ed1a0b428dbu;
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
@@ -47,9 +49,14 @@ static struct map_slot *slot_of(const struct map *map, struct sv key, uint64_t h
 	}
 }
 
+void *map_find(const struct map *map, struct sv key, uint64_t hash)
+{
+	return map->n ? slot_of(map, key, hash)->value : NULL;
+}
+
 void *map_get(const struct map *map, struct sv key)
 {
-	return map->n ? slot_of(map, key, hash_of(key))->value : NULL;
+	return map->n ? slot_of(map, key, map_hash(key))->value : NULL;
 }
 
 static void grow(struct map *map)
@@ -66,8 +73,11 @@ static void grow(struct map *map)
 
 void map_put(struct map *map, struct sv key, void *value)
 {
-	uint64_t hash = hash_of(key);
+	map_add(map, key, map_hash(key), value);
+}
 
+void map_add(struct map *map, struct sv key, uint64_t hash, void *value)
+{
 	if ((map->n + 1) * 4 > map->size * 3)
 		grow(map);
 	struct map_slot *slot = slot_of(map, key, hash);
@@ -78,9 +88,14 @@ void map_put(struct map *map, struct sv key, void *value)
 
 void *map_take(struct map *map, struct sv key)
 {
+	return map_remove(map, key, map_hash(key));
+}
+
+void *map_remove(struct map *map, struct sv key, uint64_t hash)
+{
 	if (map->n == 0)
 		return NULL;
-	struct map_slot *slot = slot_of(map, key, hash_of(key));
+	struct map_slot *slot = slot_of(map, key, hash);
 	void *value = slot->value;
 	if (!value)
 		return NULL;

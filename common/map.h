@@ -21,11 +21,18 @@ struct map {
 
 void *map_get(const struct map *map, struct sv key);
 
+
 /* Adds or replaces; value is not NULL. */
 void map_put(struct map *map, struct sv key, void *value);
 
 /* Returns the value that was taken out, NULL when there was none. */
 void *map_take(struct map *map, struct sv key);
+
+/* The same three for who has the hash at hand: that of map_hash(), or always another one. */
+uint64_t map_hash(struct sv key);
+void *map_find(const struct map *map, struct sv key, uint64_t hash);
+void map_add(struct map *map, struct sv key, uint64_t hash, void *value);
+void *map_remove(struct map *map, struct sv key, uint64_t hash);
 
 /* Next pair after *position (start with 0); NULL at the end. No changes in between. */
 struct map_slot *map_next(const struct map *map, size_t *position);

@@ -30,19 +30,32 @@ static struct link *add(unsigned n)
 	return link_add(&table, SV("mail"), SV("postfix"), id(n));
 }
 
-/* The list, the map and the sum of bytes must agree. */
-static void check_whole(void)
+static void check_list(const struct link_list *list, bool removed, size_t *bytes)
 {
-	size_t n = 0, bytes = 0;
+	size_t n = 0, position = 0;
+	const struct map_slot *slot;
 
-	for (const struct link *l = table.newest; l; l = l->older) {
-		WANT(l->older ? l->older->newer == l : table.oldest == l);
-		WANT(map_get(&table.map, l->key) == l);
-		WANT(!l->removed || table.removed[l->removed_slot] == l);
-		bytes += l->bytes;
+	for (const struct link *l = list->newest; l; l = l->older) {
+		WANT(l->older ? l->older->newer == l : list->oldest == l);
+		WANT(l->removed == removed);
+		WANT(l->room_n <= l->room_size);
+		*bytes += sizeof *l + l->room_size + 2 * sizeof(struct map_slot);
 		n++;
 	}
-	WANT_INT(n, table.map.n);
+	WANT_INT(n, list->n);
+	n = 0;
+	while ((slot = map_next(&table.map, &position)))
+		n += ((struct link *)slot->value)->removed == removed;
+	WANT_INT(n, list->n);
+}
+
+/* The lists, the map and the sum of bytes must agree. */
+static void check_whole(void)
+{
+	size_t bytes = 0;
+
+	check_list(&table.queued, false, &bytes);
+	check_list(&table.removed, true, &bytes);
 	WANT_INT(bytes, table.bytes);
 }
 
@@ -107,8 +120,7 @@ static void a_new_message_forgets_the_old_one(void **state)
 	WANT_INT(table.map.n, 1);
 	WANT_INT(table.evicted, 0);
 	check_whole();
-	for (size_t i = 0; i < LINK_REMOVED_MAX; i++) /* the ring must not hold the one that is gone */
-		WANT(table.removed[i] == NULL);
+	WANT_INT(table.removed.n, 0);
 }
 
 static void memory_is_bounded(void **state)
@@ -139,6 +151,40 @@ static void memory_is_bounded(void **state)
 		WANT(i > 20 || find(1)); /* mentioned again and again: kept */
 	}
 	WANT_INT(table.evicted, n - table.map.n);
+	check_whole();
+}
+
+static void who_left_the_queue_goes_first(void **state)
+{
+	(void)state;
+	link_init(&table, 64 * 1024);
+	for (unsigned i = 0; i < 20; i++)
+		(void)add(i); /* never mentioned again */
+	for (unsigned i = 20; i < 2000; i++)
+		link_removed(&table, add(i));
+	for (unsigned i = 0; i < 20; i++)
+		WANT(find(i));
+	WANT(table.removed.n > 20 && find(1999));
+	WANT_INT(table.evicted, 0);
+	check_whole();
+}
+
+static void values_may_change(void **state)
+{
+	char text[LINK_STRING_MAX];
+
+	(void)state;
+	link_init(&table, 1 << 20);
+	struct link *l = add(1);
+	for (unsigned i = 0; i < 10000; i++) {
+		memset(text, 'a' + (int)(i % 26), sizeof text);
+		link_set(&table, l, (enum link_field)(i % 4), sv_make(text, (i * 37) % sizeof text));
+		WANT(l->room_size <= 8 * LINK_STRING_MAX);
+	}
+	WANT_INT(l->message_id.n, (9999 * 37) % sizeof text);
+	WANT_INT(l->client.n, (9998 * 37) % sizeof text);
+	WANT(l->message_id.n && l->message_id.p[0] == 'a' + 9999 % 26);
+	WANT(l->client.n && l->client.p[l->client.n - 1] == 'a' + 9998 % 26);
 	check_whole();
 }
 
@@ -195,6 +241,8 @@ int main(void)
 		cmocka_unit_test_teardown(what_is_remembered, tear_down),
 		cmocka_unit_test_teardown(a_new_message_forgets_the_old_one, tear_down),
 		cmocka_unit_test_teardown(memory_is_bounded, tear_down),
+		cmocka_unit_test_teardown(who_left_the_queue_goes_first, tear_down),
+		cmocka_unit_test_teardown(values_may_change, tear_down),
 		cmocka_unit_test_teardown(one_message_always_fits, tear_down),
 		cmocka_unit_test_teardown(so_many_removed_ones_stay, tear_down),
 		cmocka_unit_test_teardown(removed_ones_go_uncounted, tear_down),
