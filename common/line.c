@@ -70,14 +70,6 @@ bool line_stamp_before(struct sv bytes, int64_t anchor_s, int64_t *time_s_r)
 	return traditional(bytes, &c) && with_year(&c, anchor_s, true, time_s_r);
 }
 
-/* Lines of one second or minute repeat most of the stamp: only its tail is read anew. */
-struct rfc3339_memory {
-	char head[17]; /* "2026-11-21T09:12:" */
-	char zone[7];  /* "+01:00" */
-	size_t zone_n;
-	int64_t minute_us;
-};
-
 /* ".123456" at its place; -1: other than six digits */
 static int microseconds(struct sv s)
 {
@@ -89,28 +81,6 @@ static int microseconds(struct sv s)
 		us = us * 10 + (s.p[i] - '0');
 	}
 	return us;
-}
-
-static size_t rfc3339(struct sv s, int64_t *time_us_r)
-{
-	static struct rfc3339_memory m;
-
-	if (s.n > 40 && m.zone_n && memcmp(s.p, m.head, sizeof m.head) == 0 && s.p[19] == '.') {
-		int us = microseconds(s), second = two_digits(s.p + 17);
-		if (us >= 0 && second >= 0 && second <= 60 && memcmp(s.p + 26, m.zone, m.zone_n) == 0) {
-			*time_us_r = m.minute_us + second * CLOCK_SECOND_US + us;
-			return 26 + m.zone_n;
-		}
-	}
-	size_t n = clock_parse_rfc3339(s, time_us_r);
-	if (n > 26 && n <= 32 && s.p[19] == '.' && microseconds(s) >= 0) {
-		memcpy(m.head, s.p, sizeof m.head);
-		m.zone_n = n - 26;
-		memcpy(m.zone, s.p + 26, m.zone_n);
-		/* not by division: a leap second is a second of the minute before */
-		m.minute_us = *time_us_r - two_digits(s.p + 17) * CLOCK_SECOND_US - microseconds(s);
-	}
-	return n;
 }
 
 /* An RFC 3339 stamp has its zone right behind the time. */
@@ -144,10 +114,15 @@ size_t line_mainlog_stamp(struct sv s, int64_t *time_us_r)
 }
 
 /* Host and process become parts of keys; '|' separates those parts. */
+static inline bool is_name_char(char c)
+{
+	return (unsigned char)c > 0x20 && (unsigned char)c < 0x7f && c != '|';
+}
+
 static bool is_name(struct sv s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= 0x20 || (unsigned char)s.p[i] >= 0x7f || s.p[i] == '|')
+		if (!is_name_char(s.p[i]))
 			return false;
 	return s.n > 0 && s.n <= 255;
 }
@@ -155,23 +130,79 @@ static bool is_name(struct sv s)
 /* "tag[123]: " off the front of *s */
 static bool take_tag(struct sv *s, struct sv *process_r)
 {
+	struct sv rest = *s;
 	size_t i = 0;
 
-	while (i < s->n && s->p[i] != '[' && s->p[i] != ':' && s->p[i] != ' ')
+	while (i < rest.n && is_name_char(rest.p[i]) && rest.p[i] != '[' && rest.p[i] != ':')
 		i++;
-	*process_r = sv_head(*s, i);
-	struct sv rest = sv_skip(*s, i);
+	*process_r = sv_head(rest, i);
+	rest = sv_skip(rest, i);
 	if (rest.n && rest.p[0] == '[') {
-		size_t close = sv_find(rest, ']');
-		if (close == rest.n)
+		/* mostly a number, of few digits */
+		for (i = 1; i < rest.n && rest.p[i] != ']'; i++)
+			;
+		if (i == rest.n)
 			return false;
-		rest = sv_skip(rest, close + 1);
+		rest = sv_skip(rest, i + 1);
 	}
 	if (!sv_take(&rest, SV(":")))
 		return false;
 	(void)sv_take(&rest, SV(" "));
 	*s = rest;
-	return is_name(*process_r);
+	return process_r->n > 0 && process_r->n <= 255;
+}
+
+/* ---- lines like the one before ---- */
+
+/* One host writes most of a log, and many lines in a second: of such a line only the tail of the
+ * stamp and the tag are read anew. */
+static struct header {
+	char stamp[17];   /* "2026-11-21T09:12:" or "Nov 21 09:12:34 " */
+	size_t stamp_n;   /* of those; 0: nothing is remembered */
+	int64_t begin_us; /* of that minute, or that second */
+	char host[264];   /* "+01:00 mail ", behind the stamp of RFC 3339 with microseconds; "mail " */
+	size_t host_at, host_n, zone_n;
+} before;
+
+static void remember(struct sv bytes, const struct line *line)
+{
+	bool iso = sv_is_digit(bytes.p[0]);
+	size_t at = iso ? 26 : 16, end = (size_t)(line->host.p - bytes.p) + line->host.n + 1;
+
+	before.stamp_n = 0;
+	if (end <= at || end - at > sizeof before.host || (iso && (bytes.p[19] != '.' || microseconds(bytes) < 0 || sv_is_digit(bytes.p[26]))))
+		return;
+	before.stamp_n = iso ? 17 : 16;
+	memcpy(before.stamp, bytes.p, before.stamp_n);
+	before.host_at = at;
+	before.host_n = end - at;
+	before.zone_n = before.host_n - line->host.n - 1;
+	memcpy(before.host, bytes.p + at, before.host_n);
+	/* not by division: a leap second is a second of the minute before */
+	before.begin_us = line->time_us - (iso ? two_digits(bytes.p + 17) * CLOCK_SECOND_US + microseconds(bytes) : 0);
+}
+
+/* False: it is not like the one before, and has to be read as a whole. */
+static bool parse_again(struct sv s, const struct stamp_anchor *anchor, struct line *line)
+{
+	const struct header *b = &before;
+
+	/* the year of a traditional stamp is that of its neighbours */
+	if (b->stamp_n != 17 && (anchor->time_s < b->begin_us / CLOCK_SECOND_US - CLOCK_DAY_S || anchor->time_s > b->begin_us / CLOCK_SECOND_US + CLOCK_DAY_S))
+		return false;
+	if (b->stamp_n == 0 || s.n < b->host_at + b->host_n || memcmp(s.p, b->stamp, b->stamp_n) != 0 ||
+	    memcmp(s.p + b->host_at, b->host, b->host_n) != 0)
+		return false;
+	line->time_us = b->begin_us;
+	if (b->stamp_n == 17) {
+		int us = s.p[19] == '.' ? microseconds(s) : -1, second = two_digits(s.p + 17);
+		if (us < 0 || second < 0 || second > 60)
+			return false;
+		line->time_us += second * CLOCK_SECOND_US + us;
+	}
+	line->host = sv_make(s.p + b->host_at + b->zone_n, b->host_n - b->zone_n - 1);
+	line->message = sv_skip(s, b->host_at + b->host_n);
+	return take_tag(&line->message, &line->process);
 }
 
 /* A line of Exim's own log has no host and no process. */
@@ -193,6 +224,11 @@ bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
 
 	if (rest.n && rest.p[rest.n - 1] == '\r')
 		rest.n--;
+	if (parse_again(rest, anchor, line)) {
+		anchor->time_s = line->time_us / CLOCK_SECOND_US;
+		return true;
+	}
+	bytes.n = rest.n;
 	if (rest.n < 16)
 		return false;
 	if (sv_is_digit(rest.p[0])) {
@@ -200,7 +236,7 @@ bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
 			anchor->time_s = line->time_us / CLOCK_SECOND_US;
 			return true;
 		}
-		size_t n = rfc3339(rest, &line->time_us);
+		size_t n = clock_parse_rfc3339(rest, &line->time_us);
 		if (n == 0)
 			return false;
 		rest = sv_skip(rest, n);
@@ -217,5 +253,6 @@ bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
 		return false;
 	line->message = rest;
 	anchor->time_s = line->time_us / CLOCK_SECOND_US;
+	remember(bytes, line);
 	return true;
 }

@@ -13,7 +13,8 @@ static bool take_queue_id(struct sv *s, struct sv *queue_id_r)
 
 	while (n < s->n && n <= QUEUE_ID_MAX && sv_is_alnum(s->p[n]))
 		n++;
-	if (n < QUEUE_ID_MIN || n > QUEUE_ID_MAX || sv_eq(sv_head(*s, n), SV("NOQUEUE")) || !sv_starts(sv_skip(*s, n), SV(": ")))
+	if (n < QUEUE_ID_MIN || n > QUEUE_ID_MAX || n + 1 >= s->n || s->p[n] != ':' || s->p[n + 1] != ' ' ||
+	    sv_eq(sv_head(*s, n), SV("NOQUEUE")))
 		return false;
 	*queue_id_r = sv_head(*s, n);
 	*s = sv_skip(*s, n + 2);
