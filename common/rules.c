@@ -13,6 +13,9 @@ bool host_under(struct sv host, struct sv suffix)
 
 /* RFC 5321 has 64 + 1 + 255; what is longer is no address. */
 #define ADDRESS_IN_BRACKETS_MAX 1024
+/* A trace id has so many characters, so many digits and so many letters: no word has. */
+#define TRACE_ID_MIN 12
+#define TRACE_ID_EACH_MIN 4
 
 /* An address in <>, how long it is, from its <; 0: it is none. Blanks and > stand in it
  * only between quotes, <"a b"@example.com>. */
@@ -38,29 +41,61 @@ static size_t address_at(struct sv words)
 	return 0;
 }
 
-/* The words, but for the addresses in <>: those are chosen by strangers, and
- * <user-unknown@example.com> must not say what it seems to say. */
+/* A server's number for this message or this answer, "d2e1a72fcca58-7aa86f0e36ci115486b3a.42": letters
+ * and digits mixed, with further numbers behind dots. How long it is; 0: it is none. */
+static size_t trace_id_at(struct sv words)
+{
+	size_t n = 0, digits = 0, letters = 0;
+
+	for (; n < words.n && (sv_is_alnum(words.p[n]) || words.p[n] == '-'); n++) {
+		if (words.p[n] == '-' && digits == 3 && n == 3)
+			return 0; /* a reply's code */
+		digits += sv_is_digit(words.p[n]);
+		letters += words.p[n] != '-' && !sv_is_digit(words.p[n]);
+	}
+	if (n < TRACE_ID_MIN || digits < TRACE_ID_EACH_MIN || letters < TRACE_ID_EACH_MIN)
+		return 0;
+	while (n + 1 < words.n && words.p[n] == '.' && sv_is_digit(words.p[n + 1]))
+		for (n++; n < words.n && sv_is_digit(words.p[n]); n++)
+			;
+	return n;
+}
+
+/* How long what is hidden from the rules is, from the front; 0: nothing is. */
+static size_t hidden_at(struct sv words, bool in_word, struct sv *instead_r)
+{
+	static const struct sv address = { "<-@->", 5 }, trace_id = { "-#-", 3 };
+
+	*instead_r = words.p[0] == '<' ? address : trace_id;
+	if (words.p[0] == '<')
+		return address_at(words);
+	return !in_word && sv_is_alnum(words.p[0]) ? trace_id_at(words) : 0;
+}
+
+/* The words, but for the addresses in <>: those are chosen by strangers, and <user-unknown@example.com>
+ * must not say what it seems to say; and but for the numbers of messages, so that what is said again is
+ * known again. */
 static void take_text(struct ruleset *set, struct sv words)
 {
-	static const struct sv instead = { "<-@->", 5 };
 	size_t n = 0;
+	bool in_word = false;
+	struct sv instead;
 
 	set->n_hidden = 0;
 	while (words.n && n < sizeof set->text) {
-		size_t run = sv_find(words, '<'), room = sizeof set->text - n;
-		size_t length = run < words.n ? address_at(sv_skip(words, run)) : 0;
-		if (run < words.n && !length)
-			run++;
-		run = run < room ? run : room;
-		memcpy(set->text + n, words.p, run);
-		n += run;
-		words = sv_skip(words, run + length);
-		if (!length || instead.n > sizeof set->text - n)
+		size_t length = set->n_hidden < HIDDEN_MAX ? hidden_at(words, in_word, &instead) : 0;
+		in_word = sv_is_alnum(words.p[0]);
+		if (!length) {
+			set->text[n++] = words.p[0];
+			words = sv_skip(words, 1);
 			continue;
+		}
+		if (instead.n > sizeof set->text - n)
+			break;
 		memcpy(set->text + n, instead.p, instead.n);
 		n += instead.n;
-		if (set->n_hidden < HIDDEN_MAX)
-			set->hidden[set->n_hidden++] = (struct hidden){ n, (ptrdiff_t)length - (ptrdiff_t)instead.n };
+		words = sv_skip(words, length);
+		set->hidden[set->n_hidden++] = (struct hidden){ n, (ptrdiff_t)length - (ptrdiff_t)instead.n };
 	}
 	set->text_n = n;
 }
@@ -336,20 +371,21 @@ struct remembered {
 
 _Static_assert(sizeof(struct remembered) <= MEMO_VALUE_MAX, "a verdict has room in the memo");
 
-/* All that a rule can look at. Too long: empty, and not kept. */
+/* All that a rule can look at: of the relay no more than the suffix that rules know. Too long: empty, and not kept. */
 static struct sv key_of(const struct ruleset *set, const struct failure_text *f, char room[MEMO_KEY_MAX])
 {
 	const struct reply *r = f->reply;
+	struct sv relay = ruleset_relay(set, f->relay)->suffix;
 	const struct { int code; struct enhanced e; enum phase phase; enum mta mta; uint32_t remote, relay_n; } fixed =
-		{ r->code, r->enhanced, r->phase, f->mta, r->remote, (uint32_t)f->relay.n };
+		{ r->code, r->enhanced, r->phase, f->mta, r->remote, (uint32_t)relay.n };
 
-	if (sizeof fixed + f->relay.n + set->text_n > MEMO_KEY_MAX)
+	if (sizeof fixed + relay.n + set->text_n > MEMO_KEY_MAX)
 		return sv_make(room, 0);
 	memcpy(room, &fixed, sizeof fixed);
-	if (f->relay.n)
-		memcpy(room + sizeof fixed, f->relay.p, f->relay.n);
-	memcpy(room + sizeof fixed + f->relay.n, set->text, set->text_n);
-	return sv_make(room, sizeof fixed + f->relay.n + set->text_n);
+	if (relay.n)
+		memcpy(room + sizeof fixed, relay.p, relay.n);
+	memcpy(room + sizeof fixed + relay.n, set->text, set->text_n);
+	return sv_make(room, sizeof fixed + relay.n + set->text_n);
 }
 
 void ruleset_classify(struct ruleset *set, const struct failure_text *failure, struct verdict *v)
@@ -397,20 +433,41 @@ void ruleset_classify_text(struct ruleset *set, struct sv text, struct enhanced 
 
 /* ---- what is in a set ---- */
 
-struct sv ruleset_provider(const struct ruleset *set, struct sv host)
+/* The longest suffix that a rule or a provider names; what else they name is a suffix of that. */
+static const struct relay_suffix *look_up_relay(const struct ruleset *set, struct sv host)
 {
+	static const struct relay_suffix unknown = { { "", 0 }, { "", 0 } };
 	char lower[256];
 
 	if (host.n > sizeof lower)
-		return sv_make("", 0);
+		return &unknown;
 	for (size_t i = 0; i < host.n; i++)
 		lower[i] = sv_lower(host.p[i]);
 	for (struct sv rest = sv_make(lower, host.n); rest.n; (void)sv_cut(&rest, '.')) {
-		const struct provider_suffix *suffix = map_get(&set->providers, rest);
+		const struct relay_suffix *suffix = map_get(&set->relays, rest);
 		if (suffix)
-			return suffix->provider;
+			return suffix;
 	}
-	return sv_make("", 0);
+	return &unknown;
+}
+
+const struct relay_suffix *ruleset_relay(const struct ruleset *set, struct sv host)
+{
+	if (host.n == 0 || host.n > sizeof set->recent_relays->host)
+		return look_up_relay(set, host);
+	uint64_t hash = map_hash(host);
+	struct recent_relay *recent = &set->recent_relays[hash % RECENT_RELAYS];
+	if (!sv_eq(sv_make(recent->host, recent->n), host)) {
+		recent->suffix = look_up_relay(set, host);
+		recent->n = host.n;
+		memcpy(recent->host, host.p, host.n);
+	}
+	return recent->suffix;
+}
+
+struct sv ruleset_provider(const struct ruleset *set, struct sv host)
+{
+	return ruleset_relay(set, host)->provider;
 }
 
 void ruleset_set_plain(struct ruleset *set, bool plain)

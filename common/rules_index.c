@@ -69,9 +69,43 @@ static void build_prefilter(struct ruleset *set)
 	free(typical);
 }
 
+static void know_suffix(struct ruleset *set, struct sv named)
+{
+	char *suffix = arena_alloc(&set->arena, named.n + 1);
+
+	for (size_t i = 0; i < named.n; i++)
+		suffix[i] = sv_lower(named.p[i]);
+	if (named.n == 0 || map_get(&set->relays, sv_make(suffix, named.n)))
+		return;
+	struct relay_suffix *mine = arena_alloc(&set->arena, sizeof *mine);
+	mine->suffix = sv_make(suffix, named.n);
+	/* its provider: that of the longest provider's suffix that it is under */
+	for (struct sv rest = mine->suffix; rest.n && !mine->provider.n; (void)sv_cut(&rest, '.')) {
+		const struct provider_suffix *p = map_get(&set->providers, rest);
+		mine->provider = p ? p->provider : sv_make("", 0);
+	}
+	map_put(&set->relays, mine->suffix, mine);
+}
+
+static void index_relays(struct ruleset *set)
+{
+	const struct map_slot *slot;
+
+	for (size_t i = 0; (slot = map_next(&set->providers, &i));)
+		know_suffix(set, slot->key);
+	for (size_t i = 0; i < set->n; i++) {
+		const struct compiled *c = set->rules[i];
+		for (size_t j = 0; j < c->rule.n_conditions; j++)
+			for (size_t k = 0; k < c->tests[j].n && c->tests[j].what == CONDITION_RELAY; k++)
+				know_suffix(set, c->tests[j].names[k]);
+	}
+	set->recent_relays = arena_alloc(&set->arena, RECENT_RELAYS * sizeof *set->recent_relays);
+}
+
 /* The tables that classifying needs. */
 void ruleset_index(struct ruleset *set)
 {
+	index_relays(set);
 	defer_words(set);
 	build_prefilter(set);
 	set->possible = bits_for(set, set->n_words);

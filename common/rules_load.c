@@ -706,6 +706,7 @@ void ruleset_free(struct ruleset *set)
 	map_free(&set->ids);
 	map_free(&set->words_by_name);
 	map_free(&set->providers);
+	map_free(&set->relays);
 	prefilter_free(set->prefilter);
 	memo_free(set->memo);
 	arena_free(&set->arena);

@@ -61,6 +61,19 @@ struct provider_suffix {
 	size_t directory;
 };
 
+/* A suffix that a rule or a provider names, and whose the hosts under it are; empty: nobody's that is known. */
+struct relay_suffix {
+	struct sv suffix, provider;
+};
+
+/* Mail goes to the same hosts again and again. */
+#define RECENT_RELAYS 256
+struct recent_relay {
+	char host[64];
+	size_t n; /* 0: free */
+	const struct relay_suffix *suffix;
+};
+
 struct named_blocklist {
 	struct blocklist blocklist;
 	struct word_list *words;
@@ -73,7 +86,7 @@ struct named_list {
 	size_t directory;
 };
 
-/* An address that was hidden: where in the text it ends, and how much longer it was. */
+/* An address or a number that was hidden: where in the text it ends, and how much longer it was. */
 struct hidden {
 	size_t end;
 	ptrdiff_t longer;
@@ -85,6 +98,8 @@ struct hidden {
 struct ruleset {
 	struct arena arena;
 	struct map ids, providers; /* of an id: struct compiled; of a suffix in small letters: struct provider_suffix */
+	struct map relays; /* of a suffix in small letters: struct relay_suffix */
+	struct recent_relay *recent_relays;
 	struct map words_by_name;  /* struct named_list */
 	struct named_list **lists; /* also those of block lists */
 	size_t n_lists, lists_size;
@@ -114,6 +129,9 @@ struct ruleset {
 
 /* rules_index.c: the tables that classifying needs. */
 void ruleset_index(struct ruleset *set);
+
+/* The longest suffix of the host that is named anywhere; an empty one when there is none. */
+const struct relay_suffix *ruleset_relay(const struct ruleset *set, struct sv host);
 
 enum speaker { SAID_BY_SERVER = 1, SAID_BY_MTA = 2 };
 

@@ -348,6 +348,61 @@ static void addresses_are_no_words(void **state)
 	ruleset_free(set);
 }
 
+static void numbers_of_messages_are_hidden(void **state)
+{
+	static const struct { const char *name, *reply, *want; } table[] = {
+		{ "a trace id", "550 no 4f5cuser9unknown7-18 gsmtp", "id" },
+		{ "with numbers behind dots", "550 no d2e1a72fcca58-7aa86f0e36ci115486b3a.42.7 gsmtp", "id" },
+		{ "at the end", "550 no d2e1a72fcca58", "(none)" },
+		{ "too short", "550 userab-1234", "user" },
+		{ "too few digits", "550 usernumber123", "user" },
+		{ "digits alone", "550 20261122103000 user", "user" },
+		{ "a code in front of a word", "550 5.1.1 no 550-user12345", "user" },
+		{ "a code in front of a number", "550 5.1.1 no 550-user12unknown34", "(none)" },
+		{ "in the middle of a word", "550 x.user12unknown34", "(none)" },
+		{ "an ip address", "550 [192.0.2.10] user", "user" },
+		{ "a host", "550 mail.example.com user", "user" },
+		{ "words beside it", "550 4f5ca9b8c7d6 user", "user" },
+	};
+	struct ruleset *set = parse("rules = ( { id = 'user'; category = 'recipient.unknown'; text = 'user'; },"
+		"{ id = 'id'; category = 'policy'; text = '^no -#- gsmtp$'; } );");
+
+	(void)state;
+	EACH(row, table)
+		WANT_STRING(id_of(judge(set, row->reply)), row->want);
+	/* what matched is told in the words as they were said */
+	struct verdict v = judge(set, "550 no d2e1a72fcca58-7aa86f0e36ci115486b3a.42.7 gsmtp");
+	WANT_TEXT(v.matched, "no d2e1a72fcca58-7aa86f0e36ci115486b3a.42.7 gsmtp");
+	ruleset_free(set);
+}
+
+static void a_relay_that_rules_do_not_name_is_any(void **state)
+{
+	static const struct { const char *name, *want; } table[] = {
+		{ "mx1.example.org", "(none)" }, { "mx.example.com", "under" }, { "MX.Example.COM", "under" }, { "example.com", "under" },
+		{ "deep.mx.example.com", "under" }, { "notexample.com", "(none)" }, { "a.special.example.com", "special" },
+		{ "x.provider.example", "provider" }, { "mx.provider.example", "mx" }, { "a.mx.provider.example", "mx" }, { "mx2.example.org", "(none)" },
+	};
+	struct ruleset *set = parse("providers = ( { name = 'big'; relay = [ 'provider.example' ]; } ); rules = ("
+		"{ id = 'special'; category = 'policy'; text = 'no'; relay = 'special.example.com'; },"
+		"{ id = 'mx'; category = 'policy'; text = 'no'; relay = 'mx.provider.example'; provider = 'big'; },"
+		"{ id = 'provider'; category = 'policy'; text = 'no'; provider = 'big'; },"
+		"{ id = 'under'; category = 'policy'; text = 'no'; relay = 'EXAMPLE.com'; } );");
+	struct reply reply;
+	struct verdict verdict;
+
+	(void)state;
+	for (int again = 0; again < 3; again++) { /* what was judged before must not answer for another relay */
+		EACH(row, table) {
+			ruleset_classify_text(set, SV("550 no"), (struct enhanced){ 0 }, sv_of(row->name), &reply, &verdict);
+			WANT_STRING(verdict.rule ? verdict.rule->id : "(none)", row->want);
+		}
+	}
+	WANT_TEXT(ruleset_provider(set, SV("a.MX.provider.example")), "big");
+	WANT_TEXT(ruleset_provider(set, SV("mx.example.com")), "");
+	ruleset_free(set);
+}
+
 /* What was judged before is judged alike, and only that. */
 static void the_same_text_again(void **state)
 {
@@ -664,6 +719,8 @@ int main(void)
 		cmocka_unit_test(all_conditions_must_hold),
 		cmocka_unit_test(what_a_condition_found),
 		cmocka_unit_test(addresses_are_no_words),
+		cmocka_unit_test(numbers_of_messages_are_hidden),
+		cmocka_unit_test(a_relay_that_rules_do_not_name_is_any),
 		cmocka_unit_test(the_same_text_again),
 		cmocka_unit_test(very_many_texts),
 		cmocka_unit_test(nothing_is_hard_before_rcpt),
