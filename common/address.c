@@ -5,13 +5,24 @@
 
 #include "buf.h"
 
+static bool is_utf8(struct sv s)
+{
+	while (s.n) {
+		size_t len = utf8_len(s);
+		if (len == 0)
+			return false;
+		s = sv_skip(s, len);
+	}
+	return true;
+}
+
 /* Copies the local part, unquoting if asked. False: too long, or a bad quoting. */
 static enum address_result copy_local(struct sv local, enum address_form form,
 	const struct address_options *options, struct address *out)
 {
-	bool quoted = false;
+	bool quoted = false, ascii = true;
+	size_t n = 0;
 
-	out->n = 0;
 	for (size_t i = 0; i < local.n; i++) {
 		char c = local.p[i];
 		if (form == ADDRESS_EXTERNAL && c == '"') {
@@ -22,20 +33,16 @@ static enum address_result copy_local(struct sv local, enum address_form form,
 			c = local.p[++i];
 		if ((unsigned char)c < 0x20 || c == 0x7f)
 			return ADDRESS_BAD;
-		if (out->n == ADDRESS_LOCAL_MAX)
+		if (n == ADDRESS_LOCAL_MAX)
 			return ADDRESS_TOO_LONG;
-		out->key[out->n++] = options->keep_case ? c : sv_lower(c);
+		ascii = ascii && (unsigned char)c < 0x80;
+		out->key[n++] = options->keep_case ? c : sv_lower(c);
 	}
-	if (quoted || out->n == 0)
+	out->n = n;
+	if (quoted || n == 0 || (!ascii && !is_utf8(sv_make(out->key, n))))
 		return ADDRESS_BAD;
-	for (struct sv rest = sv_make(out->key, out->n); rest.n;) {
-		size_t len = utf8_len(rest);
-		if (len == 0)
-			return ADDRESS_BAD;
-		rest = sv_skip(rest, len);
-	}
 	if (options->subaddress) {
-		size_t cut = sv_find(sv_make(out->key, out->n), options->subaddress);
+		size_t cut = sv_find(sv_make(out->key, n), options->subaddress);
 		if (cut > 0)
 			out->n = cut;
 	}
@@ -109,15 +116,13 @@ enum address_result address_parse(struct sv text, enum address_form form,
 	const struct address_options *options, struct address *address_r)
 {
 	struct address out;
-	size_t at = text.n;
 
 	if (text.n == 0)
 		return ADDRESS_EMPTY;
-	while (at > 0 && text.p[at - 1] != '@')
-		at--;
+	struct sv domain = sv_after_last(text, '@');
+	size_t at = text.n - domain.n;
 	if (at == 0)
 		return ADDRESS_NO_DOMAIN;
-	struct sv domain = sv_skip(text, at);
 	if (domain.n && domain.p[domain.n - 1] == '.')
 		domain.n--;
 	enum address_result result = copy_local(sv_head(text, at - 1), form, options, &out);

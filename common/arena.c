@@ -51,23 +51,30 @@ static void open_block(struct arena *arena, size_t want)
 	arena->used = 0;
 }
 
+static char *take(struct arena *arena, size_t size, size_t alignment)
+{
+	size_t at = (arena->used + alignment - 1) & ~(alignment - 1);
+
+	if (!arena->blocks || at > arena->blocks->size || size > arena->blocks->size - at) {
+		open_block(arena, size);
+		at = 0;
+	}
+	arena->used = at + size;
+	return arena->blocks->bytes + at;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
-	size_t want = (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
-
-	if (!arena->blocks || want > arena->blocks->size - arena->used)
-		open_block(arena, want);
-	void *p = arena->blocks->bytes + arena->used;
-	arena->used += want;
-	return memset(p, 0, want);
+	return memset(take(arena, size, _Alignof(max_align_t)), 0, size);
 }
 
 struct sv arena_dup(struct arena *arena, struct sv s)
 {
-	char *p = arena_alloc(arena, s.n + 1);
+	char *p = take(arena, s.n + 1, 1);
 
 	if (s.n)
 		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
 	return sv_make(p, s.n);
 }
 

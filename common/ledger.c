@@ -41,7 +41,15 @@ void ledger_free(struct ledger *ledger)
 
 static struct sv keep(struct ledger *ledger, struct sv s)
 {
-	return arena_dup(&ledger->facts_arena, s);
+	return s.n ? arena_dup(&ledger->facts_arena, s) : sv_make("", 0);
+}
+
+/* Strings of which many facts in a row have the same */
+static struct sv keep_once(struct ledger *ledger, struct sv *kept, struct sv s)
+{
+	if (!sv_eq(*kept, s))
+		*kept = keep(ledger, s);
+	return *kept;
 }
 
 /* ---- the brake ---- */
@@ -90,6 +98,16 @@ static void watch_surge(struct ledger *ledger, struct fact *f)
 	f->failure.braked = f->kind == FACT_FAILED && is_braked(ledger, f, f->address, &f->failure);
 }
 
+static void keep_failure(struct ledger *ledger, struct fact *f)
+{
+	f->login = keep(ledger, f->login);
+	f->client = keep(ledger, f->client);
+	f->message_id = keep(ledger, f->message_id);
+	f->failure.text = keep(ledger, sv_head(f->failure.text, STATE_TEXT_MAX));
+	f->failure.remote = keep(ledger, f->failure.remote);
+	f->failure.occurrence.rule = keep(ledger, f->failure.occurrence.rule);
+}
+
 static void add_to(struct ledger *ledger, unsigned partition, const struct fact *fact)
 {
 	struct ledger_part *part = &ledger->parts[partition];
@@ -101,16 +119,13 @@ static void add_to(struct ledger *ledger, unsigned partition, const struct fact 
 	ledger->n++;
 	*f = *fact;
 	f->address = keep(ledger, fact->address);
+	f->address_hash = map_hash(f->address);
 	f->message = keep(ledger, fact->message);
-	f->sender = keep(ledger, fact->sender);
-	f->login = keep(ledger, fact->login);
-	f->client = keep(ledger, fact->client);
-	f->message_id = keep(ledger, fact->message_id);
-	f->failure.text = keep(ledger, sv_head(fact->failure.text, STATE_TEXT_MAX));
-	f->failure.remote = keep(ledger, fact->failure.remote);
-	f->failure.occurrence.rule = keep(ledger, fact->failure.occurrence.rule);
-	f->host = keep(ledger, fact->host);
-	f->provider = keep(ledger, fact->provider);
+	f->host = keep_once(ledger, &ledger->host, fact->host);
+	f->provider = keep_once(ledger, &ledger->provider, fact->provider);
+	f->sender = keep_once(ledger, &ledger->sender, fact->sender);
+	if (fact->kind != FACT_DELIVERED)
+		keep_failure(ledger, f);
 	if (ledger->surge)
 		watch_surge(ledger, f);
 }
@@ -135,6 +150,7 @@ void ledger_forget_part(struct ledger *ledger, unsigned partition)
 	if (ledger->n > 0)
 		return;
 	ledger->gathered = 0;
+	ledger->host = ledger->provider = ledger->sender = sv_make("", 0);
 	arena_reset(&ledger->facts_arena);
 }
 
@@ -186,6 +202,8 @@ static void tally(struct transaction *t, const struct fact *f, struct sv address
 	int64_t n[TALLY_COUNTERS] = { [TALLY_ATTEMPTS] = f->kind != FACT_EXPIRED }; /* that was an attempt before */
 	struct surge_counts kinds = { 0 };
 
+	if (t->totals_only && !failure)
+		return;
 	n[result]++;
 	if (failure && f->kind != FACT_EXPIRED)
 		surge_count(&kinds, result != TALLY_DEFERRED, true, failure->occurrence.category, failure->class_);
@@ -235,9 +253,9 @@ static struct pending_recipient *find_recipient(const struct pending *p, struct 
 }
 
 /* The message of this fact, forgetting an older one that had its queue id. NULL: none is on record. */
-static struct pending *pending_of(struct transaction *t, const struct fact *f)
+static struct pending *pending_of(const struct fact *f)
 {
-	struct pending *p = f->message.n ? map_get(&t->pendings, f->message) : NULL;
+	struct pending *p = f->pending;
 
 	if (!p || !p->recipients || !f->arrival_s)
 		return p;
@@ -292,8 +310,8 @@ static void fail(struct ledger *ledger, struct transaction *t, const struct fact
 
 static void apply_delivered(struct ledger *ledger, struct transaction *t, const struct fact *f)
 {
-	struct account *a = f->address.n ? map_get(&t->accounts, f->address) : NULL;
-	struct pending *p = pending_of(t, f);
+	struct account *a = f->account;
+	struct pending *p = pending_of(f);
 	struct pending_recipient *r = p ? find_recipient(p, f->address) : NULL;
 
 	if (!f->uncounted) {
@@ -316,7 +334,7 @@ static void apply_delivered(struct ledger *ledger, struct transaction *t, const 
 
 static void apply_deferred(struct transaction *t, const struct fact *f)
 {
-	struct pending *p = pending_of(t, f);
+	struct pending *p = pending_of(f);
 
 	if (!f->uncounted) {
 		count(t, f->time_s, SV("deferred"));
@@ -353,7 +371,7 @@ static void apply_deferred(struct transaction *t, const struct fact *f)
 static void apply_failed(struct ledger *ledger, struct transaction *t, const struct fact *f)
 {
 	struct failure failure = f->failure;
-	struct pending *p = pending_of(t, f);
+	struct pending *p = pending_of(f);
 	struct pending_recipient *r = p ? find_recipient(p, f->address) : NULL;
 
 	failure.occurrence.message = message_id_of(t, f->message, r ? p->arrival_s : f->arrival_s);
@@ -398,7 +416,7 @@ static void sort_recipients(struct transaction *t, struct pending *p)
 
 static void apply_expired(struct ledger *ledger, struct transaction *t, const struct fact *f)
 {
-	struct pending *p = pending_of(t, f);
+	struct pending *p = pending_of(f);
 
 	if (f->recipient && !(p && find_recipient(p, f->address))) {
 		struct fact alone = *f;
@@ -424,9 +442,9 @@ static void apply_expired(struct ledger *ledger, struct transaction *t, const st
 	}
 }
 
-static void apply_removed(struct transaction *t, const struct fact *f)
+static void apply_removed(const struct fact *f)
 {
-	struct pending *p = map_get(&t->pendings, f->message);
+	struct pending *p = f->pending;
 
 	for (struct pending_recipient *r = p ? p->recipients : NULL; r; r = r->next)
 		r->gone = p->changed = true;
@@ -448,23 +466,21 @@ static void apply(struct ledger *ledger, struct transaction *t, const struct fac
 		apply_expired(ledger, t, f);
 		break;
 	case FACT_REMOVED:
-		apply_removed(t, f);
+		apply_removed(f);
 		break;
 	}
 }
 
 /* ---- loading ---- */
 
-static void touch(struct transaction *t, const struct fact *f)
+static void touch(struct transaction *t, struct fact *f)
 {
 	bool failure = f->kind == FACT_FAILED || f->kind == FACT_EXPIRED;
 
-	if (f->address.n) {
-		struct account *a = transaction_account(t, f->address);
-		a->needs_window = a->needs_window || failure;
-	}
-	if (f->message.n && !(f->never_deferred && f->kind != FACT_DEFERRED))
-		(void)transaction_pending(t, f->message);
+	f->account = f->address.n ? transaction_borrow(t, f->address, f->address_hash) : NULL;
+	if (f->account)
+		f->account->needs_window = f->account->needs_window || failure;
+	f->pending = f->message.n && !(f->never_deferred && f->kind != FACT_DEFERRED) ? transaction_pending(t, f->message) : NULL;
 }
 
 /* Those who were pending for a message that expired are known only now. */
@@ -477,7 +493,7 @@ static bool touch_expired(struct ledger_part *part)
 		const struct fact *f = &part->facts[i];
 		if (f->kind == FACT_DEFERRED && f->address.n) {
 			/* an expiry later in this batch may end it */
-			struct account *a = transaction_account(t, f->address);
+			struct account *a = f->account;
 			more = more || !a->needs_window;
 			a->needs_window = true;
 			a->loaded = false;
@@ -598,8 +614,7 @@ static void tell_watcher(struct ledger *ledger, const struct ledger_part *part)
 {
 	for (size_t i = 0; i < part->n; i++) {
 		const struct fact *f = &part->facts[i];
-		const struct account *a = f->address.n ? map_get(&part->t.accounts, f->address) : NULL;
-		ledger->watch(ledger->watch_arg, f, a);
+		ledger->watch(ledger->watch_arg, f, f->account);
 	}
 }
 

@@ -36,6 +36,10 @@ struct fact {
 	struct sv host;       /* that wrote the log */
 	struct sv provider;   /* whose server it was delivered to, or refused by; empty: nobody's that is known */
 	struct failure failure; /* of DEFERRED and FAILED; occurrence times and message are filled in */
+	/* the ledger's own: hash of the address, and what the transaction has of it and of the message */
+	uint64_t address_hash;
+	struct account *account;
+	struct pending *pending;
 };
 
 /* For people who watch: called for each fact of a batch that is written. The account
@@ -51,6 +55,7 @@ struct ledger {
 	struct store *store;
 	const struct config *config; /* conversions, expiries */
 	struct arena facts_arena;
+	struct sv host, provider, sender; /* of the fact before, in that arena */
 	struct ledger_part *parts;
 	unsigned n_parts;
 	size_t n;        /* facts that are not written, each as often as there are partitions that it is about */

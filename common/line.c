@@ -7,6 +7,9 @@
 #define AHEAD_OF_END_S CLOCK_DAY_S
 #define AHEAD_OF_LINE_S (180 * CLOCK_DAY_S)
 
+/* "process[pid]:" is not longer. */
+#define TAG_BYTES_MAX 320
+
 /* "Jan" .. "Dec" to 1..12; 0: none */
 static int month_of(const char *p)
 {
@@ -73,14 +76,14 @@ bool line_stamp_before(struct sv bytes, int64_t anchor_s, int64_t *time_s_r)
 /* ".123456" at its place; -1: other than six digits */
 static int microseconds(struct sv s)
 {
-	int us = 0;
+	unsigned us = 0, worst = 0;
 
 	for (size_t i = 20; i < 26; i++) {
-		if (!sv_is_digit(s.p[i]))
-			return -1;
-		us = us * 10 + (s.p[i] - '0');
+		unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
+		worst |= digit > 9;
+		us = us * 10 + digit;
 	}
-	return us;
+	return worst ? -1 : (int)us;
 }
 
 /* An RFC 3339 stamp has its zone right behind the time. */
@@ -114,42 +117,52 @@ size_t line_mainlog_stamp(struct sv s, int64_t *time_us_r)
 }
 
 /* Host and process become parts of keys; '|' separates those parts. */
-static inline bool is_name_char(char c)
-{
-	return (unsigned char)c > 0x20 && (unsigned char)c < 0x7f && c != '|';
-}
-
 static bool is_name(struct sv s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!is_name_char(s.p[i]))
+		if ((unsigned char)s.p[i] <= 0x20 || (unsigned char)s.p[i] >= 0x7f || s.p[i] == '|' || s.p[i] == '[')
 			return false;
 	return s.n > 0 && s.n <= 255;
+}
+
+/* The same few daemons write all lines. */
+#define KNOWN_PROCESSES 32
+static struct known_process {
+	size_t n;
+	char name[32];
+} known_processes[KNOWN_PROCESSES];
+
+static bool is_process(struct sv s)
+{
+	if (s.n == 0 || s.n > sizeof known_processes->name)
+		return is_name(s);
+	struct known_process *known = &known_processes[(s.n + (unsigned char)s.p[s.n - 1]) % KNOWN_PROCESSES];
+	if (sv_eq(s, sv_make(known->name, known->n)))
+		return true;
+	if (!is_name(s))
+		return false;
+	memcpy(known->name, s.p, s.n);
+	known->n = s.n;
+	return true;
 }
 
 /* "tag[123]: " off the front of *s */
 static bool take_tag(struct sv *s, struct sv *process_r)
 {
-	struct sv rest = *s;
-	size_t i = 0;
+	size_t end = sv_find(sv_head(*s, TAG_BYTES_MAX), ':'), n = end;
 
-	while (i < rest.n && is_name_char(rest.p[i]) && rest.p[i] != '[' && rest.p[i] != ':')
-		i++;
-	*process_r = sv_head(rest, i);
-	rest = sv_skip(rest, i);
-	if (rest.n && rest.p[0] == '[') {
-		/* mostly a number, of few digits */
-		for (i = 1; i < rest.n && rest.p[i] != ']'; i++)
-			;
-		if (i == rest.n)
-			return false;
-		rest = sv_skip(rest, i + 1);
-	}
-	if (!sv_take(&rest, SV(":")))
+	if (end == s->n || s->p[end] != ':')
 		return false;
-	(void)sv_take(&rest, SV(" "));
-	*s = rest;
-	return process_r->n > 0 && process_r->n <= 255;
+	if (n > 0 && s->p[n - 1] == ']') {
+		size_t open = sv_find(sv_head(*s, n), '[');
+		if (open == n)
+			return false;
+		n = open;
+	}
+	*process_r = sv_head(*s, n);
+	*s = sv_skip(*s, end + 1);
+	(void)sv_take(s, SV(" "));
+	return is_process(*process_r);
 }
 
 /* ---- lines like the one before ---- */
@@ -190,8 +203,8 @@ static bool parse_again(struct sv s, const struct stamp_anchor *anchor, struct l
 	/* the year of a traditional stamp is that of its neighbours */
 	if (b->stamp_n != 17 && (anchor->time_s < b->begin_us / CLOCK_SECOND_US - CLOCK_DAY_S || anchor->time_s > b->begin_us / CLOCK_SECOND_US + CLOCK_DAY_S))
 		return false;
-	if (b->stamp_n == 0 || s.n < b->host_at + b->host_n || memcmp(s.p, b->stamp, b->stamp_n) != 0 ||
-	    memcmp(s.p + b->host_at, b->host, b->host_n) != 0)
+	if (b->stamp_n == 0 || s.n < b->host_at + b->host_n || !sv_same_bytes(s.p, b->stamp, b->stamp_n) ||
+	    !sv_same_bytes(s.p + b->host_at, b->host, b->host_n))
 		return false;
 	line->time_us = b->begin_us;
 	if (b->stamp_n == 17) {

@@ -48,11 +48,23 @@ static struct sv key_bytes(const struct link_key *key)
 	return sv_make((const char *)key, sizeof *key);
 }
 
-static void look_for(struct lookup *lookup_r, struct sv host, struct sv instance, struct sv queue_id)
+static uint64_t place_of(struct link_table *t, struct sv host, struct sv instance)
+{
+	if (sv_eq(sv_make(t->place_name, t->host_n), host) && sv_eq(sv_make(t->place_name + t->host_n, t->instance_n), instance))
+		return t->place;
+	uint64_t place = map_hash(host) * 0x9e3779b97f4a7c15u ^ map_hash(instance);
+	if (host.n + instance.n > sizeof t->place_name || !host.n || !instance.n)
+		return place;
+	memcpy(t->place_name, host.p, t->host_n = host.n);
+	memcpy(t->place_name + host.n, instance.p, t->instance_n = instance.n);
+	return t->place = place;
+}
+
+static void look_for(struct link_table *t, struct lookup *lookup_r, struct sv host, struct sv instance, struct sv queue_id)
 {
 	struct sv id = sv_head(queue_id, LINK_QUEUE_ID_MAX);
 
-	lookup_r->key = (struct link_key){ .place = map_hash(host) * 0x9e3779b97f4a7c15u ^ map_hash(instance) };
+	lookup_r->key = (struct link_key){ .place = place_of(t, host, instance) };
 	memcpy(lookup_r->key.queue_id, id.p, id.n);
 	lookup_r->hash = map_hash(id) ^ lookup_r->key.place;
 }
@@ -136,7 +148,7 @@ struct link *link_find(struct link_table *t, struct sv host, struct sv instance,
 {
 	struct lookup lookup;
 
-	look_for(&lookup, host, instance, queue_id);
+	look_for(t, &lookup, host, instance, queue_id);
 	return use(t, find(t, &lookup));
 }
 
@@ -144,7 +156,7 @@ struct link *link_add(struct link_table *t, struct sv host, struct sv instance, 
 {
 	struct lookup lookup;
 
-	look_for(&lookup, host, instance, queue_id);
+	look_for(t, &lookup, host, instance, queue_id);
 	struct link *l = use(t, find(t, &lookup));
 	return l ? l : make(t, &lookup);
 }
@@ -153,7 +165,7 @@ struct link *link_begin(struct link_table *t, struct sv host, struct sv instance
 {
 	struct lookup lookup;
 
-	look_for(&lookup, host, instance, queue_id);
+	look_for(t, &lookup, host, instance, queue_id);
 	struct link *l = find(t, &lookup);
 	if (l)
 		drop(t, l);

@@ -49,6 +49,9 @@ struct link_table {
 	struct link_list queued;  /* in order of use */
 	struct link_list removed; /* in order of removal */
 	struct link_list spare;   /* some, for the next messages */
+	char place_name[512]; /* host and instance that were asked for last, and their hash */
+	size_t host_n, instance_n;
+	uint64_t place;
 	size_t bytes, bytes_max;
 	uint64_t evicted; /* messages still in the queue that had to be forgotten */
 };

@@ -12,6 +12,12 @@ static const struct { const char *word; enum delivery_status status; } status_wo
 	{ "force-expired", DELIVERY_EXPIRED },
 };
 
+void mta_line_begin(struct mta_line *line, struct sv queue_id)
+{
+	memset(line, 0, sizeof *line);
+	line->queue_id = queue_id;
+}
+
 const char *delivery_status_name(enum delivery_status status)
 {
 	for (size_t i = 0; i < sizeof status_words / sizeof *status_words; i++)

@@ -57,6 +57,9 @@ struct mta_line {
 	struct sv message_id;  /* EVENT_MESSAGE_ID; EVENT_ARRIVED: without its angle brackets */
 };
 
+/* All of it empty, but for the queue id. */
+void mta_line_begin(struct mta_line *line, struct sv queue_id);
+
 const char *delivery_status_name(enum delivery_status status);
 bool delivery_status_by_name(struct sv name, enum delivery_status *status_r) NIXIE_MUST_CHECK;
 

@@ -35,8 +35,7 @@ static bool take_address(struct sv *s, struct sv *address_r)
 			return false;
 		i++;
 	}
-	while (i < s->n && s->p[i] != '>')
-		i++;
+	i += sv_find(sv_skip(*s, i), '>');
 	if (i >= s->n)
 		return false;
 	*address_r = sv_head(*s, i);
@@ -80,21 +79,30 @@ static int64_t parse_delay(struct sv s)
 	return (int64_t)seconds * CLOCK_SECOND_US + us;
 }
 
+/* Up to the next ", ", or to the end */
+static size_t find_next(struct sv s)
+{
+	size_t at = sv_find(s, ',');
+
+	while (at + 1 < s.n && s.p[at + 1] != ' ')
+		at += 1 + sv_find(sv_skip(s, at + 1), ',');
+	return at + 1 < s.n ? at : s.n;
+}
+
 /* ", name=value" with name [a-z_]+ off the front; value goes up to the next ", " */
 static bool take_field(struct sv *s, struct sv *name_r, struct sv *value_r)
 {
-	struct sv rest = *s;
-	size_t n = 0;
+	size_t n = 2;
 
-	if (!sv_take(&rest, SV(", ")))
+	if (s->n < 4 || s->p[0] != ',' || s->p[1] != ' ')
 		return false;
-	while (n < rest.n && ((rest.p[n] >= 'a' && rest.p[n] <= 'z') || rest.p[n] == '_'))
+	while (n < s->n && ((unsigned char)(s->p[n] - 'a') <= 'z' - 'a' || s->p[n] == '_'))
 		n++;
-	*name_r = sv_head(rest, n);
-	rest = sv_skip(rest, n);
-	if (n == 0 || !sv_take(&rest, SV("=")))
+	if (n == 2 || n == s->n || s->p[n] != '=')
 		return false;
-	size_t end = sv_find_sv(rest, SV(", "));
+	*name_r = sv_make(s->p + 2, n - 2);
+	struct sv rest = sv_skip(*s, n + 1);
+	size_t end = find_next(rest);
 	*value_r = sv_head(rest, end);
 	*s = sv_skip(rest, end);
 	return true;
@@ -196,7 +204,7 @@ static void parse_from(struct sv s, struct mta_line *p)
 static void parse_client(struct sv s, struct mta_line *p)
 {
 	struct sv name, value;
-	size_t end = sv_find_sv(s, SV(", "));
+	size_t end = find_next(s);
 
 	p->event = EVENT_CLIENT;
 	p->client = sv_head(s, end);
@@ -211,15 +219,9 @@ static void parse_client(struct sv s, struct mta_line *p)
 
 static bool split_process(struct sv process, struct mta_line *p)
 {
-	size_t last = process.n;
-
-	while (last > 0 && process.p[last - 1] != '/')
-		last--;
-	if (last == 0)
-		return false;
-	p->daemon = sv_skip(process, last);
+	p->daemon = sv_after_last(process, '/');
 	p->instance = sv_head(process, sv_find(process, '/'));
-	return true;
+	return p->daemon.n < process.n;
 }
 
 bool postfix_parse(const struct line *line, struct mta_line *p)
@@ -229,7 +231,7 @@ bool postfix_parse(const struct line *line, struct mta_line *p)
 	p->event = EVENT_NONE;
 	if (!take_queue_id(&s, &queue_id)) /* most lines of other daemons end here */
 		return false;
-	*p = (struct mta_line){ .queue_id = queue_id };
+	mta_line_begin(p, queue_id);
 	if (!split_process(line->process, p) || s.n < 4)
 		return false;
 	switch (s.p[0]) {

@@ -433,10 +433,15 @@ static void give_delivery(struct maker *m)
 
 void record_facts(const struct reader *reader, const struct record *record, fact_callback *callback, void *arg)
 {
-	struct maker m = { .reader = reader, .record = record, .callback = callback, .arg = arg };
+	struct maker m;
 
 	if (record->kind == RECORD_NONE || record->kind == RECORD_REJECTED || record->left_out != LEFT_OUT_NOT)
 		return;
+	m.reader = reader;
+	m.record = record;
+	m.callback = callback;
+	m.arg = arg;
+	m.fact = (struct fact){ 0 };
 	describe_message(&m);
 	switch (record->kind) {
 	case RECORD_DELIVERY:

@@ -17,6 +17,7 @@ void transaction_begin(struct transaction *t, struct arena *arena)
 	map_clear(&t->unclassified);
 	t->alert = NULL;
 	t->from = t->to = NULL;
+	t->now_s = clock_now_s();
 	t->first_s = 0;
 	t->first = t->last = NULL;
 }
@@ -39,16 +40,28 @@ void transaction_free(struct transaction *t)
 	map_free(&t->unclassified);
 }
 
+static struct account *add_account(struct transaction *t, struct sv key, uint64_t hash)
+{
+	struct account *account = arena_alloc(t->arena, sizeof *account);
+
+	account->key = key;
+	map_add(&t->accounts, key, hash, account);
+	return account;
+}
+
+struct account *transaction_borrow(struct transaction *t, struct sv key, uint64_t hash)
+{
+	struct account *account = map_find(&t->accounts, key, hash);
+
+	return account ? account : add_account(t, key, hash);
+}
+
 struct account *transaction_account(struct transaction *t, struct sv key)
 {
-	struct account *account = map_get(&t->accounts, key);
+	uint64_t hash = map_hash(key);
+	struct account *account = map_find(&t->accounts, key, hash);
 
-	if (account)
-		return account;
-	account = arena_alloc(t->arena, sizeof *account);
-	account->key = arena_dup(t->arena, key);
-	map_put(&t->accounts, account->key, account);
-	return account;
+	return account ? account : add_account(t, arena_dup(t->arena, key), hash);
 }
 
 struct pending *transaction_pending(struct transaction *t, struct sv key)
@@ -105,15 +118,15 @@ static void count_in(struct transaction *t, int64_t time_s, bool minute, struct 
 }
 
 /* Is that minute still kept? */
-static bool keeps_minute(int64_t time_s, int hours)
+static bool keeps_minute(const struct transaction *t, int64_t time_s, int hours)
 {
-	return time_s > clock_now_s() - hours * INT64_C(3600);
+	return time_s > t->now_s - hours * INT64_C(3600);
 }
 
 void transaction_count(struct transaction *t, int64_t time_s, struct sv dimension, struct sv name, int64_t delta)
 {
 	count_in(t, time_s, false, dimension, name, delta);
-	if (!t->totals_only && keeps_minute(time_s, dimension.n ? SCHEMA_HOURS_MINUTE_DIMENSIONS : SCHEMA_HOURS_MINUTES))
+	if (!t->totals_only && keeps_minute(t, time_s, dimension.n ? SCHEMA_HOURS_MINUTE_DIMENSIONS : SCHEMA_HOURS_MINUTES))
 		count_in(t, time_s, true, dimension, name, delta);
 }
 
@@ -145,7 +158,7 @@ void transaction_tally(struct transaction *t, int64_t time_s, struct sv dimensio
 	if (!value.n || t->totals_only)
 		return;
 	tally_in(t, time_s, false, dimension, value, n);
-	if (keeps_minute(time_s, SCHEMA_HOURS_MINUTE_DIMENSIONS))
+	if (keeps_minute(t, time_s, SCHEMA_HOURS_MINUTE_DIMENSIONS))
 		tally_in(t, time_s, true, dimension, value, n);
 }
 

@@ -128,6 +128,7 @@ struct transaction {
 	const struct alert *alert;               /* opened, changed or closed; in partition 0 */
 	enum alert_event alert_event;
 	bool totals_only;                        /* no minutes, no tallies: the store does not keep them */
+	int64_t now_s;                           /* of its beginning */
 	int64_t minute;                          /* whose name `period` is: since 1970 */
 	char period[CLOCK_MINUTE_MAX];
 	const struct position *from, *to;        /* NULL: not from a source */
@@ -139,8 +140,9 @@ struct transaction {
 
 #define TRANSACTION_ANY (-1)
 
-/* Finds or adds. Keys are copied into the arena. */
+/* Finds or adds. Keys are copied into the arena; one that is borrowed lives as long as the transaction. */
 struct account *transaction_account(struct transaction *t, struct sv key);
+struct account *transaction_borrow(struct transaction *t, struct sv key, uint64_t hash);
 struct pending *transaction_pending(struct transaction *t, struct sv key);
 /* By day and by minute. dimension: empty for the totals, else "rule". */
 void transaction_count(struct transaction *t, int64_t time_s, struct sv dimension, struct sv name, int64_t delta);

@@ -147,7 +147,7 @@ static void load_one(struct memory *m, struct transaction *t)
 	transaction_settle(t, &m->store);
 	for (size_t i = 0; (slot = map_next(&t->accounts, &i));) {
 		struct account *a = slot->value;
-		const struct stored_account *s = map_get(&m->accounts, a->key);
+		const struct stored_account *s = map_find(&m->accounts, a->key, slot->hash);
 		if (a->loaded)
 			continue;
 		a->loaded = true;
