@@ -28,7 +28,7 @@ struct sv arena_printf(struct arena *arena, const char *format, ...) NIXIE_PRINT
 #ifdef __SANITIZE_ADDRESS__
 #define ARENA_KEEP_BYTES ((size_t)0)
 #else
-#define ARENA_KEEP_BYTES ((size_t)256 * 1024)
+#define ARENA_KEEP_BYTES ((size_t)128 * 1024)
 #endif
 void arena_reset(struct arena *arena);
 void arena_free(struct arena *arena);

@@ -553,20 +553,23 @@ static void begin(struct ledger *ledger, struct ledger_part *part, const struct 
 /* ---- committing ---- */
 
 /* The partitions that a commit is about, and what became of them. */
-struct work {
+struct ledger_work {
 	struct ledger_part **parts;
 	struct transaction **t;
 	size_t n;
 	enum store_result result; /* of those that are given up: the first */
+	struct position *at;
+	const struct position *to;
+	struct err err;
 };
 
-static void give_up(struct work *w, enum store_result result)
+static void give_up(struct ledger_work *w, enum store_result result)
 {
 	if (w->result == STORE_OK)
 		w->result = result;
 }
 
-static void load(struct ledger *ledger, struct work *w, struct err *err)
+static void load(struct ledger *ledger, struct ledger_work *w, struct err *err)
 {
 	struct transaction **again = xalloc(w->n * sizeof *again);
 	size_t n = 0;
@@ -581,7 +584,7 @@ static void load(struct ledger *ledger, struct work *w, struct err *err)
 }
 
 /* Keeps those of this result; the others are given up. */
-static void keep_only(struct work *w, enum store_result result)
+static void keep_only(struct ledger_work *w, enum store_result result)
 {
 	size_t out = 0;
 
@@ -596,17 +599,19 @@ static void keep_only(struct work *w, enum store_result result)
 	w->n = out;
 }
 
-static void attempt(struct ledger *ledger, struct work *w, struct position *at, const struct position *to, struct err *err)
+static void launch(struct ledger *ledger, struct ledger_work *w)
 {
+	if (w->n == 0)
+		return;
 	for (size_t i = 0; i < w->n; i++)
-		begin(ledger, w->parts[i], at ? &at[w->parts[i] - ledger->parts] : NULL, to);
-	load(ledger, w, err);
+		begin(ledger, w->parts[i], w->at ? &w->at[w->parts[i] - ledger->parts] : NULL, w->to);
+	load(ledger, w, &w->err);
 	keep_only(w, STORE_OK);
 	for (size_t i = 0; i < w->n; i++)
 		for (size_t j = 0; j < w->parts[i]->n; j++)
 			apply(ledger, w->t[i], &w->parts[i]->facts[j]);
 	if (w->n)
-		(void)!store_commit_all(ledger->store, w->t, w->n, err);
+		store_commit_start(ledger->store, w->t, w->n, &w->err);
 }
 
 /* Not before it is written: an attempt may be repeated. */
@@ -619,7 +624,7 @@ static void tell_watcher(struct ledger *ledger, const struct ledger_part *part)
 }
 
 /* Takes out what is written. */
-static void take_written(struct ledger *ledger, struct work *w, struct position *at, const struct position *to)
+static void take_written(struct ledger *ledger, struct ledger_work *w)
 {
 	size_t out = 0;
 
@@ -633,9 +638,9 @@ static void take_written(struct ledger *ledger, struct work *w, struct position 
 		}
 		if (ledger->watch)
 			tell_watcher(ledger, part);
-		if (at) {
-			at[p] = *to;
-			at[p].path = sv_make("", 0); /* the caller's */
+		if (w->at) {
+			w->at[p] = *w->to;
+			w->at[p].path = sv_make("", 0); /* the caller's */
 		}
 		ledger_forget_part(ledger, p);
 	}
@@ -650,27 +655,55 @@ static bool lacks_place(const struct position *at, const struct position *to)
 	return strcmp(at->at, to->at) != 0 && !(at->at[0] && ahead);
 }
 
-enum store_result ledger_commit(struct ledger *ledger, struct position *at, const struct position *to, bool everywhere, struct err *err)
+static void land(struct ledger *ledger, struct ledger_work *w)
 {
-	struct work w = { .parts = xalloc(ledger->n_parts * sizeof *w.parts), .t = xalloc(ledger->n_parts * sizeof *w.t), .result = STORE_OK };
+	if (w->n)
+		(void)!store_commit_finish(ledger->store, w->t, w->n, &w->err);
+	take_written(ledger, w);
+	keep_only(w, STORE_CONFLICT);
+}
 
+void ledger_start(struct ledger *ledger, struct position *at, const struct position *to, bool everywhere)
+{
+	struct ledger_work *w = xalloc(sizeof *w);
+
+	*w = (struct ledger_work){ .parts = xalloc(ledger->n_parts * sizeof *w->parts), .t = xalloc(ledger->n_parts * sizeof *w->t),
+		.result = STORE_OK, .at = at, .to = to };
 	for (unsigned p = 0; p < ledger->n_parts; p++) {
 		struct ledger_part *part = &ledger->parts[p];
 		if (part->n == 0 && !(everywhere && at && lacks_place(&at[p], to)))
 			continue;
-		w.parts[w.n] = part;
-		w.t[w.n++] = &part->t;
+		w->parts[w->n] = part;
+		w->t[w->n++] = &part->t;
 	}
-	for (int i = 0; w.n && i < CONFLICTS_MAX; i++) {
-		attempt(ledger, &w, at, to, err);
-		take_written(ledger, &w, at, to);
-		keep_only(&w, STORE_CONFLICT);
+	ledger->work = w;
+	launch(ledger, w);
+}
+
+enum store_result ledger_finish(struct ledger *ledger, struct err *err)
+{
+	struct ledger_work *w = ledger->work;
+
+	land(ledger, w);
+	for (int i = 1; w->n && i < CONFLICTS_MAX; i++) {
+		launch(ledger, w);
+		land(ledger, w);
 	}
-	if (w.n) {
-		err_set(err, "entries are being changed by others faster than they can be read");
-		give_up(&w, STORE_CONFLICT);
+	if (w->n) {
+		err_set(&w->err, "entries are being changed by others faster than they can be read");
+		give_up(w, STORE_CONFLICT);
 	}
-	free(w.parts);
-	free(w.t);
-	return w.result;
+	enum store_result result = w->result;
+	*err = w->err;
+	free(w->parts);
+	free(w->t);
+	free(w);
+	ledger->work = NULL;
+	return result;
+}
+
+enum store_result ledger_commit(struct ledger *ledger, struct position *at, const struct position *to, bool everywhere, struct err *err)
+{
+	ledger_start(ledger, at, to, everywhere);
+	return ledger_finish(ledger, err);
 }

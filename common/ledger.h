@@ -50,6 +50,7 @@ typedef void ledger_watch(void *arg, const struct fact *fact, const struct accou
 typedef bool ledger_wants(void *arg, unsigned partition);
 
 struct ledger_part;
+struct ledger_work;
 
 struct ledger {
 	struct store *store;
@@ -62,6 +63,7 @@ struct ledger {
 	size_t gathered; /* since all was written */
 	ledger_wants *wants; /* NULL: all are */
 	void *wants_arg;
+	struct ledger_work *work; /* between ledger_start() and ledger_finish() */
 	struct surge *surge; /* is told of every fact, and asked about the brake; NULL: none */
 	ledger_watch *watch;
 	void *watch_arg;
@@ -81,6 +83,12 @@ void ledger_forget(struct ledger *ledger);
  * here. The watcher runs for what was written only. */
 enum store_result ledger_commit(struct ledger *ledger, struct position *at, const struct position *to, bool everywhere,
 	struct err *err) NIXIE_MUST_CHECK;
+
+/* The same in two steps: between them the store works, and the caller may do anything but with this ledger;
+ * store_service() now and then keeps the bytes flowing. at and *to live until it is finished. */
+void ledger_start(struct ledger *ledger, struct position *at, const struct position *to, bool everywhere);
+enum store_result ledger_finish(struct ledger *ledger, struct err *err) NIXIE_MUST_CHECK;
+
 /* The facts of one partition */
 void ledger_forget_part(struct ledger *ledger, unsigned partition);
 

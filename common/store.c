@@ -217,7 +217,18 @@ enum store_result store_load(struct store *store, struct transaction *t, struct 
 
 enum store_result store_commit_all(struct store *store, struct transaction *const *t, size_t n, struct err *err)
 {
-	return store->ops->commit(store, t, n, err);
+	store_commit_start(store, t, n, err);
+	return store_commit_finish(store, t, n, err);
+}
+
+void store_commit_start(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+{
+	store->ops->commit_start(store, t, n, err);
+}
+
+enum store_result store_commit_finish(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+{
+	return store->ops->commit_finish(store, t, n, err);
 }
 
 enum store_result store_commit(struct store *store, struct transaction *t, struct err *err)

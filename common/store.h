@@ -136,6 +136,7 @@ struct transaction {
 	struct span soft_expiry, window_expiry;
 	struct sv by, batch;
 	struct transition *first, *last;         /* all, in the order they were made */
+	void *sent;                              /* the store's own: of those that were started together, in the first */
 };
 
 #define TRANSACTION_ANY (-1)
@@ -173,6 +174,10 @@ enum store_result store_commit(struct store *store, struct transaction *t, struc
  * alone; returned is the first that is not STORE_OK. */
 enum store_result store_load_all(struct store *store, struct transaction *const *t, size_t n, struct err *err) NIXIE_MUST_CHECK;
 enum store_result store_commit_all(struct store *store, struct transaction *const *t, size_t n, struct err *err) NIXIE_MUST_CHECK;
+
+/* The second in two steps. Until it is finished the store may be asked other things; t, what it has and *err stay. */
+void store_commit_start(struct store *store, struct transaction *const *t, size_t n, struct err *err);
+enum store_result store_commit_finish(struct store *store, struct transaction *const *t, size_t n, struct err *err) NIXIE_MUST_CHECK;
 
 /* Does it keep minutes and tallies? */
 bool store_keeps_tallies(const struct store *store);

@@ -235,11 +235,16 @@ static void commit_one(struct memory *m, struct transaction *t)
 	t->result = STORE_OK;
 }
 
-static enum store_result memory_commit(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+static void memory_commit_start(struct store *store, struct transaction *const *t, size_t n, struct err *err)
 {
 	(void)err;
 	for (size_t i = 0; i < n; i++)
 		commit_one(memory_of(store), t[i]);
+}
+
+static enum store_result memory_commit_finish(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+{
+	(void)store, (void)t, (void)n, (void)err;
 	return STORE_OK;
 }
 
@@ -375,7 +380,8 @@ static void memory_free(struct store *store)
 }
 
 static const struct store_ops memory_ops = {
-	.free = memory_free, .load = memory_load, .commit = memory_commit, .partitions = memory_partitions, .positions = memory_positions,
+	.free = memory_free, .load = memory_load, .commit_start = memory_commit_start,
+	.commit_finish = memory_commit_finish, .partitions = memory_partitions, .positions = memory_positions,
 	.counts = memory_counts, .period = memory_period, .alerts = memory_alerts, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
 	.journal_entry = memory_journal_entry, .journal = memory_journal,
 };

@@ -7,7 +7,8 @@
 struct store_ops {
 	void (*free)(struct store *store);
 	enum store_result (*load)(struct store *store, struct transaction *const *t, size_t n, struct err *err);
-	enum store_result (*commit)(struct store *store, struct transaction *const *t, size_t n, struct err *err);
+	void (*commit_start)(struct store *store, struct transaction *const *t, size_t n, struct err *err);
+	enum store_result (*commit_finish)(struct store *store, struct transaction *const *t, size_t n, struct err *err);
 	unsigned (*partitions)(struct store *store, struct err *err);
 	enum store_result (*positions)(struct store *store, struct sv source, struct position *positions_r, struct err *err);
 	enum store_result (*counts)(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,

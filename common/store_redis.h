@@ -71,7 +71,8 @@ void *load_one(struct load *load, void *item);
 void on_entry(void *arg, const struct value *reply);
 
 enum store_result redis_load(struct store *store, struct transaction *const *t, size_t n, struct err *err);
-enum store_result redis_commit(struct store *store, struct transaction *const *t, size_t n, struct err *err);
+void redis_commit_start(struct store *store, struct transaction *const *t, size_t n, struct err *err);
+enum store_result redis_commit_finish(struct store *store, struct transaction *const *t, size_t n, struct err *err);
 enum store_result redis_positions(struct store *store, struct sv source, struct position *positions_r, struct err *err);
 enum store_result redis_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg, struct err *err);
 enum store_result redis_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback, void *arg,

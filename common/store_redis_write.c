@@ -341,7 +341,7 @@ static void on_applied(void *arg_, const struct value *reply)
 	struct commit *c = arg_;
 
 	if (reply && value_type(reply) == VALUE_ERROR && sv_starts(value_text(reply), SV("NOSCRIPT"))) {
-		c->whole = c->to_send = true; /* sent again by redis_commit() */
+		c->whole = c->to_send = true; /* sent again by redis_commit_finish() */
 		return;
 	}
 	if (!outcome_take(&c->load.outcome, reply))
@@ -486,7 +486,7 @@ static void prepare(struct redis_store *s, struct commit *commits, size_t n)
 	}
 }
 
-static void send_all(struct redis_store *s, struct commit *commits, size_t n)
+static void send_all(struct commit *commits, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!commits[i].to_send)
@@ -494,7 +494,6 @@ static void send_all(struct redis_store *s, struct commit *commits, size_t n)
 		commits[i].to_send = false;
 		send_script(&commits[i], &commits[i].script);
 	}
-	servers_wait(s->servers);
 }
 
 static bool begin_commits(struct redis_store *s, struct commit *commits, struct transaction *const *t, size_t n)
@@ -514,22 +513,37 @@ static bool begin_commits(struct redis_store *s, struct commit *commits, struct 
 	return first;
 }
 
-enum store_result redis_commit(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+void redis_commit_start(struct store *store, struct transaction *const *t, size_t n, struct err *err)
 {
 	struct redis_store *s = redis_of(store);
 	struct commit *commits = arena_alloc(t[0]->arena, n * sizeof *commits);
 	struct outcome outcome = { STORE_OK, err };
-	enum store_result worst = STORE_OK;
 
 	if (wait_ready(s, &outcome) && begin_commits(s, commits, t, n))
 		make_meta(s, &outcome);
 	for (size_t i = 0; i < n; i++)
 		commits[i].load = (struct load){ s, t[i], outcome };
-	if (outcome.result == STORE_OK) {
-		prepare(s, commits, n);
-		send_all(s, commits, n);
-		send_all(s, commits, n); /* those whose server had not the script */
+	t[0]->sent = commits;
+	if (outcome.result != STORE_OK) {
+		for (size_t i = 0; i < n; i++)
+			commits[i].to_send = false;
+		return;
 	}
+	prepare(s, commits, n);
+	send_all(commits, n);
+	servers_service(s->servers, 0);
+}
+
+enum store_result redis_commit_finish(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct commit *commits = t[0]->sent;
+	enum store_result worst = STORE_OK;
+
+	(void)err; /* the one that it was started with */
+	servers_wait(s->servers);
+	send_all(commits, n); /* those whose server had not the script */
+	servers_wait(s->servers);
 	for (size_t i = 0; i < n; i++) {
 		t[i]->result = outcome_finish(s, &commits[i].load.outcome);
 		if (worst == STORE_OK)

@@ -39,7 +39,7 @@ static inline bool sv_same_bytes(const char *a, const char *b, size_t n)
 	size_t i = 0;
 
 	if (__builtin_constant_p(n))
-		return memcmp(a, b, n) == 0;
+		return n == 0 || memcmp(a, b, n) == 0;
 	if (n < sizeof x) {
 		while (i < n && a[i] == b[i])
 			i++;

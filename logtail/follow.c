@@ -25,6 +25,8 @@
 #define POSITION_MS 5000
 /* A reader that waits for lines looks so often whether the store has what it was told. */
 #define RECHECK_MS 5000
+/* While a batch is written the store is served so often. */
+#define SERVICE_LINES 64
 /* A rotated log that cannot be unpacked is tried again so often. */
 #define BLOCKED_MS 5000
 /* So many times as much with several partitions. */
@@ -44,13 +46,24 @@ struct tail {
 	char watched[sizeof((struct source *)0)->open_path];
 };
 
+/* A batch that the store is writing while the next is gathered. */
+struct flight {
+	struct ledger *ledger; /* NULL: none */
+	struct tail *tail;
+	struct arena arena;
+	struct position to;
+	bool everywhere;
+};
+
 struct follower {
 	struct config *config;
 	struct ruleset *rules;
 	const struct follow_options *options;
 	struct reader *reader;
 	struct store *store;
-	struct ledger ledger;
+	struct ledger *ledger; /* that gathers, of the two */
+	struct ledger ledgers[2];
+	struct flight flight;
 	struct watch *watch;
 	struct record *record;
 	unsigned partitions;
@@ -61,6 +74,7 @@ struct follower {
 	int signals, inotify;
 	int64_t rechecked_ms;
 	bool stop, ready, missing; /* missing: --once found a log that it cannot read */
+	bool unwritten; /* stopped before the store had all: what comes later must not be written either */
 	uint64_t bytes;
 	struct log_limit store_limit;
 };
@@ -82,7 +96,7 @@ static void reload(struct follower *f)
 		f->rules = f->reader->rules = rules;
 		store_set_timeout(f->store, f->config->redis_timeout_ms);
 		watch_reload(f->watch);
-		f->ledger.surge = watch_surge(f->watch);
+		f->ledgers[0].surge = f->ledgers[1].surge = watch_surge(f->watch);
 		log_info("reloaded: %zu rules", ruleset_count(rules));
 	} else {
 		log_error("reload refused, the old configuration stays: %s", err.text);
@@ -297,7 +311,7 @@ static enum settled settle(struct follower *f, struct tail *t, const struct posi
 	}
 	for (unsigned p = 0; p < f->partitions; p++) {
 		if (strcmp(now[p].at, to->at) == 0)
-			ledger_forget_part(&f->ledger, p); /* the answer was lost, the work was not */
+			ledger_forget_part(f->flight.ledger, p); /* the answer was lost, the work was not */
 		else if (strcmp(now[p].at, t->committed[p].at) != 0)
 			elsewhere = true;
 	}
@@ -306,7 +320,8 @@ static enum settled settle(struct follower *f, struct tail *t, const struct posi
 	if (elsewhere) {
 		log_warning("source=%s is at another place in the store: another reader, or Redis lost its last writes; going there",
 			t->source.name);
-		ledger_forget(&f->ledger);
+		ledger_forget(f->flight.ledger);
+		ledger_forget(f->ledger);
 		go_to(f, t);
 		begin_watch(f);
 		return SETTLED_DONE;
@@ -314,31 +329,62 @@ static enum settled settle(struct follower *f, struct tail *t, const struct posi
 	return SETTLED_AGAIN; /* with nothing left to write, that is nothing */
 }
 
-/* Writes what is gathered, and the position, everywhere or where there are facts; waits as
- * long as it takes. False: we are to stop, nothing is lost: the log has it still. */
-static bool commit(struct follower *f, struct tail *t, bool everywhere)
+static struct position *places_of(struct tail *t)
 {
-	struct arena arena = { 0 };
-	struct position to;
+	return t->source.stream ? NULL : t->committed;
+}
+
+/* Waits as long as it takes until the batch that is on its way is written. False: we are to
+ * stop, nothing is lost: the log has it still. */
+static bool land(struct follower *f)
+{
+	struct flight *flight = &f->flight;
+	struct tail *t = flight->tail;
 	struct err err = { "" };
 	int64_t pause_ms = RETRY_MIN_MS;
 	enum settled settled = SETTLED_AGAIN;
 
-	struct position *at = t->source.stream ? NULL : t->committed;
-	source_position(&t->source, &arena, t->event_s, &to);
+	if (!flight->ledger)
+		return true;
+	enum store_result result = ledger_finish(flight->ledger, &err);
 	while (settled == SETTLED_AGAIN) {
-		enum store_result result = ledger_commit(&f->ledger, at, at ? &to : NULL, everywhere, &err);
 		if (result == STORE_OK) {
 			settled = SETTLED_DONE;
-			t->committed_ms = everywhere ? clock_mono_ms() : t->committed_ms;
-		} else if (result != STORE_MOVED && !pause_for_store(f, &pause_ms, &err)) {
-			settled = SETTLED_STOP;
-		} else if (at) { /* a stream has no position to ask for: it may count a batch twice */
-			settled = settle(f, t, &to);
+			t->committed_ms = flight->everywhere ? clock_mono_ms() : t->committed_ms;
+			break;
 		}
+		if (result != STORE_MOVED && !pause_for_store(f, &pause_ms, &err))
+			settled = SETTLED_STOP;
+		else if (places_of(t)) /* a stream has no position to ask for: it may count a batch twice */
+			settled = settle(f, t, &flight->to);
+		if (settled == SETTLED_AGAIN)
+			result = ledger_commit(flight->ledger, places_of(t), places_of(t) ? &flight->to : NULL, flight->everywhere, &err);
 	}
-	arena_free(&arena);
-	return settled == SETTLED_DONE;
+	flight->ledger = NULL;
+	f->unwritten = settled != SETTLED_DONE;
+	return !f->unwritten;
+}
+
+/* Writes what is gathered, and the position, everywhere or where there are facts. */
+static bool launch(struct follower *f, struct tail *t, bool everywhere)
+{
+	struct flight *flight = &f->flight;
+
+	if (!land(f))
+		return false;
+	arena_reset(&flight->arena);
+	source_position(&t->source, &flight->arena, t->event_s, &flight->to);
+	flight->ledger = f->ledger;
+	flight->tail = t;
+	flight->everywhere = everywhere;
+	ledger_start(flight->ledger, places_of(t), places_of(t) ? &flight->to : NULL, everywhere);
+	f->ledger = &f->ledgers[f->ledger == &f->ledgers[0]];
+	return true;
+}
+
+static bool commit(struct follower *f, struct tail *t, bool everywhere)
+{
+	return launch(f, t, everywhere) && land(f);
 }
 
 /* With several partitions a batch is one call for each: they shall not be small. */
@@ -374,7 +420,7 @@ static bool position_is_old(const struct follower *f, const struct tail *t)
 
 static void add_fact(void *follower, const struct fact *fact)
 {
-	ledger_add(&((struct follower *)follower)->ledger, fact);
+	ledger_add(((struct follower *)follower)->ledger, fact);
 }
 
 static void tell_progress(struct follower *f)
@@ -413,6 +459,9 @@ static bool turn(struct follower *f, struct tail *t)
 	f->missing = f->missing || t->blocked_ms;
 	if (t->blocked_ms)
 		return false;
+	/* if it turns out that the log of the batch on its way has to be read again, that must not take lines of this one along */
+	if (f->flight.tail != t && !land(f))
+		return false;
 	f->reading = t;
 	size_t batch = (size_t)f->config->logtail_batch * parts_factor(f); /* what is of every partition is there several times */
 	int64_t day = t->event_s / CLOCK_DAY_S; /* of each day something else is usual (watch.h) */
@@ -425,17 +474,24 @@ static bool turn(struct follower *f, struct tail *t)
 		t->event_s = t->source.anchor.time_s;
 		if (kind != RECORD_NONE)
 			record_facts(f->reader, f->record, add_fact, f);
-	} while (f->ledger.gathered < batch && f->ledger.n < 4 * batch && !(f->reader->counts.lines % 65536 == 0) &&
+		if (f->flight.ledger && f->reader->counts.lines % SERVICE_LINES == 0)
+			store_service(f->store, 0);
+	} while (f->ledger->gathered < batch && f->ledger->n < 4 * batch && !(f->reader->counts.lines % 65536 == 0) &&
 		(day == 0 || t->event_s / CLOCK_DAY_S == day));
 	if (result == SOURCE_MISSING && !t->missing_told)
 		log_warning("%s%s", t->source.problem, f->options->once ? "" : "; waiting for it");
 	f->missing = f->missing || result == SOURCE_MISSING;
 	t->missing_told = result == SOURCE_MISSING;
 	t->ended = result != SOURCE_LINE && !source_is_draining(&t->source);
+	if (!land(f))
+		return false;
 	bool old = position_is_old(f, t);
-	if (f->ledger.n > 0 || old)
-		if (!commit(f, t, old))
+	if (f->ledger->n > 0 || old)
+		if (!launch(f, t, old))
 			return false;
+	/* with nothing more to read there is nothing to do meanwhile */
+	if (result != SOURCE_LINE && !land(f))
+		return false;
 	watch_file(f, t);
 	watch_turn(f->watch, t->event_s, f->ready && result != SOURCE_LINE && nothing_left(f));
 	return result == SOURCE_LINE;
@@ -517,9 +573,12 @@ static bool begin(struct follower *f)
 	while ((f->partitions = store_partitions(f->store, &err)) == 0)
 		if (!pause_for_store(f, &pause_ms, &err))
 			return false;
-	ledger_init(&f->ledger, f->store, f->config);
-	f->ledger.wants = wants;
-	f->ledger.wants_arg = f;
+	for (int i = 0; i < 2; i++) {
+		ledger_init(&f->ledgers[i], f->store, f->config);
+		f->ledgers[i].wants = wants;
+		f->ledgers[i].wants_arg = f;
+	}
+	f->ledger = &f->ledgers[0];
 	for (size_t i = 0; i < f->n; i++) {
 		struct tail *t = &f->tails[i];
 		t->committed = xalloc(f->partitions * sizeof *t->committed);
@@ -532,7 +591,7 @@ static bool begin(struct follower *f)
 			return false;
 	}
 	begin_watch(f);
-	f->ledger.surge = watch_surge(f->watch);
+	f->ledgers[0].surge = f->ledgers[1].surge = watch_surge(f->watch);
 	return true;
 }
 
@@ -543,8 +602,10 @@ static void run(struct follower *f)
 	if (!begin(f))
 		return;
 	if (f->options->show) {
-		f->ledger.watch = show_event;
-		f->ledger.watch_arg = &f->show;
+		for (int i = 0; i < 2; i++) {
+			f->ledgers[i].watch = show_event;
+			f->ledgers[i].watch_arg = &f->show;
+		}
 	}
 	while (!f->stop) {
 		bool more = false;
@@ -584,10 +645,11 @@ static void tell_counts(const struct follower *f)
 static void finish(struct follower *f)
 {
 	cli_notify("STOPPING=1");
+	(void)land(f);
 	/* what was read is written, and where we are; a store that is away does not hold us up */
 	for (size_t i = 0; i < f->n && f->partitions; i++) {
 		struct tail *t = &f->tails[i];
-		if (t->source.fd < 0 || t->source.stream || !t->committed || t->source.offset == oldest_place(f, t)->offset || !store_ready(f->store))
+		if (f->unwritten || t->source.fd < 0 || t->source.stream || !t->committed || t->source.offset == oldest_place(f, t)->offset || !store_ready(f->store))
 			continue;
 		if (!commit(f, t, true))
 			log_info("source=%s: the last lines are read again at the next start", t->source.name);
@@ -598,8 +660,9 @@ static void finish(struct follower *f)
 		free(f->tails[i].committed);
 	}
 	free(f->tails);
-	if (f->partitions)
-		ledger_free(&f->ledger);
+	for (int i = 0; i < 2 && f->partitions; i++)
+		ledger_free(&f->ledgers[i]);
+	arena_free(&f->flight.arena);
 	watch_free(f->watch);
 	store_free(f->store);
 	reader_free(f->reader);

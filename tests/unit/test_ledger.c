@@ -533,7 +533,12 @@ static enum store_result moody_load(struct store *store, struct transaction *con
 	return store_load_all(((struct moody *)store)->inner, t, n, err);
 }
 
-static enum store_result moody_commit(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+static void moody_commit_start(struct store *store, struct transaction *const *t, size_t n, struct err *err)
+{
+	(void)store, (void)t, (void)n, (void)err; /* it makes up its mind at the end */
+}
+
+static enum store_result moody_commit_finish(struct store *store, struct transaction *const *t, size_t n, struct err *err)
 {
 	struct moody *m = (struct moody *)store;
 	enum store_result result = m->unreachable-- > 0 ? STORE_UNREACHABLE :
@@ -559,7 +564,7 @@ static unsigned moody_partitions(struct store *store, struct err *err)
 	return store->partitions;
 }
 
-static const struct store_ops moody_ops = { .load = moody_load, .commit = moody_commit, .partitions = moody_partitions };
+static const struct store_ops moody_ops = { .load = moody_load, .commit_start = moody_commit_start, .commit_finish = moody_commit_finish, .partitions = moody_partitions };
 
 struct watched {
 	int facts, suppressed;
@@ -612,6 +617,40 @@ static void nothing_is_lost_or_doubled(void **state)
 	WANT_INT(ledger.n, 0);
 	ledger_free(&ledger);
 	store_free(m.inner);
+}
+
+/* While one batch is on its way the next is gathered; the store holds both, in order. */
+static void two_batches(void **state)
+{
+	static const struct event events[] = { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK),
+		EXPIRED("2025-01-06T00:00:00Z", "Q1") };
+	struct store *store = store_memory(1);
+	struct position at = { .at = "" }, to[2] = { { .at = "one" }, { .at = "two" } };
+	struct ledger ledgers[2];
+	struct err err = { "" };
+	char message[64];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		ledger_init(&ledgers[i], store, &config);
+	struct fact deferred = fact_of(&events[0], message);
+	ledger_add(&ledgers[0], &deferred);
+	ledger_start(&ledgers[0], &at, &to[0], true);
+	struct fact expired = fact_of(&events[1], message);
+	ledger_add(&ledgers[1], &expired);
+	WANT_INT(ledger_finish(&ledgers[0], &err), STORE_OK);
+	WANT_INT(ledgers[0].n, 0);
+	WANT_STRING(at.at, "one");
+	ledger_start(&ledgers[1], &at, &to[1], true);
+	WANT_INT(ledger_finish(&ledgers[1], &err), STORE_OK);
+	WANT_STRING(at.at, "two");
+	WANT_INT(entry_of(store, "a@x.example").status, STATUS_SOFT);
+	/* nothing to write is no work for the store */
+	ledger_start(&ledgers[0], &at, &to[1], true);
+	WANT_INT(ledger_finish(&ledgers[0], &err), STORE_OK);
+	for (int i = 0; i < 2; i++)
+		ledger_free(&ledgers[i]);
+	store_free(store);
 }
 
 /* What is written again after a crash is in the order that it had, wherever the batch begins. */
@@ -713,6 +752,7 @@ int main(void)
 		cmocka_unit_test(an_attempt_is_of_a_rule_each_time),
 		cmocka_unit_test(nothing_is_lost_or_doubled),
 		cmocka_unit_test(nobody_is_taken_back),
+		cmocka_unit_test(two_batches),
 		cmocka_unit_test(an_expiry_has_an_order),
 		cmocka_unit_test(long_texts_and_many_facts),
 	};
