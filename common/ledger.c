@@ -124,6 +124,7 @@ static void add_to(struct ledger *ledger, unsigned partition, const struct fact 
 	f->host = keep_once(ledger, &ledger->host, fact->host);
 	f->provider = keep_once(ledger, &ledger->provider, fact->provider);
 	f->sender = keep_once(ledger, &ledger->sender, fact->sender);
+	f->campaign = keep_once(ledger, &ledger->campaign, fact->campaign);
 	if (fact->kind != FACT_DELIVERED)
 		keep_failure(ledger, f);
 	if (ledger->surge)
@@ -150,7 +151,7 @@ void ledger_forget_part(struct ledger *ledger, unsigned partition)
 	if (ledger->n > 0)
 		return;
 	ledger->gathered = 0;
-	ledger->host = ledger->provider = ledger->sender = sv_make("", 0);
+	ledger->host = ledger->provider = ledger->sender = ledger->campaign = sv_make("", 0);
 	arena_reset(&ledger->facts_arena);
 }
 
@@ -196,7 +197,7 @@ static struct sv lowered(struct arena *arena, struct sv s)
 	return copy;
 }
 
-/* By destination, provider, sender and host, for rates and pictures. */
+/* By destination, provider, sender, campaign and host, for rates and pictures. */
 static void tally(struct transaction *t, const struct fact *f, struct sv address, enum tally_counter result, const struct failure *failure)
 {
 	int64_t n[TALLY_COUNTERS] = { [TALLY_ATTEMPTS] = f->kind != FACT_EXPIRED }; /* that was an attempt before */
@@ -216,6 +217,7 @@ static void tally(struct transaction *t, const struct fact *f, struct sv address
 	transaction_tally(t, f->time_s, SV("dest"), destination_of(address), n);
 	transaction_tally(t, f->time_s, SV("provider"), f->provider, n);
 	transaction_tally(t, f->time_s, SV("sender"), lowered(t->arena, destination_of(f->sender)), n);
+	transaction_tally(t, f->time_s, SV("campaign"), f->campaign, n);
 	transaction_tally(t, f->time_s, SV("host"), f->host, n);
 }
 
@@ -267,6 +269,7 @@ static struct pending *pending_of(const struct fact *f)
 	for (struct pending_recipient *r = p->recipients; r; r = r->next)
 		r->gone = p->changed = true;
 	p->arrival_s = 0;
+	p->campaign = sv_make(NULL, 0);
 	return p;
 }
 
@@ -293,7 +296,7 @@ static void fail(struct ledger *ledger, struct transaction *t, const struct fact
 		if (result != CONVERT_SAME) {
 			a->changed = a->window_changed = true;
 			struct bounce *b = arena_alloc(t->arena, sizeof *b);
-			*b = (struct bounce){ .failure = *failure, .sender = f->sender };
+			*b = (struct bounce){ .failure = *failure, .sender = f->sender, .campaign = f->campaign };
 			if (a->last_bounce)
 				a->last_bounce->next = b;
 			else
@@ -308,15 +311,26 @@ static void fail(struct ledger *ledger, struct transaction *t, const struct fact
 		count_failure(t, f, address, failure, result);
 }
 
+/* The log tells the campaign once, when the message comes: days later the pending message knows it. */
+static const struct fact *with_campaign(const struct fact *f, const struct pending *p, struct fact *room)
+{
+	if (f->campaign.n || !p || !p->campaign.n)
+		return f;
+	*room = *f;
+	room->campaign = p->campaign;
+	return room;
+}
+
 static void apply_delivered(struct ledger *ledger, struct transaction *t, const struct fact *f)
 {
 	struct account *a = f->account;
 	struct pending *p = pending_of(f);
 	struct pending_recipient *r = p ? find_recipient(p, f->address) : NULL;
+	struct fact room;
 
 	if (!f->uncounted) {
 		count(t, f->time_s, SV("delivered"));
-		tally(t, f, f->address, TALLY_DELIVERED, NULL);
+		tally(t, with_campaign(f, p, &room), f->address, TALLY_DELIVERED, NULL);
 	}
 	if (r)
 		drop_recipient(p, r);
@@ -335,10 +349,11 @@ static void apply_delivered(struct ledger *ledger, struct transaction *t, const 
 static void apply_deferred(struct transaction *t, const struct fact *f)
 {
 	struct pending *p = pending_of(f);
+	struct fact room;
 
 	if (!f->uncounted) {
 		count(t, f->time_s, SV("deferred"));
-		tally(t, f, f->address, TALLY_DEFERRED, &f->failure);
+		tally(t, with_campaign(f, p, &room), f->address, TALLY_DEFERRED, &f->failure);
 	}
 	if (!p || !f->address.n)
 		return;
@@ -348,6 +363,7 @@ static void apply_deferred(struct transaction *t, const struct fact *f)
 		p->login = f->login;
 		p->client = f->client;
 		p->message_id = f->message_id;
+		p->campaign = f->campaign;
 	}
 	struct pending_recipient *r = find_recipient(p, f->address);
 	int64_t first_s = f->time_s;
@@ -373,13 +389,14 @@ static void apply_failed(struct ledger *ledger, struct transaction *t, const str
 	struct failure failure = f->failure;
 	struct pending *p = pending_of(f);
 	struct pending_recipient *r = p ? find_recipient(p, f->address) : NULL;
+	struct fact room;
 
 	failure.occurrence.message = message_id_of(t, f->message, r ? p->arrival_s : f->arrival_s);
 	failure.occurrence.first_s = r ? r->failure.occurrence.first_s : f->time_s;
 	failure.occurrence.last_s = f->time_s;
 	if (r)
 		drop_recipient(p, r);
-	fail(ledger, t, f, f->address, &failure);
+	fail(ledger, t, with_campaign(f, p, &room), f->address, &failure);
 }
 
 static int by_last_failure(const void *a, const void *b)
@@ -435,6 +452,7 @@ static void apply_expired(struct ledger *ledger, struct transaction *t, const st
 		drop_recipient(p, r);
 		struct fact of = *f;
 		of.sender = p->sender;
+		of.campaign = p->campaign;
 		of.uncounted = r->uncounted;
 		of.provider = r->provider;
 		r->failure.braked = is_braked(ledger, &of, r->address, &r->failure);

@@ -32,7 +32,7 @@ struct fact {
 	bool recipient;       /* of EXPIRED: this address alone, and by `failure` where none is on record */
 	bool never_deferred;  /* the whole life of the message was seen: no need to ask for pending recipients */
 	uint64_t where;       /* of EXPIRED and REMOVED: the set of partitions (schema.h) that recipients were deferred in; 0: not known */
-	struct sv sender, login, client, message_id;
+	struct sv sender, login, client, message_id, campaign;
 	struct sv host;       /* that wrote the log */
 	struct sv provider;   /* whose server it was delivered to, or refused by; empty: nobody's that is known */
 	struct failure failure; /* of DEFERRED and FAILED; occurrence times and message are filled in */
@@ -56,7 +56,7 @@ struct ledger {
 	struct store *store;
 	const struct config *config; /* conversions, expiries */
 	struct arena facts_arena;
-	struct sv host, provider, sender; /* of the fact before, in that arena */
+	struct sv host, provider, sender, campaign; /* of the fact before, in that arena */
 	struct ledger_part *parts;
 	unsigned n_parts;
 	size_t n;        /* facts that are not written, each as often as there are partitions that it is about */

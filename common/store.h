@@ -42,7 +42,7 @@ struct transition {
 struct bounce {
 	struct bounce *next;
 	struct failure failure;
-	struct sv sender;
+	struct sv sender, campaign;
 };
 
 struct account {
@@ -72,7 +72,7 @@ struct pending_recipient {
 struct pending {
 	struct sv key;       /* host/instance/queue-id */
 	int64_t arrival_s;   /* tells two messages with one queue id apart */
-	struct sv sender, login, client, message_id;
+	struct sv sender, login, client, message_id, campaign;
 	struct pending_recipient *recipients;
 	bool loaded, changed, stored; /* without recipients it is not kept */
 };

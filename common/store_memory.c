@@ -113,6 +113,7 @@ static void copy_pending(struct arena *arena, const struct pending *from, struct
 	to->login = arena_dup(arena, from->login);
 	to->client = arena_dup(arena, from->client);
 	to->message_id = arena_dup(arena, from->message_id);
+	to->campaign = arena_dup(arena, from->campaign);
 	for (const struct pending_recipient *r = from->recipients; r; r = r->next) {
 		if (r->gone)
 			continue;

@@ -305,6 +305,8 @@ static void on_pending(void *arg, const struct value *reply)
 			p->client = value;
 		} else if (sv_eq(field, SV("message-id"))) {
 			p->message_id = value;
+		} else if (sv_eq(field, SV("campaign"))) {
+			p->campaign = value;
 		}
 	}
 }

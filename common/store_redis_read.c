@@ -372,7 +372,7 @@ static void history_field(struct bounce *b, struct sv field, struct sv value)
 	struct failure *f = &b->failure;
 	struct { const char *name; struct sv *text; } texts[] = {
 		{ "rule", &f->occurrence.rule }, { "text", &f->text }, { "remote", &f->remote },
-		{ "message", &f->occurrence.message }, { "sender", &b->sender },
+		{ "message", &f->occurrence.message }, { "sender", &b->sender }, { "campaign", &b->campaign },
 	};
 	uint64_t n;
 	bool ok = true; /* what a newer program wrote: the default stays */

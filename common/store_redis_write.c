@@ -77,7 +77,7 @@ static void write_bounces(struct script *x, const struct account *a)
 		arg(x, SV(SCHEMA_HISTORY_MAX));
 		number(x, expire_in_days(SCHEMA_DAYS_HISTORY));
 		number(x, stream_ms(f->occurrence.last_s));
-		number(x, 11);
+		number(x, 11 + (b->campaign.n > 0));
 		field(x, SV("time"), schema_number(x->arena, f->occurrence.last_s));
 		field(x, SV("first"), schema_number(x->arena, f->occurrence.first_s));
 		field(x, SV("category"), sv_of(category_name(f->occurrence.category)));
@@ -89,6 +89,8 @@ static void write_bounces(struct script *x, const struct account *a)
 		field(x, SV("remote"), f->remote);
 		field(x, SV("message"), f->occurrence.message);
 		field(x, SV("sender"), b->sender);
+		if (b->campaign.n)
+			field(x, SV("campaign"), b->campaign);
 	}
 }
 
@@ -229,12 +231,13 @@ static void write_pending(struct script *x, const struct pending *p)
 	}
 	op(x, "set", k);
 	number(x, expire_in_days(SCHEMA_DAYS_PENDING));
-	number(x, 5);
+	number(x, 6);
 	field(x, SV("arrival"), schema_number(x->arena, p->arrival_s));
 	field(x, SV("sender"), p->sender);
 	field(x, SV("login"), p->login);
 	field(x, SV("client"), p->client);
 	field(x, SV("message-id"), p->message_id);
+	field(x, SV("campaign"), p->campaign); /* also the empty one: an older message of this queue id may have had one */
 	for (const struct pending_recipient *r = p->recipients; r;)
 		r = write_recipients(x, k, r);
 }

@@ -526,7 +526,28 @@ struct moody {
 	int conflicts, unreachable, commits;
 	unsigned partitions; /* bits: those that were committed */
 	char first[64];      /* whose status changed first in the last commit */
+	char campaigns[256]; /* what was counted for campaigns, and the campaigns of bounces */
 };
+
+static void note_campaigns(struct moody *m, const struct transaction *t)
+{
+	struct map_slot *slot;
+	size_t n = strlen(m->campaigns);
+
+	for (size_t i = 0; (slot = map_next(&t->tallies, &i));) {
+		const struct tally *tally = slot->value;
+		if (!sv_eq(tally->dimension, SV("campaign")) || tally->period.n > 8)
+			continue;
+		for (int c = 0; c < TALLY_COUNTERS; c++)
+			if (tally->n[c])
+				n += (size_t)snprintf(m->campaigns + n, sizeof m->campaigns - n, "%.*s %s %d;", SV_ARG(tally->value), tally_name((enum tally_counter)c), (int)tally->n[c]);
+	}
+	for (size_t i = 0; (slot = map_next(&t->accounts, &i));) {
+		const struct account *a = slot->value;
+		for (const struct bounce *b = a->bounces; b; b = b->next)
+			n += (size_t)snprintf(m->campaigns + n, sizeof m->campaigns - n, "%.*s: %.*s;", SV_ARG(a->key), SV_ARG(b->campaign));
+	}
+}
 
 static enum store_result moody_load(struct store *store, struct transaction *const *t, size_t n, struct err *err)
 {
@@ -545,6 +566,7 @@ static enum store_result moody_commit_finish(struct store *store, struct transac
 		m->conflicts-- > 0 ? STORE_CONFLICT : STORE_OK;
 
 	m->commits++;
+	note_campaigns(m, t[0]);
 	for (size_t i = 0; i < n; i++)
 		m->partitions |= 1U << t[i]->partition;
 	if (t[0]->first)
@@ -681,6 +703,47 @@ static void an_expiry_has_an_order(void **state)
 	}
 }
 
+/* The log tells the campaign of a message once; days later, and after a start, it is on record with those who are pending. */
+static void a_campaign_is_kept_with_the_pending(void **state)
+{
+	static const struct {
+		const char *name;
+		struct event events[2];
+		bool known_again; /* the second one's line came with its campaign, too */
+		const char *want;
+	} cases[] = {
+		{ "deferred, then delivered", { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_NETWORK), DELIVERED("2025-01-03T00:00:00Z", "Q1", DAY1, "a@x.example") }, false,
+		  "spring attempts 1;spring deferred 1;spring failing 1;|spring attempts 1;spring delivered 1;|" },
+		{ "deferred, then failed", { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL), FAILED("2025-01-03T00:00:00Z", "Q1", DAY1, "a@x.example", CATEGORY_RECIPIENT_UNKNOWN) }, false,
+		  "spring attempts 1;spring deferred 1;|spring attempts 1;spring hard 1;a@x.example: spring;|" },
+		{ "deferred, then expired", { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL), EXPIRED("2025-01-03T00:00:00Z", "Q1") }, false,
+		  "spring attempts 1;spring deferred 1;|spring soft 1;a@x.example: spring;|" },
+		{ "deferred twice", { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL), DEFERRED("2025-01-01T01:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL) }, true,
+		  "spring attempts 1;spring deferred 1;|spring attempts 1;spring deferred 1;|" },
+		{ "another message of the same queue id", { DEFERRED("2025-01-01T00:00:10Z", "Q1", DAY1, "a@x.example", CATEGORY_MAILBOX_FULL), DELIVERED("2025-01-03T00:00:00Z", "Q1", "2025-01-02T23:59:59Z", "a@x.example") }, false,
+		  "spring attempts 1;spring deferred 1;||" },
+	};
+	char message[64];
+
+	(void)state;
+	EACH(row, cases) {
+		struct moody m = { .store = { &moody_ops, 1, false }, .inner = store_memory(1) };
+		struct ledger ledger;
+		ledger_init(&ledger, &m.store, &config);
+		for (size_t i = 0; i < COUNT(row->events); i++) {
+			struct fact f = fact_of(&row->events[i], message);
+			if (i == 0 || row->known_again)
+				f.campaign = SV("spring");
+			ledger_add(&ledger, &f);
+			commit(&ledger);
+			(void)strcat(m.campaigns, "|");
+		}
+		WANT_STRING(m.campaigns, row->want);
+		ledger_free(&ledger);
+		store_free(m.inner);
+	}
+}
+
 /* A reader that begins again at the oldest place meets partitions that are ahead of it. */
 static void nobody_is_taken_back(void **state)
 {
@@ -754,6 +817,7 @@ int main(void)
 		cmocka_unit_test(nobody_is_taken_back),
 		cmocka_unit_test(two_batches),
 		cmocka_unit_test(an_expiry_has_an_order),
+		cmocka_unit_test(a_campaign_is_kept_with_the_pending),
 		cmocka_unit_test(long_texts_and_many_facts),
 	};
 
