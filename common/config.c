@@ -69,6 +69,14 @@ static bool check_zone(const char *name, const char *value, struct err *err)
 	return err_set(err, "%s is \"%.60s\"; write local, UTC or a name from /usr/share/zoneinfo such as Europe/Rome", name, value);
 }
 
+static bool check_header(const char *name, const char *value, struct err *err)
+{
+	for (const char *p = value; *p; p++)
+		if (*p <= ' ' || *p >= 0x7f || *p == ':')
+			return err_set(err, "%s: \"%.60s\" is no name of a header; write one such as X-Campaign-Id, without a colon", name, value);
+	return *value || err_set(err, "%s has an empty name; write one such as X-Campaign-Id", name);
+}
+
 const struct config_option config_options[] = {
 	{ "redis.address", OPTION_STRING, AT(redis_address), "unix:/run/nixie-redis/redis.sock", 0, 0, NULL, false, check_servers,
 	  "the Redis: unix:PATH, inet:HOST:PORT, sentinel:NAME@HOST:PORT,... or cluster:HOST:PORT,..." },
@@ -144,6 +152,8 @@ const struct config_option config_options[] = {
 	  "how often to look at a log besides inotify" },
 	{ "logtail.batch", OPTION_NUMBER, AT(logtail_batch), "500", 1, 2000, NULL, true, NULL,
 	  "most delivery results in one transaction" },
+	{ "logtail.campaign-headers", OPTION_STRINGS, AT(campaign_headers), "X-Campaign-Id, X-Campaign, Feedback-ID, List-Id", 0, 0, NULL, true, check_header,
+	  "logged headers that name the campaign of a message: the first of them that it has" },
 };
 const size_t config_options_n = sizeof config_options / sizeof *config_options;
 

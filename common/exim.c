@@ -524,15 +524,19 @@ bool exim_parse(const struct line *line, struct mta_line *e)
 		return false;
 	*e = (struct mta_line){ .instance = line->process, .queue_id = id, .delay_us = -1,
 		.arrival_s = arrival_by_id(id, line->time_us / CLOCK_SECOND_US) };
-	if (sv_take(&s, SV("<= ")))
+	if (sv_take(&s, SV("<= "))) {
 		parse_arrival(s, e);
-	else if (sv_take(&s, SV("=> ")) || sv_take(&s, SV("-> ")) || sv_take(&s, SV(">> ")))
+	} else if (sv_take(&s, SV("=> ")) || sv_take(&s, SV("-> ")) || sv_take(&s, SV(">> "))) {
 		parse_result(s, '>', e);
-	else if (sv_take(&s, SV("** ")))
+	} else if (sv_take(&s, SV("** "))) {
 		parse_result(s, '*', e);
-	else if (sv_take(&s, SV("== ")))
+	} else if (sv_take(&s, SV("== "))) {
 		parse_result(s, '=', e);
-	else if (sv_eq(s, SV("Completed")) || sv_starts(s, SV("Completed ")))
+	} else if (sv_eq(s, SV("Completed")) || sv_starts(s, SV("Completed "))) {
 		e->event = EVENT_REMOVED;
+	} else if (sv_take(&s, SV("campaign header "))) { /* logwrite in contrib/exim/nixie-campaign.conf */
+		e->event = EVENT_HEADER;
+		e->header = s;
+	}
 	return e->event != EVENT_NONE;
 }

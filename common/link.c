@@ -177,7 +177,7 @@ struct link *link_begin(struct link_table *t, struct sv host, struct sv instance
 /* Room for n bytes more: what was replaced is left behind when it grows. */
 static void grow(struct link_table *t, struct link *l, size_t n)
 {
-	struct sv *const fields[] = { &l->sender, &l->login, &l->client, &l->message_id };
+	struct sv *const fields[] = { &l->sender, &l->login, &l->client, &l->message_id, &l->campaign };
 	size_t size = l->room_size, have = 0, at = 0;
 
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
@@ -200,7 +200,7 @@ static void grow(struct link_table *t, struct link *l, size_t n)
 
 void link_set(struct link_table *t, struct link *l, enum link_field field, struct sv value)
 {
-	struct sv *const fields[] = { &l->sender, &l->login, &l->client, &l->message_id };
+	struct sv *const fields[] = { &l->sender, &l->login, &l->client, &l->message_id, &l->campaign };
 	struct sv *to = fields[field];
 
 	value = sv_head(value, LINK_STRING_MAX);

@@ -1,6 +1,6 @@
 /* link: what is remembered of each message in the queue, to understand its later lines.
  *
- * Queue id to sender, login, client, Message-ID. A pure function of the log: it
+ * Queue id to sender, login, client, Message-ID, campaign. A pure function of the log: it
  * is rebuilt by reading back, never stored. Memory is bounded: those that left the
  * queue are forgotten first, then the message that was not mentioned for the longest
  * time, which is counted. */
@@ -22,7 +22,8 @@ struct link {
 	struct link *newer, *older; /* of its list */
 	struct link_key key;
 	int64_t begun_s;            /* time of its first line; 0: that line was not seen */
-	struct sv sender, login, client, message_id; /* in `room` */
+	struct sv sender, login, client, message_id, campaign; /* in `room` */
+	unsigned campaign_rank;     /* of the header that named it: campaign_read(); 0: not one of its own */
 	unsigned recipients;        /* nrcpt; 0: unknown */
 	uint64_t target;            /* hash of an address that it was forwarded to; 0: none yet */
 	bool targets;               /* there were several such */
@@ -65,7 +66,7 @@ struct link *link_add(struct link_table *table, struct sv host, struct sv instan
 /* A new message under this queue id: whatever was known of an older one is forgotten. */
 struct link *link_begin(struct link_table *table, struct sv host, struct sv instance, struct sv queue_id, int64_t time_s);
 
-enum link_field { LINK_SENDER, LINK_LOGIN, LINK_CLIENT, LINK_MESSAGE_ID };
+enum link_field { LINK_SENDER, LINK_LOGIN, LINK_CLIENT, LINK_MESSAGE_ID, LINK_CAMPAIGN };
 void link_set(struct link_table *table, struct link *link, enum link_field field, struct sv value);
 
 void link_removed(struct link_table *table, struct link *link);

@@ -17,6 +17,7 @@ enum mta_event {
 	EVENT_MESSAGE_ID,
 	EVENT_QUEUED,     /* sender, number of recipients */
 	EVENT_ARRIVED,    /* a message begins, and all that is known of it is in this line */
+	EVENT_HEADER,     /* a header of the message */
 	EVENT_REMOVED,    /* the message left the queue */
 	EVENT_MALFORMED,  /* begins like a delivery and is none */
 };
@@ -55,6 +56,7 @@ struct mta_line {
 	unsigned recipients;   /* EVENT_QUEUED, EVENT_ARRIVED; 0: unknown */
 	struct sv client, login, orig_queue_id; /* EVENT_CLIENT, EVENT_ARRIVED */
 	struct sv message_id;  /* EVENT_MESSAGE_ID; EVENT_ARRIVED: without its angle brackets */
+	struct sv header;      /* EVENT_HEADER: "Name: value" */
 };
 
 /* All of it empty, but for the queue id. */

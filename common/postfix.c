@@ -1,5 +1,6 @@
 #include "postfix.h"
 
+#include "campaign.h"
 #include "clock.h"
 
 /* Postfix's are at most 20; more is not a queue id. */
@@ -250,6 +251,12 @@ bool postfix_parse(const struct line *line, struct mta_line *p)
 	case 'u':
 		if (sv_take(&s, SV("uid=")))
 			p->event = EVENT_PICKUP;
+		break;
+	case 'i':
+		if (sv_take(&s, SV("info: header ")) && campaign_cut(&s)) { /* header_checks */
+			p->event = EVENT_HEADER;
+			p->header = s;
+		}
 		break;
 	case 'm':
 		if (sv_take(&s, SV("message-id="))) {

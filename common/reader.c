@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "buf.h"
+#include "campaign.h"
 #include "cli.h"
 #include "clock.h"
 #include "exim.h"
@@ -55,24 +56,33 @@ static struct link *link_made(struct reader *r, const struct record *rec)
 	return link_add(&r->links, rec->line.host, rec->said.instance, rec->said.queue_id);
 }
 
+/* Of a link that may be gone when the string is wanted. */
+static struct sv kept(struct sv s, char room[LINK_STRING_MAX])
+{
+	if (s.n)
+		memcpy(room, s.p, s.n);
+	return sv_make(room, s.n);
+}
+
 static void begin(struct reader *r, const struct record *rec)
 {
 	const struct mta_line *p = &rec->said;
-	char login[LINK_STRING_MAX];
-	struct sv inherited = sv_make(login, 0);
+	char login_room[LINK_STRING_MAX], campaign_room[LINK_STRING_MAX];
+	struct sv login = p->login, campaign = sv_make(NULL, 0);
 
 	remember_instance(r, p->instance);
 	/* a content filter gives the mail back: who sent it is known from the first time */
-	if (p->orig_queue_id.n && !p->login.n) {
+	if (p->orig_queue_id.n) {
 		const struct link *original = link_find(&r->links, rec->line.host, p->instance, p->orig_queue_id);
-		if (original && original->login.n) {
-			memcpy(login, original->login.p, original->login.n);
-			inherited.n = original->login.n;
-		}
+		if (original && !login.n)
+			login = kept(original->login, login_room);
+		if (original)
+			campaign = kept(original->campaign, campaign_room);
 	}
 	struct link *l = link_begin(&r->links, rec->line.host, p->instance, p->queue_id, rec->line.time_us / CLOCK_SECOND_US);
 	link_set(&r->links, l, LINK_CLIENT, p->client);
-	link_set(&r->links, l, LINK_LOGIN, p->login.n ? p->login : inherited);
+	link_set(&r->links, l, LINK_LOGIN, login);
+	link_set(&r->links, l, LINK_CAMPAIGN, campaign);
 }
 
 static void queued(struct reader *r, const struct record *rec)
@@ -87,13 +97,16 @@ static void queued(struct reader *r, const struct record *rec)
 static void arrived(struct reader *r, const struct record *rec)
 {
 	const struct mta_line *p = &rec->said;
-	char room[LINK_STRING_MAX];
+	char room[LINK_STRING_MAX], campaign_room[LINK_STRING_MAX];
 	struct buf id = BUF_ON(room);
+	const struct link *before = link_of(r, rec); /* an ACL tells of a header before the message has arrived */
+	struct sv campaign = before ? kept(before->campaign, campaign_room) : sv_make(NULL, 0);
 
 	remember_instance(r, p->instance);
 	struct link *l = link_begin(&r->links, rec->line.host, p->instance, p->queue_id, rec->line.time_us / CLOCK_SECOND_US);
 	link_set(&r->links, l, LINK_CLIENT, p->client);
 	link_set(&r->links, l, LINK_LOGIN, p->login);
+	link_set(&r->links, l, LINK_CAMPAIGN, campaign);
 	link_set(&r->links, l, LINK_SENDER, p->sender);
 	if (p->message_id.n) { /* in its header, and in Postfix's log, it has brackets */
 		buf_add_char(&id, '<');
@@ -267,6 +280,24 @@ static void named(struct reader *r, const struct record *rec)
 	link_set(&r->links, l, LINK_MESSAGE_ID, rec->said.message_id);
 }
 
+/* Whichever line comes first: of several headers the first one in the list counts. */
+static void header(struct reader *r, const struct record *rec)
+{
+	char room[CAMPAIGN_MAX];
+	struct buf campaign = BUF_ON(room);
+	unsigned rank;
+
+	if (!campaign_read(&r->config->campaign_headers, rec->said.header, &campaign, &rank))
+		return;
+	struct link *l = link_of(r, rec);
+	if (!l || l->removed)
+		l = link_begin(&r->links, rec->line.host, rec->said.instance, rec->said.queue_id, rec->line.time_us / CLOCK_SECOND_US);
+	if (l->campaign_rank && l->campaign_rank <= rank)
+		return;
+	l->campaign_rank = rank;
+	link_set(&r->links, l, LINK_CAMPAIGN, buf_sv(&campaign));
+}
+
 static const struct link *removed(struct reader *r, const struct record *rec)
 {
 	struct link *l = link_of(r, rec);
@@ -303,6 +334,9 @@ static enum record_kind kind_of(struct reader *r, struct record *rec)
 		return RECORD_NONE;
 	case EVENT_MESSAGE_ID:
 		named(r, rec);
+		return RECORD_NONE;
+	case EVENT_HEADER:
+		header(r, rec);
 		return RECORD_NONE;
 	case EVENT_QUEUED:
 		queued(r, rec);
@@ -384,6 +418,7 @@ static void describe_message(struct maker *m)
 	m->fact.login = rec->link->login;
 	m->fact.client = rec->link->client;
 	m->fact.message_id = rec->link->message_id;
+	m->fact.campaign = rec->link->campaign;
 	m->fact.never_deferred = rec->link->begun_s && !rec->link->deferred;
 	m->fact.where = rec->link->begun_s ? rec->link->where : 0;
 }

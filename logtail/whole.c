@@ -76,6 +76,8 @@ static void print_record(void *arg, const struct record *rec)
 		buf_add(&b, SV(",\"sender\":"));
 		buf_add_json(&b, p->event == EVENT_EXPIRED ? p->sender : rec->link->sender);
 	}
+	if (rec->link)
+		text_member(&b, "campaign", rec->link->campaign);
 	if (rec->failed) {
 		text_member(&b, "category", sv_of(category_name(rec->verdict.category)));
 		text_member(&b, "class", sv_of(class_name(rec->verdict.class_)));

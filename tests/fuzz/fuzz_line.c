@@ -1,6 +1,7 @@
 /* A log: every line through header, message, linking, rules and ledger. */
 #include "fuzz.h"
 
+#include "campaign.h"
 #include "ledger.h"
 #include "reader.h"
 #include "schema.h"
@@ -41,6 +42,9 @@ static void check_fact(void *arg, const struct fact *f)
 	c->counted += !f->uncounted;
 	MUST(!c->record->said.ambiguous);
 	MUST(f->message.n > 0 && f->message.n <= 600);
+	MUST(f->campaign.n <= CAMPAIGN_MAX && !sv_eq(f->campaign, SV("*")));
+	for (size_t i = 0; i < f->campaign.n; i++)
+		MUST((unsigned char)f->campaign.p[i] >= ' ' && f->campaign.p[i] == sv_lower(f->campaign.p[i]));
 	MUST(memchr(f->message.p, '|', f->message.n) == NULL); /* it stands between such in a window */
 	if (f->address.n) {
 		const struct address_options options = config_address_options(&config);
@@ -64,7 +68,7 @@ static void check_record(struct sv bytes, const struct record *r)
 {
 	const struct mta_line *p = &r->said;
 	const struct sv pieces[] = { r->line.message, p->queue_id, p->daemon, p->to, p->orig_to, p->relay_host, p->relay_ip,
-		p->delay_text, p->dsn_text, p->text, p->sender, p->client, p->login, p->orig_queue_id, p->message_id };
+		p->delay_text, p->dsn_text, p->text, p->sender, p->client, p->login, p->orig_queue_id, p->message_id, p->header };
 	/* Exim's own log leaves these to us */
 	const struct sv named[] = { r->line.host, r->line.process, p->instance, p->status_text };
 

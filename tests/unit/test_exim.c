@@ -488,7 +488,9 @@ static void keep(void *arg, const struct fact *f)
 
 static void what_a_fact_holds(void **state)
 {
-	static const char log[] = "2026-11-21 09:11:58 1jmFYj-00039V-QX <= s@a.example H=h.example [192.0.2.1] P=esmtpsa A=plain:anna S=100 id=1@a.example\n"
+	/* an ACL looks at the headers before the message has arrived */
+	static const char log[] = "2026-11-21 09:11:58 1jmFYj-00039V-QX campaign header X-Campaign-Id: Spring from x; from=<y>\n"
+		"2026-11-21 09:11:58 1jmFYj-00039V-QX <= s@a.example H=h.example [192.0.2.1] P=esmtpsa A=plain:anna S=100 id=1@a.example\n"
 		UNKNOWN("u@b.example");
 	struct reader reader;
 
@@ -504,6 +506,7 @@ static void what_a_fact_holds(void **state)
 	WANT_TEXT(last_fact.login, "anna");
 	WANT_TEXT(last_fact.client, "h.example [192.0.2.1]");
 	WANT_TEXT(last_fact.message_id, "<1@a.example>");
+	WANT_TEXT(last_fact.campaign, "spring from x; from=<y>");
 	WANT_TEXT(last_fact.failure.remote, "mx.b.example");
 	WANT_TEXT(last_fact.failure.occurrence.rule, "t.unknown");
 	WANT_INT(last_fact.failure.code, 550);

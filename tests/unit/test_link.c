@@ -89,11 +89,13 @@ static void what_is_remembered(void **state)
 	link_set(&table, l, LINK_LOGIN, SV("anna"));
 	link_set(&table, l, LINK_CLIENT, SV("h[192.0.2.1]"));
 	link_set(&table, l, LINK_MESSAGE_ID, SV("<1@example.com>"));
+	link_set(&table, l, LINK_CAMPAIGN, SV("spring"));
 	WANT(l->has_sender);
 	WANT_TEXT(l->sender, "anna@example.com");
 	WANT_TEXT(l->login, "anna");
 	WANT_TEXT(l->client, "h[192.0.2.1]");
 	WANT_TEXT(l->message_id, "<1@example.com>");
+	WANT_TEXT(l->campaign, "spring");
 	check_whole();
 	link_set(&table, l, LINK_SENDER, SV("")); /* the null sender is one */
 	WANT(l->has_sender && l->sender.n == 0);

@@ -192,7 +192,9 @@ static void events(void **state)
 		{ "connect", "postfix/smtpd", "connect from h[192.0.2.1]", EVENT_NONE },
 		{ "a skipped exchanger is no outcome", "postfix/smtp", "4F5C64474F: host mx[192.0.2.1] said: 450 4.2.0 busy (in reply to RCPT TO command)", EVENT_NONE },
 		{ "a notification", "postfix/bounce", "4F5C64474F: sender non-delivery notification: 5A6B7C8D9E", EVENT_NONE },
-		{ "a header", "postfix/cleanup", "4F5C64474F: info: header Subject: x from h[192.0.2.1]; from=<a@b> to=<c@d> proto=ESMTP helo=<h>", EVENT_NONE },
+		{ "a header", "postfix/cleanup", "4F5C64474F: info: header Subject: x from h[192.0.2.1]; from=<a@b> to=<c@d> proto=ESMTP helo=<h>", EVENT_HEADER },
+		{ "a header that imitates its end", "postfix/cleanup", "4F5C64474F: info: header Subject: x from x; from=<> from h[192.0.2.1]; from=<a@b> to=<c@d> proto=ESMTP helo=<h>", EVENT_NONE },
+		{ "a body", "postfix/cleanup", "4F5C64474F: info: body x from h[192.0.2.1]; from=<a@b> to=<c@d> proto=ESMTP helo=<h>", EVENT_NONE },
 		{ "removed, and more", "postfix/qmgr", "4F5C64474F: removed by hand", EVENT_NONE },
 		{ "status that is none", "postfix/smtp", "4F5C64474F: status=lost (x)", EVENT_NONE },
 		{ "from without nrcpt", "postfix/qmgr", "4F5C64474F: from=<a@b.example>, size=1", EVENT_NONE },
@@ -252,6 +254,8 @@ static void what_events_hold(void **state)
 	WANT(parse_as("postfix/smtp", "4F5C64474F: status=deferred (bounce failed)", &p));
 	WANT_INT(p.status, DELIVERY_DEFERRED);
 	WANT_TEXT(p.text, "bounce failed");
+	WANT(parse_as("postfix/cleanup", "4F5C64474F: info: header List-Id: <x.y> from h[192.0.2.1]; from=<a@b> to=<c@d> proto=ESMTP helo=<h>", &p));
+	WANT_TEXT(p.header, "List-Id: <x.y>");
 }
 
 static void next_queue_ids(void **state)

@@ -157,6 +157,7 @@ static void what_a_fact_holds(void **state)
 {
 	static const char *const log[] = {
 		"2026-11-21T08:59:58Z mail postfix/smtpd[1]: 4F5C6: client=h.example[192.0.2.1], sasl_method=PLAIN, sasl_username=anna",
+		"2026-11-21T08:59:58Z mail postfix/cleanup[1]: 4F5C6: info: header X-Campaign-Id: Spring from h.example[192.0.2.1]; from=<s@a.example> to=<u@b.example> proto=ESMTP helo=<h>",
 		"2026-11-21T08:59:58Z mail postfix/cleanup[1]: 4F5C6: message-id=<1@a.example>",
 		"2026-11-21T08:59:59Z mail postfix/qmgr[1]: 4F5C6: from=<s@a.example>, size=100, nrcpt=1 (queue active)",
 		"2026-11-21T09:00:02.600000Z mail postfix/smtp[1]: 4F5C6: to=<u@b.example>, relay=mx.b.example[192.0.2.9]:25, delay=4.5, delays=0/0/1/1, dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.9] said: 550 5.1.1 no such user (in reply to RCPT TO command))",
@@ -168,7 +169,7 @@ static void what_a_fact_holds(void **state)
 	(void)state;
 	reader_init(&reader, &config, rules);
 	for (size_t i = 0; i < COUNT(log); i++)
-		WANT_INT(reader_line(&reader, sv_of(log[i]), &anchor, &record), i == 3 ? RECORD_DELIVERY : RECORD_NONE);
+		WANT_INT(reader_line(&reader, sv_of(log[i]), &anchor, &record), i == 4 ? RECORD_DELIVERY : RECORD_NONE);
 	record_facts(&reader, &record, keep, NULL);
 	WANT_INT(last_fact.kind, FACT_FAILED);
 	WANT_INT(last_fact.time_s, at("2026-11-21T09:00:02Z"));
@@ -179,6 +180,7 @@ static void what_a_fact_holds(void **state)
 	WANT_TEXT(last_fact.login, "anna");
 	WANT_TEXT(last_fact.client, "h.example[192.0.2.1]");
 	WANT_TEXT(last_fact.message_id, "<1@a.example>");
+	WANT_TEXT(last_fact.campaign, "spring");
 	WANT_TEXT(last_fact.failure.remote, "mx.b.example");
 	WANT_TEXT(last_fact.failure.occurrence.rule, "t.unknown");
 	WANT_INT(last_fact.failure.occurrence.category, CATEGORY_RECIPIENT_UNKNOWN);
@@ -228,6 +230,40 @@ static void a_login_outlives_the_filter(void **state)
 	WANT_TEXT(link_find(&reader.links, SV("mail"), SV("postfix"), SV("5A6B7"))->login, "anna");
 	WANT_TEXT(link_find(&reader.links, SV("mail"), SV("postfix"), SV("6A6B7"))->login, "bert");
 	reader_free(&reader);
+}
+
+#define HEADER(id, header) "09:00:00 postfix/cleanup[1]: " id ": info: header " header " from h.example[192.0.2.1]; from=<s@a.example> to=<u@b.example> proto=ESMTP helo=<h.example>\n"
+#define FILTERED(id, of) "09:00:03 postfix/smtpd[2]: " id ": client=localhost[127.0.0.1], orig_queue_id=" of "\n"
+
+static void campaigns(void **state)
+{
+	static const struct { const char *name, *log, *want; } cases[] = {
+		{ "one header", BEGIN("4F5C6") HEADER("4F5C6", "X-Campaign-Id: Spring"), "spring" },
+		{ "none", BEGIN("4F5C6") HEADER("4F5C6", "Subject: Spring"), "" },
+		{ "the first of the list comes first", BEGIN("4F5C6") HEADER("4F5C6", "X-Campaign-Id: spring") HEADER("4F5C6", "List-Id: <l.example>"), "spring" },
+		{ "the first of the list comes last", BEGIN("4F5C6") HEADER("4F5C6", "List-Id: <l.example>") HEADER("4F5C6", "X-Campaign-Id: spring"), "spring" },
+		{ "one header twice", BEGIN("4F5C6") HEADER("4F5C6", "X-Campaign-Id: spring") HEADER("4F5C6", "X-Campaign-Id: autumn"), "spring" },
+		{ "an empty one and another", BEGIN("4F5C6") HEADER("4F5C6", "X-Campaign-Id:") HEADER("4F5C6", "List-Id: <l.example>"), "l.example" },
+		{ "its beginning was not seen", HEADER("4F5C6", "X-Campaign-Id: spring"), "spring" },
+		{ "before the Message-ID", BEGIN("4F5C6") HEADER("4F5C6", "X-Campaign-Id: spring") "09:00:00 postfix/cleanup[1]: 4F5C6: message-id=<1@a.example>\n", "spring" },
+		{ "of an older message", BEGIN("4F5C6") HEADER("4F5C6", "X-Campaign-Id: spring") REMOVED("4F5C6") BEGIN("4F5C6"), "" },
+		{ "of an older message, the new one's beginning was not seen", BEGIN("4F5C6") HEADER("4F5C6", "X-Campaign-Id: spring") REMOVED("4F5C6")
+		  HEADER("4F5C6", "List-Id: <l.example>"), "l.example" },
+		{ "the value imitates the end", BEGIN("4F5C6") HEADER("4F5C6", "X-Campaign-Id: spring from x; from=<y>"), "" },
+		{ "through a filter that checks no headers", BEGIN("5A6B7") HEADER("5A6B7", "X-Campaign-Id: spring") FILTERED("4F5C6", "5A6B7"), "spring" },
+		{ "through a filter, and checked again", BEGIN("5A6B7") HEADER("5A6B7", "X-Campaign-Id: spring") FILTERED("4F5C6", "5A6B7")
+		  HEADER("4F5C6", "List-Id: <l.example>"), "l.example" },
+	};
+
+	(void)state;
+	EACH(row, cases) {
+		struct reader reader;
+		struct seen seen = { "" };
+		reader_init(&reader, &config, rules);
+		read_log(&reader, row->log, &seen);
+		WANT_TEXT(link_find(&reader.links, SV("mail"), SV("postfix"), SV("4F5C6"))->campaign, row->want);
+		reader_free(&reader);
+	}
 }
 
 /* A queue id used again: who sent the old message says nothing about the new one. */
@@ -335,6 +371,7 @@ int main(void)
 		cmocka_unit_test(what_a_fact_holds),
 		cmocka_unit_test(what_has_no_arrival),
 		cmocka_unit_test(a_login_outlives_the_filter),
+		cmocka_unit_test(campaigns),
 		cmocka_unit_test(an_old_sender_is_forgotten),
 		cmocka_unit_test(nobody_else_is_blamed),
 		cmocka_unit_test(a_notification_ends_nobody),
