@@ -9,6 +9,7 @@ from .nixie import REPOSITORY
 from .proc import Child, free_port, tail, wait_until
 
 SNIPPET = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-acl.conf')
+CAMPAIGN = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-campaign.conf')
 FETCH = os.path.join(REPOSITORY, 'contrib', 'debian', 'get-exim.sh')
 
 CONF = '''\
@@ -58,10 +59,14 @@ rfc1413_hosts =
 keep_environment = LD_LIBRARY_PATH
 auth_advertise_hosts = *
 acl_smtp_rcpt = acl_check_rcpt
+acl_smtp_data = acl_check_data
 
 begin acl
 acl_check_rcpt:
   .include {snippet}
+  accept
+acl_check_data:
+  .include {campaign}
   accept
 
 begin authenticators
@@ -141,7 +146,7 @@ class Exim:
         self.conf = os.path.join(self.directory, 'exim.conf')
         self.log_path = os.path.join(self.directory, 'log', 'mainlog')
         self.values = dict(socket=policy_socket, exim=self.program, dir=self.directory,
-                           snippet=SNIPPET, sink=sink, log=log, retry=retry)
+                           snippet=SNIPPET, campaign=CAMPAIGN, sink=sink, log=log, retry=retry)
         self.configure()
 
     def configure(self, **values):
@@ -201,7 +206,7 @@ class Exim:
             subprocess.run([self.program, '-C', self.conf, '-Mrm'] + sorted(waiting), check=True,
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    def send(self, *recipients, sender='sender@nixie.test', login=None):
+    def send(self, *recipients, sender='sender@nixie.test', login=None, headers=b''):
         """One message; returns its id. Every recipient must be accepted."""
         with self.client() as c:
             c.ehlo()
@@ -212,7 +217,7 @@ class Exim:
                 code, text = c.rcpt(r)
                 if code != 250:
                     raise AssertionError('RCPT TO:<%s>: %d %s' % (r, code, text.decode()))
-            code, text = c.data(b'Subject: a "test" for gone@nixie.test\r\n'
+            code, text = c.data(headers + b'Subject: a "test" for gone@nixie.test\r\n'
                                 b'Message-ID: <%s@client.test>\r\n\r\ntest\r\n' % os.urandom(6).hex().encode())
             if code != 250:
                 raise AssertionError('end of data: %d %s' % (code, text.decode()))
