@@ -54,7 +54,7 @@ struct mta_line {
 	bool has_sender;
 	struct sv sender;      /* EVENT_QUEUED, EVENT_EXPIRED, EVENT_ARRIVED; where has_sender is set */
 	unsigned recipients;   /* EVENT_QUEUED, EVENT_ARRIVED; 0: unknown */
-	struct sv client, login, orig_queue_id; /* EVENT_CLIENT, EVENT_ARRIVED */
+	struct sv client, login, orig_queue_id; /* EVENT_CLIENT, EVENT_ARRIVED; the last: EVENT_CLIENT, EVENT_PICKUP */
 	struct sv message_id;  /* EVENT_MESSAGE_ID; EVENT_ARRIVED: without its angle brackets */
 	struct sv header;      /* EVENT_HEADER: "Name: value" */
 };

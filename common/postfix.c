@@ -7,15 +7,22 @@
 #define QUEUE_ID_MAX 30
 #define QUEUE_ID_MIN 5
 
-/* "4F5C64474F: " off the front */
-static bool take_queue_id(struct sv *s, struct sv *queue_id_r)
+/* The length of the queue id at the front; 0: there is none */
+static size_t queue_id_at(struct sv s)
 {
 	size_t n = 0;
 
-	while (n < s->n && n <= QUEUE_ID_MAX && sv_is_alnum(s->p[n]))
+	while (n < s.n && n <= QUEUE_ID_MAX && sv_is_alnum(s.p[n]))
 		n++;
-	if (n < QUEUE_ID_MIN || n > QUEUE_ID_MAX || n + 1 >= s->n || s->p[n] != ':' || s->p[n + 1] != ' ' ||
-	    sv_eq(sv_head(*s, n), SV("NOQUEUE")))
+	return n >= QUEUE_ID_MIN && n <= QUEUE_ID_MAX ? n : 0;
+}
+
+/* "4F5C64474F: " off the front */
+static bool take_queue_id(struct sv *s, struct sv *queue_id_r)
+{
+	size_t n = queue_id_at(*s);
+
+	if (!n || n + 1 >= s->n || s->p[n] != ':' || s->p[n + 1] != ' ' || sv_eq(sv_head(*s, n), SV("NOQUEUE")))
 		return false;
 	*queue_id_r = sv_head(*s, n);
 	*s = sv_skip(*s, n + 2);
@@ -218,6 +225,18 @@ static void parse_client(struct sv s, struct mta_line *p)
 	}
 }
 
+/* "501 from=<S> orig_id=Q": the last only after postsuper -r */
+static void parse_pickup(struct sv s, struct mta_line *p)
+{
+	p->event = EVENT_PICKUP;
+	(void)sv_cut(&s, ' ');
+	if (!sv_take(&s, SV("from=<")) || !take_address(&s, &p->sender) || !sv_take(&s, SV(" orig_id=")))
+		return;
+	size_t n = queue_id_at(s);
+	if (n == s.n) /* else a local part imitates it */
+		p->orig_queue_id = s;
+}
+
 static bool split_process(struct sv process, struct mta_line *p)
 {
 	p->daemon = sv_after_last(process, '/');
@@ -247,10 +266,12 @@ bool postfix_parse(const struct line *line, struct mta_line *p)
 	case 'c':
 		if (sv_take(&s, SV("client=")))
 			parse_client(s, p);
+		else if (sv_eq(s, SV("canceled"))) /* by cleanup, since 3.10: it never came into the queue */
+			p->event = EVENT_REMOVED;
 		break;
 	case 'u':
 		if (sv_take(&s, SV("uid=")))
-			p->event = EVENT_PICKUP;
+			parse_pickup(s, p);
 		break;
 	case 'i':
 		if (sv_take(&s, SV("info: header ")) && campaign_cut(&s)) { /* header_checks */
@@ -283,13 +304,10 @@ struct sv postfix_queued_as(struct sv text)
 	static const struct sv words[] = { { "queued as ", 10 }, { "forwarded as ", 13 } };
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-		size_t at = sv_find_sv(text, words[i]), n = 0;
+		size_t at = sv_find_sv(text, words[i]);
 		struct sv id = sv_skip(text, at + words[i].n);
-		if (at == text.n)
-			continue;
-		while (n < id.n && sv_is_alnum(id.p[n]))
-			n++;
-		if (n >= QUEUE_ID_MIN && n <= QUEUE_ID_MAX)
+		size_t n = queue_id_at(id);
+		if (at < text.n && n)
 			return sv_head(id, n);
 	}
 	return sv_make(text.p, 0);

@@ -71,7 +71,7 @@ static void begin(struct reader *r, const struct record *rec)
 	struct sv login = p->login, campaign = sv_make(NULL, 0);
 
 	remember_instance(r, p->instance);
-	/* a content filter gives the mail back: who sent it is known from the first time */
+	/* a content filter gives the mail back, or it was requeued: who sent it is known from the first time */
 	if (p->orig_queue_id.n) {
 		const struct link *original = link_find(&r->links, rec->line.host, p->instance, p->orig_queue_id);
 		if (original && !login.n)
@@ -307,6 +307,20 @@ static const struct link *removed(struct reader *r, const struct record *rec)
 	return l;
 }
 
+/* postsuper -r: it goes on under a new queue id, and under the old one it is gone. */
+static bool requeued(struct reader *r, struct record *rec)
+{
+	struct mta_line *p = &rec->said;
+	bool same = sv_eq(p->queue_id, p->orig_queue_id); /* the new one began already */
+
+	if (!p->orig_queue_id.n)
+		return false;
+	p->queue_id = p->orig_queue_id;
+	if (!same)
+		rec->link = removed(r, rec);
+	return true;
+}
+
 static enum record_kind kind_of(struct reader *r, struct record *rec)
 {
 	switch (rec->said.event) {
@@ -329,9 +343,11 @@ static enum record_kind kind_of(struct reader *r, struct record *rec)
 		rec->link = removed(r, rec);
 		return RECORD_REMOVED;
 	case EVENT_CLIENT:
-	case EVENT_PICKUP:
 		begin(r, rec);
 		return RECORD_NONE;
+	case EVENT_PICKUP:
+		begin(r, rec);
+		return requeued(r, rec) ? RECORD_REMOVED : RECORD_NONE;
 	case EVENT_MESSAGE_ID:
 		named(r, rec);
 		return RECORD_NONE;

@@ -174,6 +174,7 @@ static void events(void **state)
 	} table[] = {
 		{ "client", "postfix/smtpd", "4F5C64474F: client=h.example[192.0.2.1]", EVENT_CLIENT },
 		{ "pickup", "postfix/pickup", "4F5C64474F: uid=0 from=<root>", EVENT_PICKUP },
+		{ "pickup, requeued", "postfix/pickup", "4F5C64474F: uid=101 from=<a@b.example> orig_id=5A6B7C8D9E", EVENT_PICKUP },
 		{ "message-id", "postfix/cleanup", "4F5C64474F: message-id=<x@y>", EVENT_MESSAGE_ID },
 		{ "empty message-id", "postfix/cleanup", "4F5C64474F: message-id=", EVENT_MESSAGE_ID },
 		{ "queued", "postfix/qmgr", "4F5C64474F: from=<a@b.example>, size=1, nrcpt=1 (queue active)", EVENT_QUEUED },
@@ -182,6 +183,8 @@ static void events(void **state)
 		{ "bounce failed", "postfix/cleanup", "4F5C64474F: status=deferred (bounce failed)", EVENT_STATUS },
 		{ "removed by qmgr", "postfix/qmgr", "4F5C64474F: removed", EVENT_REMOVED },
 		{ "removed by postsuper", "postfix/postsuper", "4F5C64474F: removed", EVENT_REMOVED },
+		{ "canceled by cleanup", "postfix/cleanup", "4F5C64474F: canceled", EVENT_REMOVED },
+		{ "canceled, and more", "postfix/cleanup", "4F5C64474F: canceled by hand", EVENT_NONE },
 		{ "shortest queue id", "postfix/qmgr", "A1B2C: removed", EVENT_REMOVED },
 		{ "long queue id", "postfix/qmgr", "4ZxBsT2vWXz9rYq: removed", EVENT_REMOVED },
 		{ "queue id too short", "postfix/qmgr", "A1B2: removed", EVENT_NONE },
@@ -241,6 +244,21 @@ static void what_events_hold(void **state)
 	WANT_TEXT(p.client, "h.example[192.0.2.1]");
 	WANT_TEXT(p.login, "anna");
 	WANT_TEXT(p.orig_queue_id, "5A6B7C8D9E");
+	static const struct { const char *name, *message, *want; } requeued[] = {
+		{ "requeued", "4F5C64474F: uid=101 from=<a@b.example> orig_id=5A6B7C8D9E", "5A6B7C8D9E" },
+		{ "the null sender", "4F5C64474F: uid=101 from=<> orig_id=5A6B7C8D9E", "5A6B7C8D9E" },
+		{ "new", "4F5C64474F: uid=101 from=<a@b.example>", "" },
+		{ "quoted", "4F5C64474F: uid=101 from=<\"a> orig_id=5A6B7C8D9E\"@b.example>", "" },
+		{ "unquoted", "4F5C64474F: uid=101 from=<a> orig_id=5A6B7C8D9E@b.example>", "" },
+		{ "unquoted to the end", "4F5C64474F: uid=101 from=<a> orig_id=5A6B7C8D9E>", "" },
+		{ "no queue id", "4F5C64474F: uid=101 from=<a@b.example> orig_id=5A6B", "" },
+		{ "nothing behind", "4F5C64474F: uid=101 from=<a@b.example> orig_id=", "" },
+	};
+	EACH(row, requeued) {
+		WANT(parse_as("postfix/pickup", row->message, &p));
+		WANT_INT(p.event, EVENT_PICKUP);
+		WANT_TEXT(p.orig_queue_id, row->want);
+	}
 	WANT(parse_as("postfix/qmgr", "4F5C64474F: from=<\"a>, nrcpt=9\"@b.example>, size=1234, nrcpt=12 (queue active)", &p));
 	WANT_TEXT(p.sender, "\"a>, nrcpt=9\"@b.example");
 	WANT_INT(p.recipients, 12);

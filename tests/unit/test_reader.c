@@ -266,6 +266,22 @@ static void campaigns(void **state)
 	}
 }
 
+/* postsuper -r: it goes on under another queue id. */
+static void a_requeued_message_keeps_its_origin(void **state)
+{
+	static const char log[] = BEGIN("4F5C6") HEADER("4F5C6", "X-Campaign-Id: spring") "09:00:03 postfix/pickup[1]: 5A6B7: uid=101 from=<s@a.example> orig_id=4F5C6\n";
+	struct seen seen = { "" };
+	struct reader reader;
+
+	(void)state;
+	reader_init(&reader, &config, rules);
+	read_log(&reader, log, &seen);
+	WANT_TEXT(link_find(&reader.links, SV("mail"), SV("postfix"), SV("5A6B7"))->login, "anna");
+	WANT_TEXT(link_find(&reader.links, SV("mail"), SV("postfix"), SV("5A6B7"))->campaign, "spring");
+	WANT(link_find(&reader.links, SV("mail"), SV("postfix"), SV("4F5C6"))->removed);
+	reader_free(&reader);
+}
+
 /* A queue id used again: who sent the old message says nothing about the new one. */
 static void an_old_sender_is_forgotten(void **state)
 {
@@ -372,6 +388,7 @@ int main(void)
 		cmocka_unit_test(what_has_no_arrival),
 		cmocka_unit_test(a_login_outlives_the_filter),
 		cmocka_unit_test(campaigns),
+		cmocka_unit_test(a_requeued_message_keeps_its_origin),
 		cmocka_unit_test(an_old_sender_is_forgotten),
 		cmocka_unit_test(nobody_else_is_blamed),
 		cmocka_unit_test(a_notification_ends_nobody),
