@@ -77,6 +77,15 @@ static bool check_header(const char *name, const char *value, struct err *err)
 	return *value || err_set(err, "%s has an empty name; write one such as X-Campaign-Id", name);
 }
 
+static bool check_bcc(const char *name, const char *value, struct err *err)
+{
+	const char *at = strrchr(value, '@');
+
+	if (at && at[1] && !strpbrk(value, " <>"))
+		return true;
+	return err_set(err, "%s: \"%.60s\" is no address; write one such as archive@example.com, or @archive.example.com for a whole domain", name, value);
+}
+
 const struct config_option config_options[] = {
 	{ "redis.address", OPTION_STRING, AT(redis_address), "unix:/run/nixie-redis/redis.sock", 0, 0, NULL, false, check_servers,
 	  "the Redis: unix:PATH, inet:HOST:PORT, sentinel:NAME@HOST:PORT,... or cluster:HOST:PORT,..." },
@@ -154,6 +163,8 @@ const struct config_option config_options[] = {
 	  "most delivery results in one transaction" },
 	{ "logtail.campaign-headers", OPTION_STRINGS, AT(campaign_headers), "X-Campaign-Id, X-Campaign, Feedback-ID, List-Id", 0, 0, NULL, true, check_header,
 	  "logged headers that name the campaign of a message: the first of them that it has" },
+	{ "logtail.bcc", OPTION_STRINGS, AT(logtail_bcc), "", 0, 0, NULL, true, check_bcc,
+	  "where copies of mail go (always_bcc): what is delivered there is not counted" },
 };
 const size_t config_options_n = sizeof config_options / sizeof *config_options;
 

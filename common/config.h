@@ -70,6 +70,7 @@ struct config {
 	int64_t logtail_poll_ms;
 	int64_t logtail_batch;
 	struct strings campaign_headers;
+	struct strings logtail_bcc;
 };
 
 enum option_type { OPTION_STRING, OPTION_STRINGS, OPTION_NUMBER, OPTION_MODE, OPTION_BOOL, OPTION_ENUM,

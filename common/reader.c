@@ -13,7 +13,7 @@
 /* A queue id in a success text is this host's own only when that message is so young. */
 #define HOP_AGE_MAX_S 3600
 
-static const char *const left_out_names[] = { "counted", "probes", "null-sender", "internal-hops", "no-attempt", "ambiguous", "no-address" };
+static const char *const left_out_names[] = { "counted", "probes", "null-sender", "internal-hops", "no-attempt", "ambiguous", "no-address", "bcc" };
 
 const char *left_out_name(enum record_left_out left_out)
 {
@@ -210,6 +210,24 @@ void reader_judge(struct ruleset *rules, struct record *rec)
 	judge_again(rec);
 }
 
+static bool is_one_of(const struct strings *list, struct sv address)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct sv one = sv_of(list->v[i]);
+		if (one.p[0] == '@' ? sv_ends_nocase(address, one) : sv_eq_nocase(address, one))
+			return true;
+	}
+	return false;
+}
+
+/* always_bcc and its like send copies that the log does not mark. */
+static bool is_copy(const struct reader *r, const struct mta_line *p)
+{
+	const struct strings *bcc = &r->config->logtail_bcc;
+
+	return bcc->n && (is_one_of(bcc, p->to) || (p->has_orig_to && is_one_of(bcc, p->orig_to)));
+}
+
 static enum record_left_out leave_out(struct reader *r, const struct record *rec)
 {
 	const struct mta_line *p = &rec->said;
@@ -224,12 +242,13 @@ static enum record_left_out leave_out(struct reader *r, const struct record *rec
 		return LEFT_OUT_NO_ADDRESS;
 	if (p->no_attempt)
 		return LEFT_OUT_NO_ATTEMPT;
+	if (is_copy(r, p))
+		return LEFT_OUT_BCC;
+	bool nobody = sv_eq(p->relay_host, SV("none"));
 	if (p->status == DELIVERY_SENT)
-		return is_hop(r, rec) ? LEFT_OUT_HOP : LEFT_OUT_NOT;
-	if (p->status == DELIVERY_DEFERRED && sv_eq(p->relay_host, SV("none")) &&
-	    (sv_eq(p->daemon, SV("error")) || sv_eq(p->daemon, SV("retry"))))
-		return LEFT_OUT_NO_ATTEMPT;
-	return LEFT_OUT_NOT;
+		return nobody ? LEFT_OUT_NO_ATTEMPT /* discard(8) */ : is_hop(r, rec) ? LEFT_OUT_HOP : LEFT_OUT_NOT;
+	bool put_off = sv_eq(p->daemon, SV("error")) || sv_eq(p->daemon, SV("retry")) || sv_eq(p->daemon, SV("qmgr"));
+	return nobody && put_off && p->status == DELIVERY_DEFERRED ? LEFT_OUT_NO_ATTEMPT : LEFT_OUT_NOT;
 }
 
 /* Where this recipient will be pending, by either of its addresses. */

@@ -25,9 +25,10 @@ enum record_left_out {
 	LEFT_OUT_PROBE,     /* address verification, sendmail -bv */
 	LEFT_OUT_NULL,      /* null sender, double-bounce: notifications */
 	LEFT_OUT_HOP,       /* to a content filter or another instance of this host */
-	LEFT_OUT_NO_ATTEMPT, /* error(8)/retry(8), a retry time not reached: nobody was asked */
+	LEFT_OUT_NO_ATTEMPT, /* error(8), retry(8), qmgr(8), discard(8), a retry time not reached: nobody was asked */
 	LEFT_OUT_AMBIGUOUS, /* the line can be read in two ways */
 	LEFT_OUT_NO_ADDRESS, /* a pipe, a file, an automatic answer of a user of this host */
+	LEFT_OUT_BCC,        /* a copy: logtail.bcc */
 	LEFT_OUT_COUNT,
 };
 

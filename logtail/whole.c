@@ -85,6 +85,8 @@ static void print_record(void *arg, const struct record *rec)
 	}
 	if (p->ambiguous)
 		buf_add(&b, SV(",\"ambiguous\":true"));
+	if (rec->left_out != LEFT_OUT_NOT)
+		text_member(&b, "not_counted", sv_of(left_out_name(rec->left_out)));
 	buf_add(&b, SV("}\n"));
 	(void)fwrite(b.p, 1, b.n, stdout);
 }

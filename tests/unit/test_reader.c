@@ -83,6 +83,39 @@ static const struct {
 	  "", ATTRIBUTE_FINAL, LEFT_OUT_NO_ATTEMPT },
 	{ "nobody was asked, retry(8)", "09:00:02 postfix/retry[1]: 4F5C6: to=<u@b.example>, relay=none, delay=2, delays=0/0/1/1, dsn=4.4.1, status=deferred (delivery temporarily suspended: timed out)\n",
 	  "", ATTRIBUTE_FINAL, LEFT_OUT_NO_ATTEMPT },
+	{ "nobody was asked, qmgr(8)", "09:00:02 postfix/qmgr[1]: 4F5C6: to=<u@b.example>, relay=none, delay=2, delays=0/0/1/1, dsn=4.3.0, status=deferred (mail transport unavailable)\n",
+	  "", ATTRIBUTE_FINAL, LEFT_OUT_NO_ATTEMPT },
+	{ "swallowed by discard(8)", "09:00:02 postfix/discard[1]: 4F5C6: to=<u@b.example>, relay=none, delay=2, delays=0/0/1/1, dsn=2.0.0, status=sent (not wanted)\n",
+	  "", ATTRIBUTE_FINAL, LEFT_OUT_NO_ATTEMPT },
+	{ "a copy", "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("Archive@a.example"), "", ATTRIBUTE_FINAL, LEFT_OUT_BCC },
+	{ "a copy that fails", "09:00:02 postfix/smtp[1]: 4F5C6: " UNKNOWN("archive@a.example"), "", ATTRIBUTE_FINAL, LEFT_OUT_BCC },
+	{ "a copy to an alias", "09:00:02 postfix/smtp[1]: 4F5C6: to=<disk@b.example>, orig_to=<archive@a.example>, " RELAY "dsn=2.0.0, status=sent (ok)\n", "", ATTRIBUTE_FINAL, LEFT_OUT_BCC },
+	{ "a copy to a domain", "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("any@Copies.example"), "", ATTRIBUTE_FINAL, LEFT_OUT_BCC },
+	{ "not quite a copy", "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("not-archive@a.example") "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("any@b.copies.example"),
+	  "delivered <not-archive@a.example>\ndelivered <any@b.copies.example>\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "canceled before it was queued", BEGIN("4F5C6") "09:00:01 postfix/cleanup[1]: 4F5C6: canceled\n", "", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "canceled, and an older message of its queue id had somebody pending", "09:00:01 postfix/cleanup[1]: 4F5C6: canceled\n", "removed <>\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "requeued", BEGIN("4F5C6") "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, " RELAY "dsn=4.2.2, status=deferred (host mx.b.example[192.0.2.9] said: 452 4.2.2 full (in reply to RCPT TO command))\n"
+	  "09:00:03 postfix/pickup[1]: 5A6B7: uid=101 from=<s@a.example> orig_id=4F5C6\n" QUEUED("5A6B7", "s@a.example", "1") "09:00:04 postfix/smtp[1]: 5A6B7: " SENT("u@b.example"),
+	  "deferred <u@b.example> mailbox.full\nremoved <>\ndelivered <u@b.example> by s@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "requeued under the same queue id", BEGIN("4F5C6") "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, " RELAY "dsn=4.2.2, status=deferred (host mx.b.example[192.0.2.9] said: 452 4.2.2 full (in reply to RCPT TO command))\n"
+	  "09:00:03 postfix/pickup[1]: 4F5C6: uid=101 from=<s@a.example> orig_id=4F5C6\n09:00:03 postfix/cleanup[1]: 4F5C6: message-id=<1@a.example>\n" QUEUED("4F5C6", "s@a.example", "1")
+	  "09:00:04 postfix/smtp[1]: 4F5C6: " SENT("u@b.example") REMOVED("4F5C6"),
+	  "deferred <u@b.example> mailbox.full\nremoved <>\ndelivered <u@b.example> by s@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "requeued before anybody was deferred", BEGIN("4F5C6") "09:00:03 postfix/pickup[1]: 5A6B7: uid=101 from=<s@a.example> orig_id=4F5C6\n", "", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+#define NOTICE "09:00:02 postfix/bounce[1]: 4F5C6: sender non-delivery notification: 5A6B7\n"
+#define NOTIFICATION "09:00:02 postfix/cleanup[1]: 5A6B7: message-id=<2@a.example>\n" QUEUED("5A6B7", "", "1")
+	{ "a notification, told of behind its lines", BEGIN("4F5C6") NOTIFICATION NOTICE "09:00:03 postfix/smtp[1]: 5A6B7: " SENT("s@a.example") REMOVED("5A6B7"), "", ATTRIBUTE_FINAL, LEFT_OUT_NULL },
+	{ "a notification, told of before", BEGIN("4F5C6") NOTICE NOTIFICATION "09:00:03 postfix/smtp[1]: 5A6B7: " SENT("s@a.example") REMOVED("5A6B7"), "", ATTRIBUTE_FINAL, LEFT_OUT_NULL },
+	{ "a queue id again after a minute", BEGIN("4F5C6") QUEUED("4F5C6", "s@a.example", "1") "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("u@b.example") REMOVED("4F5C6")
+	  "09:01:10 postfix/cleanup[1]: 4F5C6: message-id=<2@a.example>\n09:01:10 postfix/qmgr[1]: 4F5C6: from=<>, size=1, nrcpt=1 (queue active)\n09:01:11 postfix/smtp[1]: 4F5C6: " SENT("s@a.example"),
+	  "delivered <u@b.example> by s@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NULL },
+	{ "a queue id again, the end of the first was not seen", BEGIN("4F5C6") QUEUED("4F5C6", "s@a.example", "1") "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("u@b.example")
+	  "09:01:10 postfix/smtpd[1]: 4F5C6: client=x[192.0.2.3]\n09:01:11 postfix/smtp[1]: 4F5C6: " SENT("v@b.example"),
+	  "delivered <u@b.example> by s@a.example\ndelivered <v@b.example>\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
+	{ "one queue id in two instances", "09:00:00 postfix-in/smtpd[1]: 4F5C6: client=x[192.0.2.3]\n09:00:00 postfix-in/qmgr[1]: 4F5C6: from=<s@a.example>, size=1, nrcpt=1 (queue active)\n"
+	  "09:00:01 postfix-out/qmgr[1]: 4F5C6: from=<t@a.example>, size=1, nrcpt=1 (queue active)\n09:00:02 postfix-in/smtp[1]: 4F5C6: " SENT("u@b.example") "09:00:02 postfix-out/smtp[1]: 4F5C6: " SENT("v@b.example"),
+	  "delivered <u@b.example> by s@a.example\ndelivered <v@b.example> by t@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
 	{ "relay=none of smtp(8) is an attempt", "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, relay=none, delay=2, delays=0/0/1/1, dsn=4.4.1, status=deferred (connect to mx[192.0.2.9]:25: Connection timed out)\n",
 	  "deferred <u@b.example> network\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
 	{ "error(8) that bounces says it for good", "09:00:02 postfix/error[1]: 4F5C6: to=<u@b.example>, relay=none, delay=2, delays=0/0/1/1, dsn=5.1.1, status=bounced (User unknown in virtual alias table)\n",
@@ -396,7 +429,7 @@ int main(void)
 	};
 
 	rules = ruleset_parse("t.conf", rule_file, &err);
-	if (!rules || !config_parse("defaults", "", &config, &err)) {
+	if (!rules || !config_parse("t.conf", "logtail: { bcc = [ \"archive@a.example\", \"@copies.example\" ]; };", &config, &err)) {
 		print_error("%s\n", err.text);
 		return 1;
 	}
