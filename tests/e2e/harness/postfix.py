@@ -112,6 +112,13 @@ class Postfix:
         with open(os.path.join(self.etc, 'master.cf'), 'w') as f:
             f.write(MASTER_CF.format(port=self.port))
 
+    def configure(self, master='', **parameters):
+        """Before start(): parameters of main.cf, and more services."""
+        edits = ['%s=%s' % item for item in parameters.items()]
+        subprocess.run(['postconf', '-c', self.etc, '-e'] + edits, check=True)
+        with open(os.path.join(self.etc, 'master.cf'), 'a') as f:
+            f.write(master)
+
     def start(self):
         kill_at_exit(self)
         self.child = Child('postfix', ['postfix', '-c', self.etc, 'start-fg'],
@@ -141,8 +148,8 @@ class Postfix:
 
     stop = kill
 
-    def client(self):
-        return smtplib.SMTP('127.0.0.1', self.port, local_hostname='client.test', timeout=60)
+    def client(self, port=None):
+        return smtplib.SMTP('127.0.0.1', port or self.port, local_hostname='client.test', timeout=60)
 
     def set(self, **parameters):
         """Change main.cf and make every daemon read it."""
@@ -158,11 +165,14 @@ class Postfix:
         """Try all deferred mail now."""
         subprocess.run(['postqueue', '-c', self.etc, '-f'], check=True)
 
-    def empty_queue(self):
-        """So that the next flush() is about the next test's mail only."""
-        subprocess.run(['postsuper', '-c', self.etc, '-d', 'ALL'], check=True,
+    def postsuper(self, *args):
+        subprocess.run(['postsuper', '-c', self.etc, *args], check=True,
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
+
+    def empty_queue(self):
+        """So that the next flush() is about the next test's mail only."""
+        self.postsuper('-d', 'ALL')
 
     def log(self):
         try:
@@ -193,9 +203,9 @@ class Postfix:
             code, text = c.rcpt(recipient)
             return code, text.decode('utf-8', 'replace')
 
-    def send(self, *recipients, sender='sender@nixie.test', headers=b'', options=''):
+    def send(self, *recipients, sender='sender@nixie.test', headers=b'', options='', port=None):
         """One message; returns its queue id. Every recipient must be accepted."""
-        with self.client() as c:
+        with self.client(port) as c:
             c.ehlo()
             # Not through smtplib's commands: odd addresses go out as they are.
             for line in ['MAIL FROM:<%s>%s' % (sender, options)] + ['RCPT TO:<%s>' % r for r in recipients]:
