@@ -77,7 +77,12 @@ int64_t clock_civil_to_s(const struct civil *c)
 		c->hour * 3600 + c->minute * 60 + c->second;
 }
 
-static struct civil cached_hour; /* of clock_local_to_s() */
+/* Log lines come in order, so remembered hours make mktime rare: one for each year that a stamp
+ * without one may be of. first_s and second_s differ in an hour that is there twice. */
+static struct local_hour {
+	struct civil hour;
+	int64_t first_s, second_s;
+} local_hours[4];
 
 static int64_t floor_div(int64_t a, int64_t b)
 {
@@ -122,23 +127,48 @@ bool clock_set_zone(const char *name)
 	if (setenv("TZ", name, 1) != 0)
 		return false;
 	tzset();
-	cached_hour = (struct civil){ 0 };
+	memset(local_hours, 0, sizeof local_hours);
 	return true;
+}
+
+/* Does the clock on the wall show this hour then? */
+static bool shows_hour(int64_t time_s, const struct civil *c)
+{
+	time_t t = (time_t)time_s;
+	struct tm tm;
+
+	return localtime_r(&t, &tm) && tm.tm_mday == c->day && tm.tm_hour == c->hour && tm.tm_min == 0;
+}
+
+static const struct local_hour *local_hour(const struct civil *c)
+{
+	struct local_hour *h = &local_hours[c->year & 3];
+
+	if (h->hour.year == c->year && h->hour.month == c->month && h->hour.day == c->day && h->hour.hour == c->hour)
+		return h;
+	struct tm tm = { .tm_year = c->year - 1900, .tm_mon = c->month - 1, .tm_mday = c->day, .tm_hour = c->hour, .tm_isdst = -1 };
+	h->hour = *c;
+	h->first_s = h->second_s = (int64_t)mktime(&tm);
+	if (tm.tm_hour < c->hour && tm.tm_mday == c->day) /* skipped, and taken as the hour before it */
+		h->first_s = h->second_s += (c->hour - tm.tm_hour) * 3600;
+	else if (tm.tm_hour == c->hour && shows_hour(h->first_s + 3600, c))
+		h->second_s += 3600;
+	else if (tm.tm_hour == c->hour && shows_hour(h->first_s - 3600, c))
+		h->first_s -= 3600;
+	return h;
+}
+
+int64_t clock_local_after_s(const struct civil *c, int64_t before_s)
+{
+	const struct local_hour *h = local_hour(c);
+	int64_t within_s = c->minute * 60 + c->second;
+
+	return h->first_s + within_s + CLOCK_SWAP_S < before_s ? h->second_s + within_s : h->first_s + within_s;
 }
 
 int64_t clock_local_to_s(const struct civil *c)
 {
-	/* Log lines come in order, so one remembered hour makes mktime rare. */
-	static int64_t cached_s;
-
-	if (cached_hour.year != c->year || cached_hour.month != c->month || cached_hour.day != c->day ||
-	    cached_hour.hour != c->hour) {
-		struct tm tm = { .tm_year = c->year - 1900, .tm_mon = c->month - 1, .tm_mday = c->day,
-			.tm_hour = c->hour, .tm_isdst = -1 };
-		cached_s = (int64_t)mktime(&tm);
-		cached_hour = *c;
-	}
-	return cached_s + c->minute * 60 + c->second;
+	return clock_local_after_s(c, INT64_MIN);
 }
 
 static int64_t shift_months_us(int64_t time_us, int64_t months)

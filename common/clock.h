@@ -32,9 +32,13 @@ int64_t clock_mono_ms(void); /* never set, never steps back: for timeouts */
 int64_t clock_civil_to_s(const struct civil *civil);
 void clock_s_to_civil(int64_t seconds, struct civil *civil_r);
 
-/* Local time of the zone set by clock_set_zone(); hours skipped or repeated by
- * a change of clocks are taken as the C library takes them. */
+/* Local time of the zone set by clock_set_zone(). An hour that a change of clocks skips is taken
+ * as the one after it, one that is there twice as the first. */
 int64_t clock_local_to_s(const struct civil *civil);
+/* For lines in order: of an hour that is there twice the one that comes after before_s, the time
+ * of the line before; that lines swap places by CLOCK_SWAP_S does not make it the second. */
+#define CLOCK_SWAP_S 300
+int64_t clock_local_after_s(const struct civil *civil, int64_t before_s);
 
 /* "local", "UTC" or a name of the tz database. False when there is no such zone. */
 bool clock_set_zone(const char *name) NIXIE_MUST_CHECK;

@@ -216,10 +216,34 @@ static void zones(void **state)
 		WANT(zone(row->zone));
 		WANT_INT(clock_local_to_s(&row->local), at(row->want));
 	}
-	/* both readings of the hour that is there twice are an hour apart; either will do */
-	WANT(zone("Europe/Rome"));
-	int64_t twice = clock_local_to_s(&(struct civil){ 2026, 10, 25, 2, 30, 0 });
-	WANT(twice == at("2026-10-25T00:30:00Z") || twice == at("2026-10-25T01:30:00Z"));
+	WANT(clock_set_zone("UTC"));
+}
+
+/* A zone on each side of the equator, and one that goes back to standard time in spring. */
+static void changes_of_clocks(void **state)
+{
+	static const struct { const char *name, *zone; struct civil local; const char *before, *want; } table[] = {
+		{ "twice, the first", "Europe/Rome", { 2026, 10, 25, 2, 30, 0 }, "2026-10-25T00:29:00Z", "2026-10-25T00:30:00Z" },
+		{ "twice, the second", "Europe/Rome", { 2026, 10, 25, 2, 30, 0 }, "2026-10-25T00:59:00Z", "2026-10-25T01:30:00Z" },
+		{ "twice, after a silence", "Europe/Rome", { 2026, 10, 25, 2, 30, 0 }, "2026-10-01T00:00:00Z", "2026-10-25T00:30:00Z" },
+		{ "twice, and long after", "Europe/Rome", { 2026, 10, 25, 2, 30, 0 }, "2026-10-25T06:00:00Z", "2026-10-25T01:30:00Z" },
+		{ "swapped by seconds", "Europe/Rome", { 2026, 10, 25, 2, 30, 0 }, "2026-10-25T00:30:03Z", "2026-10-25T00:30:00Z" },
+		{ "skipped: the hour after it", "Europe/Rome", { 2027, 3, 28, 2, 15, 0 }, "2027-03-28T00:59:59Z", "2027-03-28T01:15:00Z" },
+		{ "not skipped any more", "Europe/Rome", { 2027, 3, 28, 3, 15, 0 }, "2027-03-28T01:15:00Z", "2027-03-28T01:15:00Z" },
+		{ "New York, the first", "America/New_York", { 2026, 11, 1, 1, 30, 0 }, "2026-11-01T05:20:00Z", "2026-11-01T05:30:00Z" },
+		{ "New York, the second", "America/New_York", { 2026, 11, 1, 1, 30, 0 }, "2026-11-01T05:59:00Z", "2026-11-01T06:30:00Z" },
+		{ "New York, skipped", "America/New_York", { 2026, 3, 8, 2, 30, 0 }, "2026-03-08T06:59:00Z", "2026-03-08T07:30:00Z" },
+		{ "Sydney, the second", "Australia/Sydney", { 2026, 4, 5, 2, 30, 0 }, "2026-04-04T15:59:00Z", "2026-04-04T16:30:00Z" },
+		{ "Dublin, whose winter is the exception", "Europe/Dublin", { 2026, 10, 25, 1, 30, 0 }, "2026-10-25T00:59:00Z", "2026-10-25T01:30:00Z" },
+		{ "UTC has none", "UTC", { 2026, 10, 25, 2, 30, 0 }, "2026-10-25T09:00:00Z", "2026-10-25T02:30:00Z" },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		WANT(zone(row->zone));
+		WANT_INT(clock_local_after_s(&row->local, at(row->before)), at(row->want));
+		WANT_INT(clock_local_after_s(&row->local, at(row->before)), at(row->want)); /* remembered */
+	}
 	WANT(clock_set_zone("UTC"));
 }
 
@@ -247,6 +271,7 @@ int main(void)
 		cmocka_unit_test(rfc3339),
 		cmocka_unit_test(dates),
 		cmocka_unit_test(zones),
+		cmocka_unit_test(changes_of_clocks),
 		cmocka_unit_test(zones_that_are_none),
 	};
 
