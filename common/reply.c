@@ -188,10 +188,22 @@ static struct sv after_exim(struct sv text, struct reply *r)
 	return rest;
 }
 
+/* Controls at the front that rsyslog escaped (tab, LF, CR), and blanks behind them: how many bytes */
+static size_t control_at(struct sv s)
+{
+	size_t n = 0;
+
+	while (sv_starts(sv_skip(s, n), SV("#01")) && n + 3 < s.n && (s.p[n + 3] == '1' || s.p[n + 3] == '2' || s.p[n + 3] == '5'))
+		n += 4;
+	while (n && n < s.n && s.p[n] == ' ')
+		n++;
+	return n;
+}
+
 /* Copies the words of a joined reply without its inner codes. "550-5.1.1 a 550-5.1.1 b
  * 550 5.1.1 c" gives "a b c": an inner code counts when it repeats the first one and
  * is followed by '-' or, for the last line, by a blank, and the first was followed by '-'.
- * escaped: the lines are joined by "\n" instead, as Exim does. */
+ * escaped: the lines are joined by "\n" instead, as Exim does. rsyslog escapes line ends and tabs. */
 static void join_lines(struct sv text, bool escaped, struct reply *r)
 {
 	struct enhanced e = { 0 }, line;
@@ -216,11 +228,13 @@ static void join_lines(struct sv text, bool escaped, struct reply *r)
 			continue;
 		}
 		bool newline = escaped && text.n > 2 && text.p[0] == '\\' && text.p[1] == 'n' && sv_is_digit(text.p[2]);
-		char c = newline ? ' ' : text.p[0];
+		size_t control = text.p[0] == '#' ? control_at(text) : 0;
+		char c = newline || control ? ' ' : text.p[0];
 		/* the first code stands at the front or behind "said: ", others behind a blank */
-		at_line = c == ' ' && (first || (out && r->store[out - 1] == ':'));
-		r->store[out++] = c;
-		text = sv_skip(text, newline ? 2 : 1);
+		at_line = c == ' ' && (first || !out || r->store[out - 1] == ':');
+		if (!control || (out && r->store[out - 1] != ' ')) /* words stay apart, by one blank */
+			r->store[out++] = c;
+		text = sv_skip(text, newline ? 2 : control ? control : 1);
 	}
 	while (out && r->store[out - 1] == ' ')
 		out--;
