@@ -136,6 +136,12 @@ static bool parse_status(struct sv s, struct mta_line *p)
 	return true;
 }
 
+/* A pager's mark behind what it cut off, in place of the ')': what was cut may change the meaning */
+static bool is_cut(struct sv s)
+{
+	return s.n > 0 && s.p[s.n - 1] == '>';
+}
+
 /* ", relay=..., delay=..., ..., status=S (TEXT)" */
 static bool parse_fields(struct sv s, struct mta_line *p)
 {
@@ -145,8 +151,12 @@ static bool parse_fields(struct sv s, struct mta_line *p)
 	while (take_field(&s, &name, &value)) {
 		if (sv_eq(name, SV("status"))) {
 			/* the value is the rest of the line, with its commas */
-			return relay && parse_status(sv_make(value.p, value.n + s.n), p);
+			struct sv status = sv_make(value.p, value.n + s.n);
+			p->ambiguous = is_cut(status);
+			return relay && parse_status(status, p);
 		} else if (sv_eq(name, SV("relay"))) {
+			if (relay) /* the rest of another line, behind the first half of this one */
+				return false;
 			split_relay(value, p);
 			relay = true;
 		} else if (sv_eq(name, SV("delay"))) {
@@ -172,6 +182,12 @@ static bool looks_twice(struct sv text)
 	return at < text.n && sv_find_sv(sv_skip(text, at), SV(", status=")) < text.n - at;
 }
 
+/* Half an address, with another line behind it that ends it */
+static bool is_torn(struct sv address)
+{
+	return address.n && address.p[0] != '"' && sv_find(address, '<') < address.n;
+}
+
 static void parse_delivery(struct sv s, struct mta_line *p)
 {
 	p->event = EVENT_MALFORMED;
@@ -185,7 +201,7 @@ static void parse_delivery(struct sv s, struct mta_line *p)
 	}
 	if (!sv_starts(s, SV(", relay=")) || !parse_fields(s, p))
 		return;
-	p->ambiguous = looks_twice(p->text);
+	p->ambiguous = p->ambiguous || is_torn(p->to) || is_torn(p->orig_to) || looks_twice(p->text);
 	p->event = EVENT_DELIVERY;
 }
 
@@ -237,11 +253,26 @@ static void parse_pickup(struct sv s, struct mta_line *p)
 		p->orig_queue_id = s;
 }
 
+/* "postfix/smtp"; of an instance alone, as RFC 5424 leaves it, the daemon is not known. */
 static bool split_process(struct sv process, struct mta_line *p)
 {
 	p->daemon = sv_after_last(process, '/');
 	p->instance = sv_head(process, sv_find(process, '/'));
-	return p->daemon.n < process.n;
+	if (p->daemon.n < process.n)
+		return true;
+	p->daemon.n = 0;
+	return sv_starts(process, SV("postfix"));
+}
+
+/* What only error(8) and retry(8) say: nobody was asked. */
+static void infer_daemon(struct mta_line *p)
+{
+	static const struct sv texts[] = { { "delivery temporarily suspended: ", 32 }, { "mail transport unavailable", 26 },
+		{ "unknown mail transport error", 28 }, { "deferred transport", 18 } };
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		if (sv_starts(p->text, texts[i]))
+			p->daemon = SV("retry");
 }
 
 bool postfix_parse(const struct line *line, struct mta_line *p)
@@ -258,6 +289,8 @@ bool postfix_parse(const struct line *line, struct mta_line *p)
 	case 't':
 		if (sv_take(&s, SV("to=<")))
 			parse_delivery(s, p);
+		if (p->event == EVENT_DELIVERY && !p->daemon.n)
+			infer_daemon(p);
 		break;
 	case 'f':
 		if (sv_take(&s, SV("from=<")))

@@ -235,6 +235,63 @@ static void processes(void **state)
 	}
 }
 
+/* RFC 5424 cuts the tag at its first '/': who speaks must be told by what is said. */
+static void daemons_that_are_not_named(void **state)
+{
+	static const struct { const char *name, *process, *message; bool want; const char *want_daemon; } table[] = {
+		{ "smtp(8)", "postfix", "4F5C64474F: to=<a@b.example>, relay=mx[192.0.2.1]:25" TAIL, true, "" },
+		{ "an instance", "postfix-out", "4F5C64474F: to=<a@b.example>, relay=mx[192.0.2.1]:25" TAIL, true, "" },
+		{ "another program", "amavis", "4F5C64474F: to=<a@b.example>, relay=mx[192.0.2.1]:25" TAIL, false, "" },
+		{ "retry(8)", "postfix", "4F5C64474F: to=<a@b.example>, relay=none, delay=1, dsn=4.4.1, status=deferred (delivery temporarily suspended: connect to mx: timed out)", true, "retry" },
+		{ "no transport", "postfix", "4F5C64474F: to=<a@b.example>, relay=none, delay=1, dsn=4.3.0, status=deferred (mail transport unavailable)", true, "retry" },
+		{ "a transport that fails", "postfix", "4F5C64474F: to=<a@b.example>, relay=none, delay=1, dsn=4.3.0, status=deferred (unknown mail transport error)", true, "retry" },
+		{ "defer_transports", "postfix", "4F5C64474F: to=<a@b.example>, relay=none, delay=1, dsn=4.3.2, status=deferred (deferred transport)", true, "retry" },
+		{ "smtp(8) without a server", "postfix", "4F5C64474F: to=<a@b.example>, relay=none, delay=1, dsn=4.4.1, status=deferred (connect to mx: timed out)", true, "" },
+		{ "named all the same", "postfix/smtp", "4F5C64474F: to=<a@b.example>, relay=none, delay=1, dsn=4.3.0, status=deferred (mail transport unavailable)", true, "smtp" },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct mta_line p;
+		WANT_INT(parse_as(row->process, row->message, &p), row->want);
+		if (!row->want)
+			continue;
+		WANT_INT(p.event, EVENT_DELIVERY);
+		WANT_TEXT(p.instance, row->process[7] == '/' ? "postfix" : row->process);
+		WANT_TEXT(p.daemon, row->want_daemon);
+	}
+}
+
+/* Wherever a pager, a full disk or a crash cuts a line: it is whole enough, or it does not count. */
+static void cut_lines(void **state)
+{
+	static const char line[] = "4F5C64474F: to=<a@b.example>, orig_to=<c@d.example>, relay=mx.b.example[192.0.2.1]:25, delay=1.5, delays=0.1/0.2/0.3/0.9, "
+		"dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.1] said: 550 5.1.1 <a@b.example>: unknown (in reply to RCPT TO command))";
+	static const char other[] = "Nov 21 09:12:01 mail postfix/smtp[1]: 5A6B7C8D9E: to=<e@f.example>, relay=mx.f.example[192.0.2.2]:25, delay=1, dsn=5.1.1, "
+		"status=bounced (host mx.f.example[192.0.2.2] said: 550 5.1.1 no)";
+	const size_t word_ends = (size_t)(strstr(line, "bounced") + strlen("bounced") - line);
+
+	(void)state;
+	for (size_t n = 0; n < sizeof line - 1; n++) {
+		char text[1024];
+		struct mta_line p;
+		(void)snprintf(text, sizeof text, "%.*s", (int)n, line);
+		bool good = parse_as("postfix/smtp", text, &p) && p.event == EVENT_DELIVERY;
+		WANT_INT(good, n >= word_ends && n != word_ends + 1); /* "bounced " is no status */
+		if (good) {
+			WANT_TEXT(p.to, "a@b.example");
+			WANT_TEXT(p.orig_to, "c@d.example");
+			WANT_INT(p.status, DELIVERY_BOUNCED);
+		}
+		/* the mark of a pager */
+		(void)snprintf(text, sizeof text, "%.*s>", (int)n, line);
+		WANT(!parse_as("postfix/smtp", text, &p) || p.event == EVENT_MALFORMED || p.ambiguous);
+		/* the next line in place of the rest */
+		(void)snprintf(text, sizeof text, "%.*s%s", (int)n, line, other);
+		WANT(!parse_as("postfix/smtp", text, &p) || p.event != EVENT_DELIVERY || p.ambiguous);
+	}
+}
+
 static void what_events_hold(void **state)
 {
 	struct mta_line p;
@@ -315,6 +372,8 @@ int main(void)
 		cmocka_unit_test(injection),
 		cmocka_unit_test(events),
 		cmocka_unit_test(processes),
+		cmocka_unit_test(daemons_that_are_not_named),
+		cmocka_unit_test(cut_lines),
 		cmocka_unit_test(what_events_hold),
 		cmocka_unit_test(next_queue_ids),
 		cmocka_unit_test(status_names),
