@@ -513,7 +513,7 @@ bool exim_parse(const struct line *line, struct mta_line *e)
 	e->event = EVENT_NONE;
 	if (!take_piece(&s))
 		return false;
-	size_t stamp = line_mainlog_stamp(s, &time_us); /* syslog has its own before it */
+	size_t stamp = line_mainlog_stamp(s, 0, &time_us); /* syslog has its own before it */
 	if (stamp)
 		s = sv_skip(s, stamp + 1);
 	take_pid(&s);

@@ -1,6 +1,7 @@
 #include "line.h"
 
 #include "clock.h"
+#include "line_forms.h"
 
 /* How far a line may be ahead of the anchor: of the end of a file, or of the line
  * before it (a log may be silent for long, and 29 February fits few years). */
@@ -40,11 +41,12 @@ static bool traditional(struct sv s, struct civil *c)
 		c->hour < 24 && c->minute >= 0 && c->minute < 60 && c->second >= 0 && c->second <= 60;
 }
 
-/* The year within reach of the anchor's that suits best; 29 February only fits leap years. */
-static bool with_year(struct civil *c, int64_t anchor_s, bool only_before, int64_t *time_s_r)
+/* The year within reach of the anchor's that suits best; 29 February only fits leap years. What
+ * is later than latest_s is a year before: only_before, surely; else, if there is such a year. */
+static bool with_year(struct civil *c, int64_t anchor_s, int64_t latest_s, bool only_before, int64_t *time_s_r)
 {
 	struct civil near;
-	bool found = false;
+	bool found = false, best_early = false;
 	int64_t best_apart = 0;
 
 	clock_s_to_civil(anchor_s, &near);
@@ -53,12 +55,14 @@ static bool with_year(struct civil *c, int64_t anchor_s, bool only_before, int64
 		if (c->day > clock_month_days(year, c->month))
 			continue;
 		c->year = year;
-		int64_t time_s = clock_local_to_s(c);
+		int64_t time_s = clock_local_after_s(c, anchor_s);
 		int64_t apart = time_s > anchor_s ? time_s - anchor_s : anchor_s - time_s;
-		if (time_s > anchor_s + (only_before ? AHEAD_OF_END_S : AHEAD_OF_LINE_S) && (only_before || reach > 1))
+		bool early = time_s <= latest_s;
+		if (only_before ? !early : reach > 1 && time_s > anchor_s + AHEAD_OF_LINE_S)
 			continue;
-		if (!found || apart < best_apart) {
+		if (!found || (early && !best_early) || (early == best_early && apart < best_apart)) {
 			found = true;
+			best_early = early;
 			best_apart = apart;
 			*time_s_r = time_s;
 		}
@@ -70,7 +74,7 @@ bool line_stamp_before(struct sv bytes, int64_t anchor_s, int64_t *time_s_r)
 {
 	struct civil c;
 
-	return traditional(bytes, &c) && with_year(&c, anchor_s, true, time_s_r);
+	return traditional(bytes, &c) && with_year(&c, anchor_s, anchor_s + AHEAD_OF_END_S, true, time_s_r);
 }
 
 /* ".123456" at its place; -1: other than six digits */
@@ -87,7 +91,7 @@ static int microseconds(struct sv s)
 }
 
 /* An RFC 3339 stamp has its zone right behind the time. */
-size_t line_mainlog_stamp(struct sv s, int64_t *time_us_r)
+size_t line_mainlog_stamp(struct sv s, int64_t before_s, int64_t *time_us_r)
 {
 	struct civil c;
 	size_t at = 19;
@@ -112,12 +116,12 @@ size_t line_mainlog_stamp(struct sv s, int64_t *time_us_r)
 		*time_us_r = (clock_civil_to_s(&c) - east_s) * CLOCK_SECOND_US + us;
 		return at + 6;
 	}
-	*time_us_r = clock_local_to_s(&c) * CLOCK_SECOND_US + us;
+	*time_us_r = clock_local_after_s(&c, before_s) * CLOCK_SECOND_US + us;
 	return s.p[at] == ' ' ? at : 0;
 }
 
 /* Host and process become parts of keys; '|' separates those parts. */
-static bool is_name(struct sv s)
+bool line_is_name(struct sv s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] <= 0x20 || (unsigned char)s.p[i] >= 0x7f || s.p[i] == '|' || s.p[i] == '[')
@@ -135,19 +139,18 @@ static struct known_process {
 static bool is_process(struct sv s)
 {
 	if (s.n == 0 || s.n > sizeof known_processes->name)
-		return is_name(s);
+		return line_is_name(s);
 	struct known_process *known = &known_processes[(s.n + (unsigned char)s.p[s.n - 1]) % KNOWN_PROCESSES];
 	if (sv_eq(s, sv_make(known->name, known->n)))
 		return true;
-	if (!is_name(s))
+	if (!line_is_name(s))
 		return false;
 	memcpy(known->name, s.p, s.n);
 	known->n = s.n;
 	return true;
 }
 
-/* "tag[123]: " off the front of *s */
-static bool take_tag(struct sv *s, struct sv *process_r)
+bool line_tag(struct sv *s, struct sv *process_r)
 {
 	size_t end = sv_find(sv_head(*s, TAG_BYTES_MAX), ':'), n = end;
 
@@ -162,7 +165,8 @@ static bool take_tag(struct sv *s, struct sv *process_r)
 	*process_r = sv_head(*s, n);
 	*s = sv_skip(*s, end + 1);
 	(void)sv_take(s, SV(" "));
-	return is_process(*process_r);
+	/* a stamp of another header is no tag, though there is a colon in it */
+	return is_process(*process_r) && !(n == 13 && process_r->p[10] == 'T');
 }
 
 /* ---- lines like the one before ---- */
@@ -215,13 +219,13 @@ static bool parse_again(struct sv s, const struct stamp_anchor *anchor, struct l
 	}
 	line->host = sv_make(s.p + b->host_at + b->zone_n, b->host_n - b->zone_n - 1);
 	line->message = sv_skip(s, b->host_at + b->host_n);
-	return take_tag(&line->message, &line->process);
+	return line_tag(&line->message, &line->process);
 }
 
 /* A line of Exim's own log has no host and no process. */
-static bool take_mainlog(struct sv s, struct line *line)
+static bool take_mainlog(struct sv s, const struct stamp_anchor *anchor, struct line *line)
 {
-	size_t n = line_mainlog_stamp(s, &line->time_us);
+	size_t n = line_mainlog_stamp(s, anchor->time_s, &line->time_us);
 
 	line->host = sv_make(NULL, 0);
 	line->process = SV("exim");
@@ -229,43 +233,66 @@ static bool take_mainlog(struct sv s, struct line *line)
 	return n > 0;
 }
 
-bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
+size_t line_stamp(struct sv s, const struct stamp_anchor *anchor, int64_t *time_us_r)
 {
 	struct civil c;
-	struct sv rest = bytes;
 	int64_t time_s;
 
-	if (rest.n && rest.p[rest.n - 1] == '\r')
-		rest.n--;
-	if (parse_again(rest, anchor, line)) {
-		anchor->time_s = line->time_us / CLOCK_SECOND_US;
+	if (s.n < 16)
+		return 0;
+	if (sv_is_digit(s.p[0]))
+		return clock_parse_rfc3339(s, time_us_r);
+	if (!traditional(s, &c) || !with_year(&c, anchor->time_s, anchor->latest_s ? anchor->latest_s : INT64_MAX, false, &time_s))
+		return 0;
+	*time_us_r = time_s * CLOCK_SECOND_US;
+	return 15;
+}
+
+bool line_origin(struct sv s, struct line *line)
+{
+	line->host = sv_cut(&s, ' ');
+	/* a tag without a host; an IPv6 address may end in two colons */
+	bool tag = line->host.n > 1 && line->host.p[line->host.n - 1] == ':' && line->host.p[line->host.n - 2] != ':';
+	line->message = s;
+	return !tag && line_is_name(line->host) && line_tag(&line->message, &line->process);
+}
+
+void line_move(struct stamp_anchor *anchor, int64_t time_us, bool has_year)
+{
+	int64_t time_s = time_us / CLOCK_SECOND_US;
+
+	if (has_year || !anchor->latest_s || time_s >= anchor->time_s - AHEAD_OF_LINE_S)
+		anchor->time_s = time_s;
+}
+
+static bool parse_whole(struct sv bytes, const struct stamp_anchor *anchor, struct line *line)
+{
+	if (bytes.n < 16)
+		return false;
+	if (sv_is_digit(bytes.p[0]) && bytes.p[10] == ' ' && take_mainlog(bytes, anchor, line))
 		return true;
-	}
-	bytes.n = rest.n;
-	if (rest.n < 16)
+	size_t n = line_stamp(bytes, anchor, &line->time_us);
+	struct sv rest = sv_skip(bytes, n);
+	if (n == 0 || !sv_take(&rest, SV(" ")) || !line_origin(rest, line))
 		return false;
-	if (sv_is_digit(rest.p[0])) {
-		if (rest.p[10] == ' ' && take_mainlog(rest, line)) {
-			anchor->time_s = line->time_us / CLOCK_SECOND_US;
-			return true;
-		}
-		size_t n = clock_parse_rfc3339(rest, &line->time_us);
-		if (n == 0)
-			return false;
-		rest = sv_skip(rest, n);
-	} else {
-		if (!traditional(rest, &c) || !with_year(&c, anchor->time_s, false, &time_s))
-			return false;
-		line->time_us = time_s * CLOCK_SECOND_US;
-		rest = sv_skip(rest, 15);
-	}
-	if (!sv_take(&rest, SV(" ")))
-		return false;
-	line->host = sv_cut(&rest, ' ');
-	if (!is_name(line->host) || !take_tag(&rest, &line->process))
-		return false;
-	line->message = rest;
-	anchor->time_s = line->time_us / CLOCK_SECOND_US;
 	remember(bytes, line);
+	return true;
+}
+
+bool line_usual(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
+{
+	if (!parse_again(bytes, anchor, line) && !parse_whole(bytes, anchor, line))
+		return false;
+	line_move(anchor, line->time_us, sv_is_digit(bytes.p[0]));
+	return true;
+}
+
+bool line_parse(struct sv bytes, struct stamp_anchor *anchor, struct line *line)
+{
+	bytes = line_forms_end(bytes);
+	if (!line_usual(bytes, anchor, line))
+		return line_forms_parse(bytes, anchor, line);
+	if (line_forms_inside(line->message))
+		line_forms_unwrap(anchor, line);
 	return true;
 }

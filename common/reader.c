@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "clock.h"
 #include "exim.h"
+#include "line_forms.h"
 #include "postfix.h"
 #include "schema.h"
 
@@ -270,15 +271,15 @@ static void delivery(struct reader *r, struct record *rec)
 	const struct mta_line *p = &rec->said;
 	struct link *l = learn(r, rec, link_of(r, rec));
 
-	r->counts.attempts++;
-	r->counts.status[p->status]++;
+	r->counts.attempts += rec->times;
+	r->counts.status[p->status] += rec->times;
 	r->counts.ambiguous += p->ambiguous;
 	rec->failed = p->status != DELIVERY_SENT && p->status != DELIVERY_DELIVERABLE;
 	rec->link = l;
 	if (rec->failed)
 		reader_judge(r->rules, rec);
 	rec->left_out = leave_out(r, rec);
-	r->counts.left_out[rec->left_out]++;
+	r->counts.left_out[rec->left_out] += rec->times;
 	/* is_hop() may have moved links, not removed any */
 	if (p->status == DELIVERY_DEFERRED || p->status == DELIVERY_SOFTBOUNCE) {
 		if (!l)
@@ -398,6 +399,7 @@ enum record_kind reader_line(struct reader *r, struct sv bytes, struct stamp_anc
 	}
 	if (!rec->line.host.n)
 		rec->line.host = r->host;
+	rec->times = line_forms_may_repeat(rec->line.message) ? line_forms_repeated(&rec->line.message) : 1;
 	bool exim = exim_is_process(rec->line.process);
 	rec->mta = exim ? MTA_EXIM : MTA_POSTFIX;
 	if (exim ? exim_parse(&rec->line, &rec->said) : postfix_parse(&rec->line, &rec->said))
@@ -515,7 +517,8 @@ void record_facts(const struct reader *reader, const struct record *record, fact
 	describe_message(&m);
 	switch (record->kind) {
 	case RECORD_DELIVERY:
-		give_delivery(&m);
+		for (unsigned i = 0; i < record->times; i++)
+			give_delivery(&m);
 		break;
 	case RECORD_STATUS:
 		m.fact.arrival_s = 0; /* the line has no delay: the message is the one that is on record */

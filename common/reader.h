@@ -40,6 +40,7 @@ struct record {
 	enum mta mta; /* whose line it is */
 	struct mta_line said;
 	const struct link *link; /* NULL: nothing known of the message */
+	unsigned times;          /* so often it happened: syslog may write copies of a line as a number */
 	bool failed;             /* verdict and reply are filled */
 	struct verdict verdict;
 	struct reply reply;
@@ -69,7 +70,7 @@ enum record_kind reader_line(struct reader *reader, struct sv bytes, struct stam
 /* The verdict and the reply of a record that failed, by these rules: reader_line() did it by its own. */
 void reader_judge(struct ruleset *rules, struct record *record);
 
-/* The facts of a record, none to three, to the callback; their strings are valid during it. */
+/* The facts of a record, none to three for each of its times, to the callback; their strings are valid during it. */
 typedef void fact_callback(void *arg, const struct fact *fact);
 void record_facts(const struct reader *reader, const struct record *record, fact_callback *callback, void *arg);
 

@@ -18,7 +18,7 @@ static bool probe(year_peek *peek, const void *file, uint64_t size, int i, int64
 
 struct stamp_anchor year_of_first_line(year_peek *peek, const void *file, uint64_t size, int64_t changed_s)
 {
-	struct stamp_anchor anchor = { changed_s };
+	struct stamp_anchor anchor = { .time_s = changed_s };
 
 	for (int i = PROBES; i >= 0; i--) {
 		int64_t time_s, before_s;

@@ -67,7 +67,7 @@ static bool take_fields(struct explain *x, struct sv input)
 
 static bool take_log_line(struct explain *x, struct sv input)
 {
-	struct stamp_anchor anchor = { clock_now_s() };
+	struct stamp_anchor anchor = { .time_s = clock_now_s(), .latest_s = clock_now_s() + CLOCK_DAY_S };
 	struct record *rec = &x->record;
 
 	rec->link = NULL;

@@ -206,7 +206,7 @@ static void relink(void *relinking, struct sv line)
 {
 	struct relinking *r = relinking;
 	/* stamps without a year: near enough to where reading goes on */
-	struct stamp_anchor anchor = { r->t->event_s };
+	struct stamp_anchor anchor = { .time_s = r->t->event_s };
 
 	(void)reader_line(r->f->reader, line, &anchor, r->f->record);
 }

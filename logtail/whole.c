@@ -87,6 +87,8 @@ static void print_record(void *arg, const struct record *rec)
 		buf_add(&b, SV(",\"ambiguous\":true"));
 	if (rec->left_out != LEFT_OUT_NOT)
 		text_member(&b, "not_counted", sv_of(left_out_name(rec->left_out)));
+	if (rec->times != 1)
+		buf_addf(&b, ",\"times\":%u", rec->times);
 	buf_add(&b, SV("}\n"));
 	(void)fwrite(b.p, 1, b.n, stdout);
 }

@@ -451,7 +451,7 @@ static const struct {
 static void take_facts(struct reader *reader, const char *log, fact_callback *callback, void *arg)
 {
 	static struct record record;
-	struct stamp_anchor anchor = { at("2026-11-21T09:00:00Z") };
+	struct stamp_anchor anchor = { .time_s = at("2026-11-21T09:00:00Z") };
 	struct sv rest = sv_of(log);
 
 	while (rest.n)

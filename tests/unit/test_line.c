@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "line.h"
+#include "line_forms.h"
 #include "year.h"
 
 static int utc(void **state)
@@ -37,7 +37,6 @@ static void headers(void **state)
 		{ "process with a bar", "Nov 21 09:12:01 mail post|fix/smtp[1]: x", NULL, NULL, NULL, NULL },
 		{ "host with a control", "Nov 21 09:12:01 ma\033il postfix/smtp[1]: x", NULL, NULL, NULL, NULL },
 		{ "host that is not ASCII", "Nov 21 09:12:01 m\xc3\xa4il postfix/smtp[1]: x", NULL, NULL, NULL, NULL },
-		{ "no host", "Nov 21 09:12:01 postfix/smtp[1]: x", NULL, NULL, NULL, NULL },
 		{ "two blanks before the host", "Nov 21 09:12:01  mail postfix/smtp[1]: x", NULL, NULL, NULL, NULL },
 		{ "no tag", "Nov 21 09:12:01 mail last message repeated 2 times", NULL, NULL, NULL, NULL },
 		{ "open bracket", "Nov 21 09:12:01 mail postfix/smtp[1: x", NULL, NULL, NULL, NULL },
@@ -63,7 +62,7 @@ static void headers(void **state)
 
 	(void)state;
 	EACH(row, table) {
-		struct stamp_anchor anchor = { at("2026-11-20") };
+		struct stamp_anchor anchor = { .time_s = at("2026-11-20") };
 		struct line line;
 		WANT_INT(line_parse(sv_of(row->text), &anchor, &line), row->want_time != NULL);
 		if (!row->want_time)
@@ -76,10 +75,110 @@ static void headers(void **state)
 	}
 }
 
+/* ---- headers that are not the usual ones ---- */
+
+#define T "2026-11-21T09:12:01Z"
+#define USUAL "Nov 21 09:12:01 mail postfix/smtp[123]: x"
+
+static void unusual_headers(void **state)
+{
+	static const struct { const char *name, *text, *want_time, *want_host, *want_process, *want_message; int want_us; } table[] = {
+		{ "priority", "<22>" USUAL, T, "mail", "postfix/smtp", "x", 0 },
+		{ "priority, RFC 3339", "<22>2026-11-21T10:12:01.5+01:00 mail postfix/smtp[123]: x", T, "mail", "postfix/smtp", "x", 500000 },
+		{ "priority, Exim's own log", "<22>2026-11-21 09:12:01 1tDxyz-0000AB-CD Completed", T, "", "exim", "1tDxyz-0000AB-CD Completed", 0 },
+		{ "priority of four digits", "<1922>" USUAL, NULL, NULL, NULL, NULL, 0 },
+		{ "priority without digits", "<>" USUAL, NULL, NULL, NULL, NULL, 0 },
+		{ "two priorities", "<22><22>" USUAL, NULL, NULL, NULL, NULL, 0 },
+		{ "priority alone", "<22>", NULL, NULL, NULL, NULL, 0 },
+		{ "RFC 5424", "<22>1 2026-11-21T09:12:01.123Z mail postfix 123 - - 4F5C6: x", T, "mail", "postfix", "4F5C6: x", 123000 },
+		{ "RFC 5424 in a file, without the priority", "1 2026-11-21T09:12:01Z mail postfix 123 - - x", T, "mail", "postfix", "x", 0 },
+		{ "RFC 5424 of a daemon that is not cut", "<22>1 2026-11-21T09:12:01Z mail postfix/smtp 123 - - x", T, "mail", "postfix/smtp", "x", 0 },
+		{ "structured data", "<22>1 2026-11-21T09:12:01Z mail postfix 123 ID47 [a@1 b=\"c\"] x", T, "mail", "postfix", "x", 0 },
+		{ "several of it, with quotes and brackets", "<22>1 2026-11-21T09:12:01Z mail postfix 123 - [a@1 b=\"] \\\" x\" d=\"\"][e@1] x", T, "mail", "postfix", "x", 0 },
+		{ "structured data without an end", "<22>1 2026-11-21T09:12:01Z mail postfix 123 - [a@1 b=\"c x", NULL, NULL, NULL, NULL, 0 },
+		{ "that ends in an escape", "<22>1 2026-11-21T09:12:01Z mail postfix 123 - [a@1 b=\"\\", NULL, NULL, NULL, NULL, 0 },
+		{ "no message", "<22>1 2026-11-21T09:12:01Z mail postfix 123 - -", T, "mail", "postfix", "", 0 },
+		{ "a mark of UTF-8, and the blank of the tag", "<22>1 2026-11-21T09:12:01Z mail postfix 123 - - \xef\xbb\xbf x", T, "mail", "postfix", "x", 0 },
+		{ "host unknown", "<22>1 2026-11-21T09:12:01Z - postfix 123 - - x", T, "", "postfix", "x", 0 },
+		{ "time unknown", "<22>1 - mail postfix 123 - - x", NULL, NULL, NULL, NULL, 0 },
+		{ "program unknown", "<22>1 2026-11-21T09:12:01Z mail - 123 - - x", NULL, NULL, NULL, NULL, 0 },
+		{ "another version", "<22>2 2026-11-21T09:12:01Z mail postfix 123 - - x", NULL, NULL, NULL, NULL, 0 },
+		{ "cut in the header", "<22>1 2026-11-21T09:12:01Z mail postfix", NULL, NULL, NULL, NULL, 0 },
+		{ "program with a bar", "<22>1 2026-11-21T09:12:01Z mail post|fix 123 - - x", NULL, NULL, NULL, NULL, 0 },
+		{ "journalctl -o short-iso", "2026-11-21T10:12:01+0100 mail postfix/smtp[123]: x", T, "mail", "postfix/smtp", "x", 0 },
+		{ "journalctl -o short-iso-precise", "2026-11-21T10:12:01.000042+0100 mail postfix/smtp[123]: x", T, "mail", "postfix/smtp", "x", 42 },
+		{ "journalctl -o short-precise", "Nov 21 09:12:01.000042 mail postfix/smtp[123]: x", T, "mail", "postfix/smtp", "x", 42 },
+		{ "journalctl -o short-unix", "1795252321.000042 mail postfix/smtp[123]: x", T, "mail", "postfix/smtp", "x", 42 },
+		{ "journalctl -o cat has no time", "4F5C64474F: to=<u@b.example>, relay=none, delay=1, dsn=5.1.1, status=bounced (no)", NULL, NULL, NULL, NULL, 0 },
+		{ "journalctl's own words", "-- Boot 0123456789abcdef0123456789abcdef --", NULL, NULL, NULL, NULL, 0 },
+		{ "a line that goes on", "                                  status=sent (250 ok)", NULL, NULL, NULL, NULL, 0 },
+		{ "a number that is no time", "12345.67 mail postfix/smtp[123]: x", NULL, NULL, NULL, NULL, 0 },
+		{ "no host: a datagram", "<22>Nov 21 09:12:01 postfix/smtp[1]: 4F5C6: x", T, "", "postfix/smtp", "4F5C6: x", 0 },
+		{ "no host, no process id", "<22>Nov 21 09:12:01 postfix/smtp: warning: x", T, "", "postfix/smtp", "warning: x", 0 },
+		{ "no host, no priority", "Nov 21 09:12:01 postfix/smtp[1]: x", T, "", "postfix/smtp", "x", 0 },
+		{ "no host, nothing behind", "Nov 21 09:12:01 postfix/smtp[1]:", T, "", "postfix/smtp", "", 0 },
+		{ "a host that ends in colons", "Nov 21 09:12:01 2001:db8:: postfix/smtp[1]: x", T, "2001:db8::", "postfix/smtp", "x", 0 },
+		{ "Solaris", "Nov 21 09:12:01 mail postfix/smtp[123]: [ID 197553 mail.info] 4F5C6: x", T, "mail", "postfix/smtp", "4F5C6: x", 0 },
+		{ "a bracket that is not Solaris'", "Nov 21 09:12:01 mail postfix/smtp[123]: [ID of somebody: x", T, "mail", "postfix/smtp", "[ID of somebody: x", 0 },
+		{ "of a container", "Nov 21 10:00:00 dockerhost mail/c0ffee[99]: Nov 21 09:12:01 mx1 postfix/smtp[12]: 4F5C6: x", T, "mx1", "postfix/smtp", "4F5C6: x", 0 },
+		{ "of a container, RFC 3339", "2026-11-21T10:00:00Z dockerhost mail[99]: 2026-11-21T09:12:01+00:00 mx1 postfix/smtp[12]: 4F5C6: x", T, "mx1", "postfix/smtp", "4F5C6: x", 0 },
+		{ "of a container, with its priority, without a host", "Nov 21 10:00:00 dockerhost mail/c0ffee[99]: <22>Nov 21 09:12:01 postfix/smtp[12]: 4F5C6: x", T, "dockerhost", "postfix/smtp", "4F5C6: x", 0 },
+		{ "of a relay", "Nov 21 10:00:00 relay Nov 21 09:12:01 mx1 postfix/smtp[12]: 4F5C6: x", T, "mx1", "postfix/smtp", "4F5C6: x", 0 },
+		{ "of a relay, RFC 3339", "Nov 21 10:00:00 relay 2026-11-21T09:12:01Z mx1 postfix/smtp[12]: 4F5C6: x", T, "mx1", "postfix/smtp", "4F5C6: x", 0 },
+		{ "of three", "<22>1 2026-11-21T10:00:00Z relay docker 1 - - Nov 21 09:30:00 dockerhost mail[99]: Nov 21 09:12:01 mx1 postfix/smtp[12]: x", T, "mx1", "postfix/smtp", "x", 0 },
+		{ "a time in the words is no header", "Nov 21 09:12:01 mail dovecot: Nov 21 09:00:00 said he", T, "mail", "dovecot", "Nov 21 09:00:00 said he", 0 },
+		{ "Exim writes its own stamp", "Nov 21 09:12:01 mail exim[1]: 2026-11-21 09:00:00 1tDxyz-0000AB-CD => a b[1]: x", T, "mail", "exim", "2026-11-21 09:00:00 1tDxyz-0000AB-CD => a b[1]: x", 0 },
+		{ "CRLF, escaped by rsyslog", USUAL "#015", T, "mail", "postfix/smtp", "x", 0 },
+		{ "both of it", USUAL "#015#012", T, "mail", "postfix/smtp", "x", 0 },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct stamp_anchor anchor = { .time_s = at("2026-11-20") };
+		struct line line;
+		size_t n = strlen(row->text);
+		char *exact = malloc(n); /* without a terminator: the sanitizer shall see what is read behind it */
+		assert_non_null(exact);
+		memcpy(exact, row->text, n);
+		WANT_INT(line_parse(sv_make(exact, n), &anchor, &line), row->want_time != NULL);
+		if (row->want_time) {
+			WANT_INT(line.time_us, at(row->want_time) * CLOCK_SECOND_US + row->want_us);
+			WANT_INT(anchor.time_s, at(row->want_time));
+			WANT_TEXT(line.host, row->want_host);
+			WANT_TEXT(line.process, row->want_process);
+			WANT_TEXT(line.message, row->want_message);
+		}
+		free(exact);
+	}
+}
+
+static void copies_of_a_line(void **state)
+{
+	static const struct { const char *name, *text, *want; unsigned want_times; } table[] = {
+		{ "none", "4F5C6: x", "4F5C6: x", 1 },
+		{ "some", "message repeated 3 times: [ 4F5C6: x (y)]", "4F5C6: x (y)", 3 },
+		{ "with a blank in front", " message repeated 3 times: [ 4F5C6: x]", "4F5C6: x", 3 },
+		{ "cut off", "message repeated 2 times: [ 4F5C6: x (y", "4F5C6: x (y", 2 },
+		{ "more than can be", "message repeated 4000000000 times: [ x]", "x", LINE_REPEATED_MAX },
+		{ "not a number", "message repeated many times: [ x]", "message repeated many times: [ x]", 1 },
+		{ "a number too large", "message repeated 99999999999 times: [ x]", "message repeated 99999999999 times: [ x]", 1 },
+		{ "none at all", "message repeated 0 times: [ x]", "x", 0 },
+		{ "no text", "message repeated 2 times: [", "", 2 },
+		{ "nothing", "", "", 1 },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct sv message = sv_of(row->text);
+		WANT_INT(line_forms_repeated(&message), row->want_times);
+		WANT_TEXT(message, row->want);
+	}
+}
+
 static void host_of_255_bytes(void **state)
 {
 	char text[400];
-	struct stamp_anchor anchor = { at("2026-11-20") };
+	struct stamp_anchor anchor = { .time_s = at("2026-11-20") };
 	struct line line;
 
 	(void)state;
@@ -144,7 +243,7 @@ static void years(void **state)
 	(void)state;
 	clock_set(at("2030-06-01") * CLOCK_SECOND_US); /* our own clock does not matter */
 	EACH(row, table) {
-		struct stamp_anchor anchor = { at(row->anchor) };
+		struct stamp_anchor anchor = { .time_s = at(row->anchor) };
 		struct line line;
 		char text[64];
 		(void)snprintf(text, sizeof text, "%s mail postfix/smtp[1]: x", row->stamp);
@@ -152,6 +251,85 @@ static void years(void **state)
 		WANT_INT(line.time_us, at(row->want) * CLOCK_SECOND_US);
 		WANT_INT(anchor.time_s, at(row->want));
 	}
+}
+
+/* Nothing is logged ahead of the clock, by more than a day; a clock that is wrong stops nothing. */
+static void years_by_the_clock(void **state)
+{
+	static const struct { const char *name, *anchor, *now, *stamp, *want; } table[] = {
+		{ "silent for three months", "2026-08-21T00:00:00Z", "2026-11-21T00:00:00Z", "Nov 21 00:00:00", "2026-11-21T00:00:00Z" },
+		{ "a day ahead", "2026-11-21T00:00:00Z", "2026-11-21T00:00:00Z", "Nov 22 00:00:00", "2026-11-22T00:00:00Z" },
+		{ "more than a day ahead", "2026-11-21T00:00:00Z", "2026-11-21T00:00:00Z", "Nov 22 00:00:01", "2025-11-22T00:00:01Z" },
+		{ "later this month is not last year's, when the clock is there", "2026-11-01T00:00:00Z", "2026-11-30T00:00:00Z", "Nov 30 00:00:00", "2026-11-30T00:00:00Z" },
+		{ "next month, before it has come", "2026-11-21T00:00:00Z", "2026-11-21T00:00:00Z", "Dec 31 00:00:00", "2025-12-31T00:00:00Z" },
+		{ "New Year, by a clock that is late", "2026-12-31T23:59:00Z", "2026-12-31T23:59:00Z", "Jan  1 00:01:00", "2027-01-01T00:01:00Z" },
+		{ "29 February, the day before", "2028-02-28T12:00:00Z", "2028-02-28T12:00:00Z", "Feb 29 00:30:00", "2028-02-29T00:30:00Z" },
+		{ "29 February, a week before", "2028-02-20T12:00:00Z", "2028-02-20T12:00:00Z", "Feb 29 00:30:00", "2024-02-29T00:30:00Z" },
+		{ "a clock that stands at the epoch", "2026-11-21T00:00:00Z", "1970-01-01T00:00:00Z", "Nov 21 00:00:01", "2026-11-21T00:00:01Z" },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct stamp_anchor anchor = { .time_s = at(row->anchor), .latest_s = at(row->now) + CLOCK_DAY_S };
+		struct line line;
+		char text[64];
+		(void)snprintf(text, sizeof text, "%s mail postfix/smtp[1]: x", row->stamp);
+		WANT(line_parse(sv_of(text), &anchor, &line));
+		WANT_INT(line.time_us, at(row->want) * CLOCK_SECOND_US);
+	}
+	/* a moment of a wrong clock does not take the lines behind it into last year */
+	struct stamp_anchor moved = { .time_s = at("2026-11-21"), .latest_s = at("2026-11-22") };
+	struct line last;
+	WANT(line_parse(SV("Dec 25 00:00:00 mail postfix/smtp[1]: x"), &moved, &last));
+	WANT_INT(last.time_us / CLOCK_SECOND_US, at("2025-12-25"));
+	WANT(line_parse(SV("Nov 21 00:00:01 mail postfix/smtp[1]: x"), &moved, &last));
+	WANT_INT(last.time_us / CLOCK_SECOND_US, at("2026-11-21T00:00:01Z"));
+	/* an explicit year always wins */
+	struct stamp_anchor anchor = { .time_s = at("2026-11-21"), .latest_s = at("2026-11-22") };
+	struct line line;
+	WANT(line_parse(SV("2030-01-01T00:00:00Z mail postfix/smtp[1]: x"), &anchor, &line));
+	WANT_INT(line.time_us / CLOCK_SECOND_US, at("2030-01-01"));
+}
+
+/* When the clocks go back an hour is there twice: the order of the lines tells which. */
+static void hours_that_clocks_change(void **state)
+{
+	static const struct { const char *name, *text, *want; } table[] = {
+		{ "summer", "Oct 25 01:59:59", "2026-10-24T23:59:59Z" },
+		{ "once", "Oct 25 02:00:00", "2026-10-25T00:00:00Z" },
+		{ "its end", "Oct 25 02:59:58", "2026-10-25T00:59:58Z" },
+		{ "again", "Oct 25 02:00:01", "2026-10-25T01:00:01Z" },
+		{ "one that comes late", "Oct 25 02:59:59", "2026-10-25T00:59:59Z" },
+		{ "and again", "Oct 25 02:00:02", "2026-10-25T01:00:02Z" },
+		{ "half an hour on", "Oct 25 02:30:00", "2026-10-25T01:30:00Z" },
+		{ "the end of that", "Oct 25 02:59:59", "2026-10-25T01:59:59Z" },
+		{ "winter", "Oct 25 03:00:00", "2026-10-25T02:00:00Z" },
+		{ "winter's end", "Mar 28 01:59:59", "2027-03-28T00:59:59Z" },
+		{ "an hour that is skipped", "Mar 28 02:30:00", "2027-03-28T01:30:00Z" },
+		{ "summer again", "Mar 28 03:30:00", "2027-03-28T01:30:00Z" },
+	};
+	struct stamp_anchor anchor = { .time_s = at("2026-10-24") }, mainlog;
+	struct line line;
+
+	(void)state;
+	if (!clock_set_zone("Europe/Rome"))
+		skip(); /* no tzdata here */
+	EACH(row, table) {
+		char text[64];
+		(void)snprintf(text, sizeof text, "%s mail postfix/smtp[1]: x", row->text);
+		WANT(line_parse(sv_of(text), &anchor, &line));
+		WANT_INT(line.time_us, at(row->want) * CLOCK_SECOND_US);
+	}
+	/* lines that swap places at its beginning do not make it the second */
+	anchor.time_s = at("2026-10-25T00:01:00Z");
+	WANT(line_parse(SV("Oct 25 02:00:30 mail postfix/smtp[1]: x"), &anchor, &line));
+	WANT_INT(line.time_us / CLOCK_SECOND_US, at("2026-10-25T00:00:30Z"));
+	/* Exim's stamps have a year and no zone */
+	mainlog.time_s = at("2026-10-25T00:59:58Z");
+	mainlog.latest_s = 0;
+	WANT(line_parse(SV("2026-10-25 02:00:01 1tDxyz-0000AB-CD Completed"), &mainlog, &line));
+	WANT_INT(line.time_us / CLOCK_SECOND_US, at("2026-10-25T01:00:01Z"));
+	WANT(clock_set_zone("UTC"));
 }
 
 static void lines_over_the_turn_of_the_year(void **state)
@@ -162,7 +340,7 @@ static void lines_over_the_turn_of_the_year(void **state)
 		{ "one that comes late", "Dec 31 23:59:59", "2026-12-31T23:59:59Z" },
 		{ "on again", "Jan  1 00:00:02", "2027-01-01T00:00:02Z" },
 	};
-	struct stamp_anchor anchor = { at("2026-12-31") };
+	struct stamp_anchor anchor = { .time_s = at("2026-12-31") };
 
 	(void)state;
 	EACH(row, table) {
@@ -280,9 +458,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(headers),
+		cmocka_unit_test(unusual_headers),
+		cmocka_unit_test(copies_of_a_line),
 		cmocka_unit_test(host_of_255_bytes),
 		cmocka_unit_test(stamps_of_one_minute),
 		cmocka_unit_test(years),
+		cmocka_unit_test(years_by_the_clock),
+		cmocka_unit_test(hours_that_clocks_change),
 		cmocka_unit_test(lines_over_the_turn_of_the_year),
 		cmocka_unit_test(walking_back),
 		cmocka_unit_test(logs_of_several_years),

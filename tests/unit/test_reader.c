@@ -352,6 +352,108 @@ static void counts(void **state)
 	reader_free(&reader);
 }
 
+/* ---- lines with headers of their own ---- */
+
+#define STATUS(address, dsn, status) "4F5C6: to=<" address ">, relay=mx.b.example[192.0.2.9]:25, delay=2, delays=0/0/1/1, dsn=" dsn ", status=" status
+#define FULL "deferred (host mx.b.example[192.0.2.9] said: 452 4.2.2 full (in reply to RCPT TO command))"
+
+static void unusual_lines(void **state)
+{
+	static const struct { const char *name, *line, *want; unsigned want_attempts, want_unparsed, want_rejected; } cases[] = {
+		{ "RFC 5424", "<22>1 2026-11-21T09:00:00Z mail postfix 1 - - " STATUS("u@b.example", "5.1.1", "bounced (550 5.1.1 no)"), "failed <u@b.example> recipient.unknown\n", 1, 0, 0 },
+		{ "RFC 5424, nobody was asked", "<22>1 2026-11-21T09:00:00Z mail postfix 1 - - 4F5C6: to=<u@b.example>, relay=none, delay=2, dsn=4.4.1, status=deferred (delivery temporarily suspended: timed out)",
+		  "", 1, 0, 0 },
+		{ "of a container", "Nov 21 09:00:00 docker mail/c0ffee[9]: Nov 21 08:00:00 mx1 postfix/smtp[1]: " STATUS("u@b.example", "4.2.2", FULL), "deferred <u@b.example> mailbox.full\n", 1, 0, 0 },
+		{ "copies", "2026-11-21T09:00:00Z mail postfix/smtp[1]: message repeated 3 times: [ " STATUS("u@b.example", "4.2.2", FULL) "]",
+		  "deferred <u@b.example> mailbox.full\ndeferred <u@b.example> mailbox.full\ndeferred <u@b.example> mailbox.full\n", 3, 0, 0 },
+		{ "copies, cut at 800 bytes", "2026-11-21T09:00:00Z mail postfix/smtp[1]: message repeated 1 times: [ " STATUS("u@b.example", "4.2.2", "deferred (host mx said: 452 4.2.2 fu"),
+		  "deferred <u@b.example> mailbox.full\n", 1, 0, 0 },
+		{ "copies of what is no result", "2026-11-21T09:00:00Z mail postfix/smtp[1]: message repeated 3 times: [ 4F5C6: to=<u@b.example>, status=deferred]", "", 0, 0, 1 },
+		{ "without a header", STATUS("u@b.example", "5.1.1", "bounced (550 5.1.1 no)"), "", 0, 1, 0 },
+		{ "a warning that looks like a result", "Nov 21 09:00:00 mail postfix/smtp[1]: warning: " STATUS("u@b.example", "5.1.1", "bounced (550 5.1.1 no)"), "", 0, 0, 0 },
+		{ "cut off by a pager", "Nov 21 09:00:00 mail postfix/smtp[1]: " STATUS("u@b.example", "5.1.1", "bounced (host mx.b.example[192.0.2.9] said: 550 5.1>"), "", 1, 0, 0 },
+		{ "a tag cut in the middle", "Nov 21 09:00:00 mail postfix/sm", "", 0, 1, 0 },
+	};
+
+	(void)state;
+	EACH(row, cases) {
+		static struct record record;
+		struct stamp_anchor anchor = { .time_s = at("2026-11-21") };
+		struct seen seen = { "" };
+		struct reader reader;
+		reader_init(&reader, &config, rules);
+		if (reader_line(&reader, sv_of(row->line), &anchor, &record) != RECORD_NONE)
+			record_facts(&reader, &record, see, &seen);
+		WANT_STRING(seen.text, row->want);
+		WANT_INT(reader.counts.lines, 1);
+		WANT_INT(reader.counts.attempts, row->want_attempts);
+		WANT_INT(reader.counts.unparsed, row->want_unparsed);
+		WANT_INT(reader.counts.rejected, row->want_rejected);
+		WANT_INT(reader.counts.left_out[LEFT_OUT_AMBIGUOUS], strcmp(row->name, "cut off by a pager") == 0);
+		reader_free(&reader);
+	}
+}
+
+static void count_fact(void *arg, const struct fact *f)
+{
+	*(unsigned *)arg += f->kind == FACT_DEFERRED;
+}
+
+static void copies_have_a_limit(void **state)
+{
+	static struct record record;
+	struct stamp_anchor anchor = { 0 };
+	struct reader reader;
+	unsigned n = 0;
+
+	(void)state;
+	reader_init(&reader, &config, rules);
+	WANT_INT(reader_line(&reader, SV("2026-11-21T09:00:00Z mail postfix/smtp[1]: message repeated 4000000000 times: [ " STATUS("u@b.example", "4.2.2", FULL) "]"), &anchor, &record),
+		RECORD_DELIVERY);
+	record_facts(&reader, &record, count_fact, &n);
+	WANT_INT(n, 10000);
+	WANT_INT(reader.counts.status[DELIVERY_DEFERRED], 10000);
+	reader_free(&reader);
+}
+
+/* A datagram of this host's own syslog(3) names no host. */
+static void a_line_without_a_host_is_ours(void **state)
+{
+	static struct record record;
+	struct stamp_anchor anchor = { .time_s = at("2026-11-21") };
+	struct reader reader;
+
+	(void)state;
+	reader_init(&reader, &config, rules);
+	WANT_INT(reader_line(&reader, SV("<22>Nov 21 09:00:00 postfix/smtp[1]: " STATUS("u@b.example", "5.1.1", "bounced (550 5.1.1 no)")), &anchor, &record), RECORD_DELIVERY);
+	WANT(record.line.host.n > 0 && sv_eq(record.line.host, reader.host));
+	reader_free(&reader);
+}
+
+/* Half a line with the next one behind it blames nobody, and lets nobody off. */
+static void halves_of_lines(void **state)
+{
+	static const char line[] = "2026-11-21T09:00:00Z mail postfix/smtp[1]: " STATUS("u@b.example", "5.1.1", "bounced (host mx.b.example[192.0.2.9] said: 550 5.1.1 no)");
+	static const char other[] = "2026-11-21T09:00:00Z mail postfix/smtp[1]: 5A6B7: to=<v@c.example>, relay=mx.c.example[192.0.2.8]:25, delay=1, dsn=5.1.1, status=bounced (550 5.1.1 no)";
+
+	(void)state;
+	for (size_t n = 0; n < sizeof line - 1; n++) {
+		static struct record record;
+		struct stamp_anchor anchor = { 0 };
+		struct seen seen = { "" };
+		struct reader reader;
+		char text[1024];
+		(void)snprintf(text, sizeof text, "%.*s%s", (int)n, line, other);
+		reader_init(&reader, &config, rules);
+		if (reader_line(&reader, sv_of(text), &anchor, &record) != RECORD_NONE)
+			record_facts(&reader, &record, see, &seen);
+		/* the second may be whole, behind what was a header */
+		if (strcmp(seen.text, "") != 0)
+			WANT_STRING(seen.text, "failed <v@c.example> recipient.unknown\n");
+		reader_free(&reader);
+	}
+}
+
 /* ---- whose fault it is, when the words alone do not tell ---- */
 
 #define AFTER_DATA(text) "dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.9] said: 550 5.1.1 " text " (in reply to end of DATA command))\n"
@@ -423,6 +525,10 @@ int main(void)
 		cmocka_unit_test(campaigns),
 		cmocka_unit_test(a_requeued_message_keeps_its_origin),
 		cmocka_unit_test(an_old_sender_is_forgotten),
+		cmocka_unit_test(unusual_lines),
+		cmocka_unit_test(copies_have_a_limit),
+		cmocka_unit_test(a_line_without_a_host_is_ours),
+		cmocka_unit_test(halves_of_lines),
 		cmocka_unit_test(nobody_else_is_blamed),
 		cmocka_unit_test(a_notification_ends_nobody),
 		cmocka_unit_test(counts),
