@@ -46,6 +46,8 @@ struct input *input_open(const char *path, struct err *err)
 	in->total = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
 	in->time_s = S_ISREG(st.st_mode) ? st.st_mtim.tv_sec : clock_now_s();
 	in->unpack = unpack_open(fd);
+	if (in->unpack && unpack_time_s(in->unpack))
+		in->time_s = unpack_time_s(in->unpack);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return in;
 }

@@ -21,7 +21,7 @@ bool input_failed(const struct input *input);
 uint64_t input_long_lines(const struct input *input);
 /* Bytes read of bytes there are, as they lie on disk; total 0: unknown. */
 void input_progress(const struct input *input, uint64_t *done_r, uint64_t *total_r);
-/* When the file was written last: near what time its last line is. */
+/* When the file, or what gzip made it of, was written last: near what time its last line is. */
 int64_t input_time_s(const struct input *input);
 /* Bytes of the file without moving in it: for the year of a first line. 0 when it cannot (stdin, compressed). */
 size_t input_peek(const struct input *input, uint64_t at, char *to, size_t n);

@@ -102,6 +102,18 @@ uint64_t unpack_consumed(const struct unpack *u)
 	return u->at - (u->end - u->start);
 }
 
+int64_t unpack_time_s(const struct unpack *u)
+{
+	unsigned char head[8]; /* RFC 1952: magic, method, flags, time */
+	uint32_t time_s = 0;
+
+	if (u->format != FORMAT_GZIP || pread(u->fd, head, sizeof head, 0) != (ssize_t)sizeof head)
+		return 0;
+	for (int i = 7; i >= 4; i--)
+		time_s = time_s << 8 | head[i];
+	return time_s;
+}
+
 static void fill(struct unpack *u)
 {
 	ssize_t n = pread(u->fd, u->in, IN_BYTES, (off_t)u->at);

@@ -24,6 +24,9 @@ void unpack_close(struct unpack *unpack);
 /* Bytes, 0 at the end, -1 and *err when the file is damaged or cut off. */
 ssize_t unpack_read(struct unpack *unpack, char *to, size_t n, struct err *err);
 
+/* When what is in it was written last, as gzip notes; 0: that is not said. */
+int64_t unpack_time_s(const struct unpack *unpack);
+
 /* Bytes of the file that are taken. */
 uint64_t unpack_consumed(const struct unpack *unpack);
 

@@ -147,6 +147,10 @@ static int open_plain(struct source *s, const char *path, struct stat *st)
 	if (!u)
 		return fd;
 	int to = unpacked(s, path, u);
+	/* its last line is of that time */
+	struct timespec times[2] = { st->st_mtim, { .tv_sec = unpack_time_s(u) ? unpack_time_s(u) : st->st_mtim.tv_sec } };
+	if (to >= 0)
+		(void)futimens(to, times);
 	unpack_close(u);
 	close(fd);
 	return to;
@@ -248,7 +252,7 @@ static void open_oldest_after(struct source *s, int64_t time_s)
 	size_t n = source_files(s->path, &v);
 
 	for (size_t i = 0; i < n; i++) {
-		struct stamp_anchor anchor = { time_s };
+		struct stamp_anchor anchor = { .time_s = time_s };
 		struct line line;
 		char bytes[4096];
 		struct sv text = sv_make(bytes, source_first_bytes(v[i].path, bytes, sizeof bytes));
@@ -357,7 +361,7 @@ static void remember_seen(struct source *s)
 static bool begins_before(const char *path, int64_t time_s)
 {
 	char bytes[4096];
-	struct stamp_anchor anchor = { time_s };
+	struct stamp_anchor anchor = { .time_s = time_s };
 	struct line line;
 	struct sv text = sv_make(bytes, source_first_bytes(path, bytes, sizeof bytes));
 
@@ -479,6 +483,7 @@ static void restart(struct source *s)
 /* Reads more bytes behind the buffer's. False: there are none now. */
 static bool fill(struct source *s)
 {
+	s->anchor.latest_s = clock_now_s() + CLOCK_DAY_S;
 	if (s->idle && !s->stream && rewritten(s))
 		restart(s);
 	if (s->start > 0 && s->end == SOURCE_BUFFER_BYTES) {
