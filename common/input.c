@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "clock.h"
 #include "unpack.h"
+#include "year.h"
 
 #define BUFFER_BYTES ((size_t)256 * 1024)
 
@@ -20,7 +21,7 @@ struct input {
 	size_t start, end;
 	bool skipping, ended, failed;
 	uint64_t done, total, long_lines;
-	int64_t time_s;
+	int64_t time_s; /* when it was written last, or what gzip made it of */
 };
 
 struct input *input_open(const char *path, struct err *err)
@@ -128,14 +129,19 @@ void input_progress(const struct input *in, uint64_t *done_r, uint64_t *total_r)
 	*total_r = in->total;
 }
 
-int64_t input_time_s(const struct input *in)
+static size_t peek(const void *input, uint64_t at, char *to, size_t n)
 {
-	return in->time_s;
-}
-
-size_t input_peek(const struct input *in, uint64_t at, char *to, size_t n)
-{
+	const struct input *in = input;
 	ssize_t got = in->unpack || !in->total ? 0 : pread(in->fd, to, n, (off_t)at);
 
 	return got > 0 ? (size_t)got : 0;
+}
+
+struct stamp_anchor input_anchor(const struct input *in, int64_t before_s)
+{
+	int64_t now_s = clock_now_s(), end_s = in->time_s < before_s ? in->time_s : before_s;
+	struct stamp_anchor anchor = year_of_first_line(peek, in, in->total, end_s);
+
+	anchor.latest_s = (end_s < now_s ? end_s : now_s) + CLOCK_DAY_S;
+	return anchor;
 }

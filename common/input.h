@@ -21,9 +21,8 @@ bool input_failed(const struct input *input);
 uint64_t input_long_lines(const struct input *input);
 /* Bytes read of bytes there are, as they lie on disk; total 0: unknown. */
 void input_progress(const struct input *input, uint64_t *done_r, uint64_t *total_r);
-/* When the file, or what gzip made it of, was written last: near what time its last line is. */
-int64_t input_time_s(const struct input *input);
-/* Bytes of the file without moving in it: for the year of a first line. 0 when it cannot (stdin, compressed). */
-size_t input_peek(const struct input *input, uint64_t at, char *to, size_t n);
+/* Near what time its first line is, and after what time its last one is not. It is told by
+ * the file's age, or, when that comes earlier, by before_s: when the next file of the same log begins. */
+struct stamp_anchor input_anchor(const struct input *input, int64_t before_s);
 
 #endif

@@ -48,6 +48,7 @@ struct record {
 
 struct reader_counts {
 	uint64_t lines, unparsed, attempts, rejected, ambiguous;
+	uint64_t outside; /* of the lines: not of the period that counts (period.h) */
 	uint64_t status[DELIVERY_STATUS_COUNT];
 	uint64_t left_out[LEFT_OUT_COUNT];
 };

@@ -1,44 +1,51 @@
 #include "reader_file.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "arena.h"
+#include "clock.h"
 #include "input.h"
 #include "log.h"
-#include "term.h"
-#include "year.h"
 
 /* How often the clock is asked for progress. */
 #define PROGRESS_LINES 4096
 
-static size_t peek(const void *input, uint64_t at, char *to, size_t n)
+void reading_start(struct reading *g, struct reader *reader, char *const *files, size_t n, bool show)
 {
-	return input_peek(input, at, to, n);
+	struct stat st;
+
+	*g = (struct reading){ .reader = reader, .period = PERIOD_ALL };
+	for (size_t i = 0; i < n; i++)
+		g->total += stat(files[i], &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+	progress_start(&g->progress, show && g->total ? stderr : NULL, "reading");
 }
 
-bool reader_file(struct reader *reader, const char *path, record_callback *callback, void *arg, bool show)
+void reading_end(struct reading *g)
+{
+	progress_end(&g->progress, g->bytes, g->lines);
+}
+
+bool reader_file(struct reading *g, const char *path, int64_t before_s, record_callback *callback, void *arg)
 {
 	struct err err;
 	struct sv line;
-	struct progress progress;
-	uint64_t done, total, lines = 0;
+	uint64_t done, total;
+	enum period_place place;
 	struct input *in = input_open(path, &err);
-	struct record *record = xalloc(sizeof *record);
 
 	if (!in) {
 		log_error("%s", err.text);
-		free(record);
 		return false;
 	}
-	input_progress(in, &done, &total);
-	struct stamp_anchor anchor = year_of_first_line(peek, in, total, input_time_s(in));
-	progress_start(&progress, show && total ? stderr : NULL, path);
+	struct record *record = xalloc(sizeof *record);
+	struct stamp_anchor anchor = input_anchor(in, before_s);
 	while (input_line(in, &line, &err)) {
-		if (++lines % PROGRESS_LINES == 0) {
+		if (++g->lines % PROGRESS_LINES == 0) {
 			input_progress(in, &done, &total);
-			progress_show(&progress, done, total, lines);
+			progress_show(&g->progress, g->bytes + (total ? done : 0), g->total, g->lines);
 		}
-		if (reader_line(reader, line, &anchor, record) != RECORD_NONE)
+		if (period_line(&g->period, g->reader, line, &anchor, record, &place) != RECORD_NONE)
 			callback(arg, record);
 	}
 	bool ok = !input_failed(in);
@@ -47,8 +54,8 @@ bool reader_file(struct reader *reader, const char *path, record_callback *callb
 	if (input_long_lines(in))
 		log_warning("%s: %llu lines of more than %d bytes were left out", path,
 			(unsigned long long)input_long_lines(in), LINE_BYTES_MAX);
-	if (progress.open)
-		progress_end(&progress, total, lines);
+	input_progress(in, &done, &total);
+	g->bytes += total;
 	input_close(in);
 	free(record);
 	return ok;

@@ -58,12 +58,15 @@ static void draw(struct progress *p, uint64_t done, uint64_t total, uint64_t lin
 	double seconds = (double)(clock_mono_ms() - p->started_ms) / 1000.0;
 	double share = total ? (double)done / (double)total : 1;
 	double left = share > 0 && share < 1 ? seconds / share - seconds : 0;
+	double per_second = seconds > 0 ? 1 / seconds : 0;
 
 	(void)fprintf(p->stream, "%s [", p->what);
 	term_bar(p->stream, done, total ? total : 1, BAR_WIDTH);
-	(void)fprintf(p->stream, "] %3.0f%%  %llu lines  %.0f MB/s", share * 100, (unsigned long long)lines,
-		seconds > 0 ? (double)done / 1e6 / seconds : 0);
-	if (left >= 1)
+	(void)fprintf(p->stream, "] %3.0f%%  %llu lines  %.0f lines/s  %.1f MiB/s", share * 100, (unsigned long long)lines, (double)lines * per_second,
+		(double)done / (1024 * 1024) * per_second);
+	if (left >= 60)
+		(void)fprintf(p->stream, "  %.0f min left", left / 60);
+	else if (left >= 1)
 		(void)fprintf(p->stream, "  %.0f s left", left);
 }
 

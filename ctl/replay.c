@@ -122,15 +122,19 @@ static void take_record(void *arg, const struct record *rec)
 
 static void replay_files(struct replay *r, char *const *files, size_t n)
 {
+	struct reading reading;
+
+	reading_start(&reading, &r->reader, files, n, true);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t before = r->reader.counts.attempts;
-		if (!reader_file(&r->reader, files[i], take_record, r, true))
+		if (!reader_file(&reading, files[i], INT64_MAX, take_record, r))
 			r->failed = true;
 		else if (r->reader.counts.attempts == before) {
 			log_error("%s: there is not one delivery in it; is it a log of Postfix or Exim?", files[i]);
 			r->failed = true;
 		}
 	}
+	reading_end(&reading);
 	commit(r, &r->sides[0]);
 	commit(r, &r->sides[1]);
 }

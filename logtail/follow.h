@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "config.h"
+#include "period.h"
 #include "rules.h"
 
 struct follow_options {
@@ -12,6 +13,7 @@ struct follow_options {
 	bool once;                      /* end at the end of the files */
 	char *const *files;             /* instead of logtail.files; NULL-ended */
 	size_t n_files;
+	struct period period;           /* with once: what counts; reading stops behind it */
 };
 
 /* Runs until SIGTERM or SIGINT. Takes over config and rules. Returns an exit code. */

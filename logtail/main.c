@@ -24,6 +24,9 @@ static const char help[] =
 	"      --rules DIR      rules of DIR only, with --parse and --dry-run\n"
 	"      --show           for people: progress, summary, live events\n"
 	"      --once           stop at the end of the logs\n"
+	"      --since TIME     with --parse, --dry-run and --once: only lines from then on count\n"
+	"      --until TIME     ... and only lines before then; TIME is 2026-11-01 (UTC),\n"
+	"                       2026-11-01T09:00:00+01:00, or how long ago, such as 30d\n"
 	"  -v, --verbose        log more\n"
 	"  -V, --version        print the version\n"
 	"  -h, --help           print this\n"
@@ -37,16 +40,19 @@ struct arguments {
 	struct cli cli;
 	const char *rules;
 	enum mode mode;
+	const char *since, *until;
+	struct period period;
 	bool foreground, show, once;
 };
 
-enum { LONG_PARSE = 256, LONG_DRY_RUN, LONG_RULES, LONG_SHOW, LONG_ONCE };
+enum { LONG_PARSE = 256, LONG_DRY_RUN, LONG_RULES, LONG_SHOW, LONG_ONCE, LONG_SINCE, LONG_UNTIL };
 
 static const struct option long_options[] = {
 	CLI_LONG_OPTIONS, { "foreground", no_argument, NULL, 'f' }, { "test", no_argument, NULL, 't' },
 	{ "parse", no_argument, NULL, LONG_PARSE }, { "dry-run", no_argument, NULL, LONG_DRY_RUN },
 	{ "rules", required_argument, NULL, LONG_RULES }, { "show", no_argument, NULL, LONG_SHOW },
-	{ "once", no_argument, NULL, LONG_ONCE }, { NULL, 0, NULL, 0 },
+	{ "once", no_argument, NULL, LONG_ONCE }, { "since", required_argument, NULL, LONG_SINCE },
+	{ "until", required_argument, NULL, LONG_UNTIL }, { NULL, 0, NULL, 0 },
 };
 
 static void parse_arguments(int argc, char **argv, struct arguments *a)
@@ -76,6 +82,12 @@ static void parse_arguments(int argc, char **argv, struct arguments *a)
 		case LONG_ONCE:
 			a->once = true;
 			break;
+		case LONG_SINCE:
+			a->since = optarg;
+			break;
+		case LONG_UNTIL:
+			a->until = optarg;
+			break;
 		default:
 			cli_option(&a->cli, c, optarg);
 			break;
@@ -83,16 +95,41 @@ static void parse_arguments(int argc, char **argv, struct arguments *a)
 	}
 }
 
+/* False, after a message: a time that is none, or with nothing that reads old logs. */
+static bool take_period(struct arguments *a)
+{
+	struct err err;
+
+	a->period = PERIOD_ALL;
+	if (!a->since && !a->until)
+		return true;
+	if (a->mode == MODE_TEST || (a->mode == MODE_FOLLOW && !a->once)) {
+		log_fatal("--since and --until are for --parse, --dry-run and --once");
+		return false;
+	}
+	if ((a->since && !period_parse(sv_of(a->since), &a->period.since_s, &err)) ||
+	    (a->until && !period_parse(sv_of(a->until), &a->period.until_s, &err))) {
+		log_fatal("%s", err.text);
+		return false;
+	}
+	if (a->period.since_s >= a->period.until_s) {
+		log_fatal("--since %s is not before --until %s: no line could count", a->since, a->until);
+		return false;
+	}
+	return true;
+}
+
 static int run(struct arguments *a, struct config *config, struct ruleset *rules, char **files, size_t n)
 {
-	struct follow_options options = { .args = &a->cli.config, .show = a->show, .once = a->once };
+	struct follow_options options = { .args = &a->cli.config, .show = a->show, .once = a->once, .period = a->period };
+	const struct whole whole = { files, n, a->period };
 	bool daemonize = !a->foreground && !a->show && !a->once;
 	bool to_syslog = config->log_to == LOG_TO_SYSLOG || (config->log_to == LOG_TO_AUTO && daemonize);
 
 	if (a->mode == MODE_PARSE)
-		return whole_parse(config, rules, files, n);
+		return whole_parse(config, rules, &whole);
 	if (a->mode == MODE_DRY_RUN)
-		return whole_dry_run(config, rules, files, n);
+		return whole_dry_run(config, rules, &whole);
 	if (a->rules) {
 		log_fatal("--rules is for --parse and --dry-run; name your rules in rules.directories of the configuration");
 		return EXIT_USAGE;
@@ -136,6 +173,8 @@ int main(int argc, char **argv)
 		log_fatal("name at least one log file, or - for standard input");
 		code = EXIT_USAGE;
 	}
+	if (code < 0 && !take_period(&a))
+		code = EXIT_USAGE;
 	struct ruleset *rules = code < 0 ? prepare(&a, config, &err) : NULL;
 	if (code < 0 && !rules) {
 		log_fatal("%s", err.text);

@@ -9,8 +9,7 @@
 #include "arena.h"
 #include "unpack.h"
 
-/* The name without what a compressor appended */
-static struct sv plain_name(struct sv name)
+struct sv source_files_plain(struct sv name)
 {
 	static const char *const endings[] = { ".gz", ".xz", ".zst", ".bz2" };
 
@@ -34,7 +33,7 @@ static size_t drop_twins(struct candidate *v, size_t n)
 	size_t out = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct sv plain = plain_name(sv_of(v[i].path));
+		struct sv plain = source_files_plain(sv_of(v[i].path));
 		bool twin = false;
 		for (size_t j = 0; plain.n < strlen(v[i].path) && j < n && !twin; j++)
 			twin = sv_eq(sv_of(v[j].path), plain);
@@ -48,7 +47,7 @@ static size_t drop_twins(struct candidate *v, size_t n)
  * than mail.log-20261121, and mail.log, which has neither, the newest. */
 static int64_t rotation_rank(const char *path)
 {
-	struct sv plain = plain_name(sv_of(path));
+	struct sv plain = source_files_plain(sv_of(path));
 	size_t at = plain.n;
 	uint64_t n;
 

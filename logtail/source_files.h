@@ -15,6 +15,9 @@ struct candidate {
  * compressed and plain only plain. Returns how many; *v_r is malloc'ed. */
 size_t source_files(const char *path, struct candidate **v_r);
 
+/* The name without what a compressor appended */
+struct sv source_files_plain(struct sv name);
+
 /* The first bytes of a file, of a compressed one those that are in it. */
 size_t source_first_bytes(const char *path, char *to, size_t n);
 

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "cli.h"
 #include "clock.h"
 #include "ledger.h"
 #include "log.h"
+#include "order.h"
 #include "reader_file.h"
 #include "report.h"
 
@@ -20,8 +22,27 @@ static void print_counts(const struct reader *r)
 	for (int i = 0; i < DELIVERY_STATUS_COUNT; i++)
 		if (c->status[i])
 			(void)fprintf(stderr, " %s=%llu", delivery_status_name((enum delivery_status)i), (unsigned long long)c->status[i]);
-	(void)fprintf(stderr, " rejected=%llu ambiguous=%llu not-syslog=%llu\n", (unsigned long long)c->rejected,
+	(void)fprintf(stderr, " rejected=%llu ambiguous=%llu not-syslog=%llu", (unsigned long long)c->rejected,
 		(unsigned long long)c->ambiguous, (unsigned long long)c->unparsed);
+	if (c->outside)
+		(void)fprintf(stderr, " outside=%llu", (unsigned long long)c->outside);
+	(void)fputc('\n', stderr);
+}
+
+/* All files, in their order. False: one could not be read. */
+static bool read_all(struct reader *reader, const struct whole *whole, bool show, record_callback *callback, void *arg)
+{
+	struct reading reading;
+	struct order_file *v = order_files(whole->files, whole->n_files);
+	bool ok = true;
+
+	reading_start(&reading, reader, whole->files, whole->n_files, show);
+	reading.period = whole->period;
+	for (size_t i = 0; i < whole->n_files; i++)
+		ok = reader_file(&reading, v[i].path, v[i].before_s, callback, arg) && ok;
+	reading_end(&reading);
+	free(v);
+	return ok;
 }
 
 /* ---- --parse ---- */
@@ -93,14 +114,13 @@ static void print_record(void *arg, const struct record *rec)
 	(void)fwrite(b.p, 1, b.n, stdout);
 }
 
-int whole_parse(const struct config *config, struct ruleset *rules, char *const *files, size_t n)
+int whole_parse(const struct config *config, struct ruleset *rules, const struct whole *whole)
 {
 	struct reader *reader = xalloc(sizeof *reader);
-	bool ok = true;
 
 	reader_init(reader, config, rules);
-	for (size_t i = 0; i < n; i++)
-		ok = reader_file(reader, files[i], print_record, NULL, false) && ok;
+	/* a person who looks at the lines themselves needs no progress */
+	bool ok = read_all(reader, whole, isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO), print_record, NULL);
 	if (fflush(stdout) != 0 && errno != EPIPE) {
 		log_error("cannot write the output: %m");
 		ok = false;
@@ -144,17 +164,15 @@ static void take_record(void *arg, const struct record *rec)
 		commit(d);
 }
 
-int whole_dry_run(const struct config *config, struct ruleset *rules, char *const *files, size_t n)
+int whole_dry_run(const struct config *config, struct ruleset *rules, const struct whole *whole)
 {
 	struct dry_run d = { .reader = xalloc(sizeof *d.reader), .batch = (size_t)config->logtail_batch };
 	struct store *store = store_memory(1);
 	struct err err;
-	bool ok = true;
 
 	reader_init(d.reader, config, rules);
 	ledger_init(&d.ledger, store, config);
-	for (size_t i = 0; i < n; i++)
-		ok = reader_file(d.reader, files[i], take_record, &d, true) && ok;
+	bool ok = read_all(d.reader, whole, true, take_record, &d);
 	commit(&d);
 	if (report_summary(store, stdout, &err) != STORE_OK)
 		log_error("%s", err.text);
