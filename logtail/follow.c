@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "ledger.h"
 #include "log.h"
+#include "order.h"
 #include "reader.h"
 #include "show.h"
 #include "source.h"
@@ -42,6 +43,7 @@ struct tail {
 	uint64_t generation;        /* of the source, as last seen */
 	int64_t blocked_ms;         /* since when its place cannot be opened; 0: it can */
 	bool missing_told, ended;
+	bool past; /* behind options->period: nothing more of it is read */
 	int watch; /* inotify; -1: none */
 	char watched[sizeof((struct source *)0)->open_path];
 };
@@ -251,6 +253,7 @@ static void go_to(struct follower *f, struct tail *t)
 		log_warning("%s; lines may be missing in the counts; reading %s from byte %llu", t->source.problem,
 			t->source.fd >= 0 ? t->source.open_path : t->source.path, (unsigned long long)t->source.offset);
 	t->ended = t->source.blocked;
+	t->past = false;
 	t->blocked_ms = t->source.blocked ? clock_mono_ms() : 0;
 	t->generation = t->source.generation;
 	if (n && found) {
@@ -448,6 +451,22 @@ static bool nothing_left(const struct follower *f)
 	return true;
 }
 
+/* False: the line is behind the period, and not taken. */
+static bool take_line(struct follower *f, struct tail *t, struct sv line)
+{
+	enum period_place place;
+	enum record_kind kind = period_line(&f->options->period, f->reader, line, &t->source.anchor, f->record, &place);
+
+	if (place == PERIOD_AFTER) {
+		source_put_back(&t->source, line);
+		return false;
+	}
+	t->event_s = t->source.anchor.time_s;
+	if (kind != RECORD_NONE)
+		record_facts(f->reader, f->record, add_fact, f);
+	return true;
+}
+
 /* One batch of one log. True: there may be more. */
 static bool turn(struct follower *f, struct tail *t)
 {
@@ -457,7 +476,7 @@ static bool turn(struct follower *f, struct tail *t)
 	if (t->blocked_ms && clock_mono_ms() - t->blocked_ms >= BLOCKED_MS)
 		go_to(f, t);
 	f->missing = f->missing || t->blocked_ms;
-	if (t->blocked_ms)
+	if (t->blocked_ms || t->past)
 		return false;
 	/* if it turns out that the log of the batch on its way has to be read again, that must not take lines of this one along */
 	if (f->flight.tail != t && !land(f))
@@ -470,19 +489,17 @@ static bool turn(struct follower *f, struct tail *t)
 		if (result != SOURCE_LINE)
 			break;
 		number_file(f, t);
-		enum record_kind kind = reader_line(f->reader, line, &t->source.anchor, f->record);
-		t->event_s = t->source.anchor.time_s;
-		if (kind != RECORD_NONE)
-			record_facts(f->reader, f->record, add_fact, f);
+		t->past = !take_line(f, t, line);
+		result = t->past ? SOURCE_END : SOURCE_LINE;
 		if (f->flight.ledger && f->reader->counts.lines % SERVICE_LINES == 0)
 			store_service(f->store, 0);
-	} while (f->ledger->gathered < batch && f->ledger->n < 4 * batch && !(f->reader->counts.lines % 65536 == 0) &&
+	} while (!t->past && f->ledger->gathered < batch && f->ledger->n < 4 * batch && !(f->reader->counts.lines % 65536 == 0) &&
 		(day == 0 || t->event_s / CLOCK_DAY_S == day));
 	if (result == SOURCE_MISSING && !t->missing_told)
 		log_warning("%s%s", t->source.problem, f->options->once ? "" : "; waiting for it");
 	f->missing = f->missing || result == SOURCE_MISSING;
 	t->missing_told = result == SOURCE_MISSING;
-	t->ended = result != SOURCE_LINE && !source_is_draining(&t->source);
+	t->ended = t->past || (result != SOURCE_LINE && !source_is_draining(&t->source));
 	if (!land(f))
 		return false;
 	bool old = position_is_old(f, t);
@@ -543,7 +560,7 @@ static bool all_ended(const struct follower *f)
 static bool all_done(const struct follower *f)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (!f->tails[i].ended || !(f->tails[i].source.stream ? f->tails[i].source.closed : f->options->once))
+		if (!f->tails[i].ended || !(f->tails[i].source.stream ? f->tails[i].source.closed || f->tails[i].past : f->options->once))
 			return false;
 	return true;
 }
@@ -634,6 +651,8 @@ static void tell_counts(const struct follower *f)
 		long_lines += f->tails[i].source.long_lines;
 		restarts += f->tails[i].source.restarts;
 	}
+	if (c->outside)
+		buf_addf(&b, " outside=%llu", (unsigned long long)c->outside);
 	for (int i = LEFT_OUT_NOT + 1; i < LEFT_OUT_COUNT; i++)
 		if (c->left_out[i])
 			buf_addf(&b, " %s=%llu", left_out_name((enum record_left_out)i), (unsigned long long)c->left_out[i]);
@@ -690,10 +709,13 @@ int follow(struct config *config, struct ruleset *rules, const struct follow_opt
 	f.store = store_redis(config);
 	f.n = options->n_files ? options->n_files : config->logtail_files.n;
 	f.tails = xalloc(f.n * sizeof *f.tails);
+	struct order_file *files = options->once && options->n_files ? order_files(options->files, f.n) : NULL;
 	for (size_t i = 0; i < f.n; i++) {
-		source_init(&f.tails[i].source, cli_hostname(), options->n_files ? options->files[i] : config->logtail_files.v[i]);
+		source_init(&f.tails[i].source, cli_hostname(), files ? files[i].path : options->n_files ? options->files[i] : config->logtail_files.v[i]);
+		f.tails[i].source.before_s = files && files[i].before_s < INT64_MAX ? files[i].before_s : 0;
 		f.tails[i].watch = -1;
 	}
+	free(files);
 	f.watch = watch_new(f.store, config, f.tails[0].source.name);
 	run(&f);
 	int code = options->once && f.missing ? EXIT_NOT_FOUND : EXIT_OK;

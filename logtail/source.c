@@ -194,7 +194,8 @@ static void anchor_first_line(struct source *s)
 	struct stat st;
 
 	if (fstat(s->fd, &st) == 0)
-		s->anchor = year_of_first_line(peek, s, (uint64_t)st.st_size, st.st_mtim.tv_sec);
+		s->anchor = year_of_first_line(peek, s, (uint64_t)st.st_size,
+			s->before_s && s->before_s < st.st_mtim.tv_sec ? s->before_s : st.st_mtim.tv_sec);
 	else
 		s->anchor.time_s = clock_now_s();
 }
@@ -549,6 +550,13 @@ enum source_result source_next(struct source *s, struct sv *line_r)
 		if (!fill(s) && !(s->stream ? s->closed && s->end > s->start : rotated(s)))
 			return SOURCE_END;
 	}
+}
+
+void source_put_back(struct source *s, struct sv line)
+{
+	s->start = (size_t)(line.p - s->buffer);
+	s->offset = s->read_offset - (s->end - s->start);
+	s->lines--;
 }
 
 bool source_is_draining(const struct source *s)

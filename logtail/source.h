@@ -49,6 +49,7 @@ struct source {
 	size_t head_n, seen_n;
 	int64_t quiet_since_ms; /* of a rotated file; 0: not rotated */
 	struct stamp_anchor anchor;
+	int64_t before_s; /* when the next file begins, if that is known: the years of this one end there; 0: not */
 	uint64_t lines, long_lines, restarts; /* restarts: files that began anew under us */
 	char problem[256];
 };
@@ -67,6 +68,9 @@ bool source_is_at(const struct source *source, const struct position *place);
 
 /* The line is valid until the next call. */
 enum source_result source_next(struct source *source, struct sv *line_r) NIXIE_MUST_CHECK;
+
+/* The line that was given out last is not taken: it is the next one again. */
+void source_put_back(struct source *source, struct sv line);
 
 /* At the end of a rotated file, which is left for the next one in a moment. */
 bool source_is_draining(const struct source *source);
