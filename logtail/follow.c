@@ -644,13 +644,15 @@ static void tell_counts(const struct follower *f)
 {
 	const struct reader_counts *c = &f->reader->counts;
 	uint64_t long_lines = 0, restarts = 0;
-	char room[256];
+	char room[400];
 	struct buf b = BUF_ON(room);
 
 	for (size_t i = 0; i < f->n; i++) {
 		long_lines += f->tails[i].source.long_lines;
 		restarts += f->tails[i].source.restarts;
 	}
+	if (c->unparsed)
+		buf_addf(&b, " not-syslog=%llu", (unsigned long long)c->unparsed);
 	if (c->outside)
 		buf_addf(&b, " outside=%llu", (unsigned long long)c->outside);
 	for (int i = LEFT_OUT_NOT + 1; i < LEFT_OUT_COUNT; i++)
