@@ -74,6 +74,10 @@ bool line_stamp_before(struct sv bytes, int64_t anchor_s, int64_t *time_s_r)
 {
 	struct civil c;
 
+	size_t priority = bytes.n && bytes.p[0] == '<' ? sv_find(bytes, '>') : 0;
+
+	if (priority && priority <= 4) /* "<191>" is the largest */
+		bytes = sv_skip(bytes, priority + 1);
 	return traditional(bytes, &c) && with_year(&c, anchor_s, anchor_s + AHEAD_OF_END_S, true, time_s_r);
 }
 

@@ -373,6 +373,10 @@ static void walking_back(void **state)
 		WANT(line_stamp_before(sv_of(text), at(row->anchor), &time_s));
 		WANT_INT(time_s, at(row->want));
 	}
+	WANT(line_stamp_before(SV("<22>Nov 20 00:00:00 mail p/smtp[1]: x"), at("2026-11-21"), &time_s));
+	WANT_INT(time_s, at("2026-11-20"));
+	WANT(!line_stamp_before(SV("<2222>Nov 20 00:00:00 mail p/smtp[1]: x"), at("2026-11-21"), &time_s));
+	WANT(!line_stamp_before(SV("<22"), 0, &time_s));
 	WANT(!line_stamp_before(SV("2026-11-21T09:12:01Z mail p/smtp[1]: x"), 0, &time_s));
 	WANT(!line_stamp_before(SV("Nov 21 09:12:01"), 0, &time_s));
 	WANT(!line_stamp_before(SV(""), 0, &time_s));
