@@ -9,8 +9,8 @@ CC ?= cc
 BUILD ?= build
 
 PKGS_COMMON := libpcre2-8 libconfig libidn2 hiredis
-# of compressed logs: not of policyd
-UNPACK_LIBS := -lz -llzma -lzstd
+# of compressed logs and journals: not of policyd
+LOG_LIBS := -lz -llzma -lzstd -lsystemd
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wpointer-arith -Wswitch-enum -Wconversion
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection
@@ -59,13 +59,13 @@ LINK = $(CC) $(NIXIE_LDFLAGS) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(LIB) $(PKG
 
 $(BUILD)/bin/nixie: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard ctl/*.c)) $(LIB)
 	@mkdir -p $(@D)
-	$(LINK) $(UNPACK_LIBS) -o $@
+	$(LINK) $(LOG_LIBS) -o $@
 $(BUILD)/bin/nixie-policyd: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard policyd/*.c)) $(LIB)
 	@mkdir -p $(@D)
 	$(LINK) -o $@
 $(BUILD)/bin/nixie-logtail: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard logtail/*.c)) $(LIB)
 	@mkdir -p $(@D)
-	$(LINK) $(UNPACK_LIBS) -o $@
+	$(LINK) $(LOG_LIBS) -o $@
 
 # the build tree looks like an installed one: programs find their rules beside them
 $(BUILD)/share/nixie/rules.d:

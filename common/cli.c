@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -124,18 +123,6 @@ const char *cli_hostname(void)
 	if (gethostname(name, sizeof name - 1) != 0 || !name[0])
 		(void)snprintf(name, sizeof name, "localhost");
 	return name;
-}
-
-void cli_source_name(const char *host, const char *path, bool stream, char *name_r, size_t size)
-{
-	char directory[CONFIG_STRING_MAX], real[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-
-	(void)snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-	if (stream || !realpath(directory, real))
-		(void)snprintf(name_r, size, "%s:%s", host, path);
-	else
-		(void)snprintf(name_r, size, "%s:%s/%s", host, strcmp(real, "/") == 0 ? "" : real, slash ? slash + 1 : path);
 }
 
 bool cli_daemonize(void)

@@ -47,11 +47,6 @@ struct ruleset *cli_load_rules(const struct config *config, struct err *err);
 /* The name of this host, as syslog writes it (up to the first dot is not cut). Static storage. */
 const char *cli_hostname(void);
 
-/* The name under which the place in a log is kept: host and path. The same log under another
- * spelling of its directory is the same source; what the last part of the path stands for (a
- * file, a link) may change with a rotation. A stream's path is taken as it is. */
-void cli_source_name(const char *host, const char *path, bool stream, char *name_r, size_t size);
-
 /* Becomes a daemon: background, no terminal. False: see errno. */
 bool cli_daemonize(void) NIXIE_MUST_CHECK;
 

@@ -9,14 +9,17 @@
 
 #include "arena.h"
 #include "clock.h"
+#include "journal.h"
+#include "logname.h"
 #include "unpack.h"
 #include "year.h"
 
 #define BUFFER_BYTES ((size_t)256 * 1024)
 
 struct input {
-	int fd;
-	struct unpack *unpack; /* NULL: plain */
+	int fd;                  /* -1: a journal */
+	struct journal *journal; /* NULL: bytes */
+	struct unpack *unpack;   /* NULL: plain */
 	char *buffer;
 	size_t start, end;
 	bool skipping, ended, failed;
@@ -24,10 +27,29 @@ struct input {
 	int64_t time_s; /* when it was written last, or what gzip made it of */
 };
 
+static struct input *open_journal(const char *directory, struct err *err)
+{
+	struct journal *journal = journal_open(directory, err);
+
+	if (!journal)
+		return NULL;
+	struct input *in = xalloc(sizeof *in);
+	*in = (struct input){ .fd = -1, .journal = journal, .time_s = clock_now_s() };
+	return in;
+}
+
 struct input *input_open(const char *path, struct err *err)
 {
 	struct stat st;
-	bool standard = strcmp(path, "-") == 0;
+	enum logname kind = logname_kind(path);
+	bool standard = kind == LOGNAME_STDIN;
+
+	if (kind == LOGNAME_JOURNAL)
+		return open_journal(logname_path(path), err);
+	if (kind == LOGNAME_SYSLOG) {
+		err_set(err, "%s: has no end; it can only be followed", path);
+		return NULL;
+	}
 	int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
@@ -57,8 +79,10 @@ void input_close(struct input *in)
 {
 	if (!in)
 		return;
+	journal_close(in->journal);
 	unpack_close(in->unpack);
-	close(in->fd);
+	if (in->fd >= 0)
+		close(in->fd);
 	free(in->buffer);
 	free(in);
 }
@@ -89,8 +113,19 @@ static bool fill(struct input *in, struct err *err)
 	return n > 0;
 }
 
+static bool journal_line(struct input *in, struct sv *line_r, struct err *err)
+{
+	enum journal_result result = journal_next(in->journal, line_r, err);
+
+	in->failed = result == JOURNAL_FAILED;
+	in->long_lines = journal_long_lines(in->journal);
+	return result == JOURNAL_LINE;
+}
+
 bool input_line(struct input *in, struct sv *line_r, struct err *err)
 {
+	if (in->journal)
+		return journal_line(in, line_r, err);
 	for (;;) {
 		struct sv have = sv_make(in->buffer + in->start, in->end - in->start);
 		size_t n = sv_find(have, '\n');

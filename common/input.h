@@ -1,5 +1,5 @@
-/* input: the lines of a whole file, from its beginning to its end: plain,
- * compressed (unpack.h), or standard input ("-"). For --parse and --dry-run. */
+/* input: the lines of a whole log, from its beginning to its end: a file, plain or
+ * compressed (unpack.h), standard input ("-"), or a journal (journal.h). For --parse and --dry-run. */
 #ifndef NIXIE_INPUT_H
 #define NIXIE_INPUT_H
 

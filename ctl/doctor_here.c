@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "doctor.h"
+#include "logname.h"
 #include "store.h"
 
 /* A log that grows is read at once, and its place is written at least once in some minutes. */
@@ -109,7 +110,7 @@ void doctor_logs(struct doctor *d, bool reachable)
 		file->path = d->config->logtail_files.v[i];
 		if (strcmp(file->path, "-") == 0)
 			continue;
-		cli_source_name(cli_hostname(), file->path, false, file->name, sizeof file->name);
+		logname_source(cli_hostname(), file->path, file->name, sizeof file->name);
 		check_file(d, file);
 		names[logs->n++] = sv_of(file->name);
 	}

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli.h"
 #include "clock.h"
 #include "log.h"
+#include "logname.h"
 #include "source_files.h"
 #include "unpack.h"
 #include "year.h"
@@ -22,7 +22,7 @@ void source_init(struct source *s, const char *host, const char *path)
 	*s = (struct source){ .fd = -1 };
 	(void)snprintf(s->path, sizeof s->path, "%s", path);
 	s->stream = strcmp(path, "-") == 0;
-	cli_source_name(host, s->path, s->stream, s->name, sizeof s->name);
+	logname_source(host, s->path, s->name, sizeof s->name);
 	s->buffer = xalloc(SOURCE_BUFFER_BYTES);
 	if (!s->stream)
 		return;

@@ -19,7 +19,7 @@ $(BUILD)/fuzz/%.o: tests/fuzz/%.c Makefile tests/fuzz/fuzz.mk
 	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon -Ilogtail -Ipolicyd $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
 $(FUZZ:%=$(BUILD)/fuzz/fuzz_%): %: %.o $(FUZZ_OBJECTS) $(LIB)
-	$(LINK) -fsanitize=fuzzer $(UNPACK_LIBS) -o $@
+	$(LINK) -fsanitize=fuzzer $(LOG_LIBS) -o $@
 
 .PHONY: fuzz fuzz-seeds fuzz-programs
 fuzz-programs: $(FUZZ:%=$(BUILD)/fuzz/fuzz_%)

@@ -11,7 +11,7 @@ $(BUILD)/test/%.o: tests/unit/%.c Makefile tests/unit/unit.mk
 $(BUILD)/test/test_model: $(BUILD)/test/model.o
 
 $(UNIT_TESTS): %: %.o $(UNIT_OBJECTS) $(LIB)
-	$(LINK) -lcmocka $(UNPACK_LIBS) -o $@
+	$(LINK) -lcmocka $(LOG_LIBS) -o $@
 
 .PHONY: unit unit-programs
 unit-programs: $(UNIT_TESTS)
