@@ -110,11 +110,13 @@ struct unclassified {
 
 /* A reader's place in its source. A plain value, but for the names. */
 #define POSITION_AT_MAX 128
+#define POSITION_CURSOR_MAX 256
 struct position {
 	struct sv source, path;
 	char at[POSITION_AT_MAX]; /* opaque: identity of the file and offset; compared as a whole; "": none yet */
+	char cursor[POSITION_CURSOR_MAX]; /* of a journal: its own word for the place; "": it is of a file */
 	uint64_t generation; /* how many files were read before this one: with the offset, the order of places */
-	uint64_t device, inode, offset;
+	uint64_t device, inode, offset; /* offset: bytes of a file, entries of a journal */
 	uint64_t head_bytes, head_hash; /* hash of the file's first bytes */
 	uint64_t tail_bytes, tail_hash; /* hash of the bytes before the offset */
 	int64_t time_s;  /* of the last event */

@@ -40,10 +40,10 @@ static void position_field(struct position *p, struct sv f, struct sv v)
 	uint64_t n = 0;
 	char hex[17] = "";
 
-	if (sv_eq(f, SV("at"))) {
-		memcpy(p->at, v.p, v.n < sizeof p->at ? v.n : sizeof p->at - 1);
-		p->at[v.n < sizeof p->at ? v.n : sizeof p->at - 1] = '\0';
-	}
+	if (sv_eq(f, SV("at")))
+		(void)snprintf(p->at, sizeof p->at, "%.*s", SV_ARG(v));
+	else if (sv_eq(f, SV("cursor")))
+		(void)snprintf(p->cursor, sizeof p->cursor, "%.*s", SV_ARG(v));
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
 		if (!sv_eq(f, numbers[i].name))
 			continue;

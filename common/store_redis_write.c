@@ -272,8 +272,10 @@ static void write_position(struct script *x, const struct position *p)
 {
 	op(x, "set", key(x, KEY_POSITION, p->source));
 	number(x, 0);
-	number(x, 12);
+	number(x, p->cursor[0] ? 13 : 12);
 	field(x, SV("at"), sv_of(p->at));
+	if (p->cursor[0])
+		field(x, SV("cursor"), sv_of(p->cursor));
 	field(x, SV("path"), p->path);
 	field(x, SV("device"), schema_number(x->arena, (int64_t)p->device));
 	field(x, SV("inode"), schema_number(x->arena, (int64_t)p->inode));
