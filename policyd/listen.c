@@ -6,51 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-static bool in_use(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool answers = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return answers;
-}
+#include "unixsock.h"
 
 static int open_unix(const char *path, unsigned mode, struct err *err)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct stat st;
-	int fd;
+	int fd = unixsock_bind(path, SOCK_STREAM, mode, err);
 
-	if (strlen(path) >= sizeof address.sun_path) {
-		err_set(err, "%s: the path of a socket can have %zu bytes at most; choose a shorter one", path,
-			sizeof address.sun_path - 1);
-		return -1;
-	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (lstat(path, &st) == 0) {
-		if (!S_ISSOCK(st.st_mode) || in_use(&address)) {
-			err_set(err, "%s: %s", path, S_ISSOCK(st.st_mode) ? "another program listens there; is nixie-policyd running already?" :
-				"is there and is not a socket");
-			return -1;
-		}
-		(void)unlink(path);
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* nobody may connect before the rights are right */
-	mode_t mask = umask(0777);
-	bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
-	int error = errno;
-	umask(mask);
-	if (!bound || chmod(path, mode) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
-		err_set(err, "%s: %s; does the directory exist, and may this user write there?", path,
-			strerror(bound ? errno : error));
-		if (fd >= 0)
-			close(fd);
+	if (fd >= 0 && listen(fd, LISTEN_BACKLOG) != 0) {
+		err_set(err, "%s: %s", path, strerror(errno));
+		close(fd);
 		return -1;
 	}
 	return fd;
