@@ -8,6 +8,7 @@
 #include "arena.h"
 #include "conffile.h"
 #include "log.h"
+#include "logname.h"
 #include "schema.h"
 #include "servers.h"
 
@@ -41,6 +42,20 @@ static bool check_endpoint(const char *name, const char *value, struct err *err)
 			return true;
 	}
 	return err_set(err, "%s is \"%.80s\"; write unix:/path/of/socket or inet:127.0.0.1:10040", name, value);
+}
+
+static bool check_log(const char *name, const char *value, struct err *err)
+{
+	const char *path = logname_path(value);
+	enum logname kind = logname_kind(value);
+
+	if (!*value)
+		return err_set(err, "%s has an empty member; write the path of a log, or \"journal:\"", name);
+	if (kind == LOGNAME_SYSLOG && (*path != '/' || strlen(path) > SOCKET_PATH_MAX))
+		return err_set(err, "%s: \"%.80s\": write the whole path of a socket, of %d bytes at most, behind \"syslog:\"", name, value, SOCKET_PATH_MAX);
+	if (kind == LOGNAME_JOURNAL && *path && *path != '/')
+		return err_set(err, "%s: \"%.80s\": write \"journal:\" for that of this host, or a whole path behind it", name, value);
+	return true;
 }
 
 static bool check_servers(const char *name, const char *value, struct err *err)
@@ -149,8 +164,10 @@ const struct config_option config_options[] = {
 	  "answer DUNNO to everything and log what would have been said" },
 	{ "policyd.max-connections", OPTION_NUMBER, AT(policyd_max_connections), "4096", 1, 100000, NULL, false, NULL,
 	  "more than these wait in the listen queue" },
-	{ "logtail.files", OPTION_STRINGS, AT(logtail_files), "/var/log/mail.log", 0, 0, NULL, false, NULL,
-	  "the logs to follow" },
+	{ "logtail.files", OPTION_STRINGS, AT(logtail_files), "/var/log/mail.log", 0, 0, NULL, false, check_log,
+	  "the logs to follow: files, journal:, syslog:SOCKET" },
+	{ "logtail.socket-mode", OPTION_MODE, AT(logtail_socket_mode), "0660", 0, 0777, NULL, false, NULL,
+	  "rights of the sockets of syslog: in logtail.files" },
 	{ "logtail.start", OPTION_ENUM, AT(logtail_start), "beginning", 0, 0, start_words, false, NULL,
 	  "where to begin in a log that was never read" },
 	{ "logtail.timezone", OPTION_STRING, AT(logtail_timezone), "local", 0, 0, NULL, false, check_zone,

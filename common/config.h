@@ -64,6 +64,7 @@ struct config {
 	int64_t policyd_max_connections;
 
 	struct strings logtail_files;
+	int64_t logtail_socket_mode;
 	int logtail_start;
 	char logtail_timezone[CONFIG_STRING_MAX];
 	int64_t logtail_link_memory;

@@ -42,6 +42,7 @@ struct journal {
 	bool waiting; /* it stands at an entry that was not passed yet */
 	uint64_t entries, long_lines;
 	char cursor[JOURNAL_CURSOR_MAX];
+	char before[JOURNAL_CURSOR_MAX]; /* of the entry before that one */
 	char field[FIELD_COUNT][FIELD_BYTES_MAX];
 	size_t field_n[FIELD_COUNT];
 	char message[LINE_BYTES_MAX];
@@ -238,6 +239,7 @@ enum journal_result journal_next(struct journal *j, struct sv *line_r, struct er
 		j->waiting = false;
 		if (r == 0)
 			return JOURNAL_END;
+		memcpy(j->before, j->cursor, sizeof j->before);
 		if (r < 0 || !note_cursor(j)) {
 			err_set(err, "cannot be read on: %s", strerror(r < 0 ? -r : EIO));
 			return JOURNAL_FAILED;
@@ -256,6 +258,13 @@ uint64_t journal_entries(const struct journal *j)
 uint64_t journal_long_lines(const struct journal *j)
 {
 	return j->long_lines;
+}
+
+void journal_put_back(struct journal *j)
+{
+	memcpy(j->cursor, j->before, sizeof j->cursor);
+	j->waiting = true;
+	j->entries--;
 }
 
 const char *journal_cursor(const struct journal *j)

@@ -35,6 +35,9 @@ void journal_close(struct journal *journal);
  * than LINE_BYTES_MAX, is passed over. */
 enum journal_result journal_next(struct journal *journal, struct sv *line_r, struct err *err) NIXIE_MUST_CHECK;
 
+/* The line that was given out last is the next one again. */
+void journal_put_back(struct journal *journal);
+
 /* How many entries were passed, and how many of them were too long. */
 uint64_t journal_entries(const struct journal *journal);
 uint64_t journal_long_lines(const struct journal *journal);

@@ -56,12 +56,16 @@ void progress_start(struct progress *p, FILE *stream, const char *what)
 static void draw(struct progress *p, uint64_t done, uint64_t total, uint64_t lines)
 {
 	double seconds = (double)(clock_mono_ms() - p->started_ms) / 1000.0;
-	double share = total ? (double)done / (double)total : 1;
+	double share = total ? (double)done / (double)total : 0;
 	double left = share > 0 && share < 1 ? seconds / share - seconds : 0;
 	double per_second = seconds > 0 ? 1 / seconds : 0;
 
+	if (!total) { /* how much there is nobody knows */
+		(void)fprintf(p->stream, "%s  %llu lines", p->what, (unsigned long long)lines);
+		return;
+	}
 	(void)fprintf(p->stream, "%s [", p->what);
-	term_bar(p->stream, done, total ? total : 1, BAR_WIDTH);
+	term_bar(p->stream, done, total, BAR_WIDTH);
 	(void)fprintf(p->stream, "] %3.0f%%  %llu lines  %.0f lines/s  %.1f MiB/s", share * 100, (unsigned long long)lines, (double)lines * per_second,
 		(double)done / (1024 * 1024) * per_second);
 	if (left >= 60)

@@ -1,22 +1,21 @@
 #include "follow.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "buf.h"
 #include "clock.h"
+#include "journal.h"
 #include "ledger.h"
 #include "log.h"
-#include "order.h"
+#include "logname.h"
 #include "reader.h"
 #include "show.h"
-#include "source.h"
+#include "tails.h"
 #include "watch.h"
 
 /* How much of a log is read back at a start, to know the messages in the queue again. */
@@ -35,18 +34,6 @@
 /* The pause after the store failed: doubles up to the maximum. */
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
-
-struct tail {
-	struct source source;
-	struct position *committed; /* what each partition of the store holds; at is empty for none */
-	int64_t committed_ms, event_s;
-	uint64_t generation;        /* of the source, as last seen */
-	int64_t blocked_ms;         /* since when its place cannot be opened; 0: it can */
-	bool missing_told, ended;
-	bool past; /* behind options->period: nothing more of it is read */
-	int watch; /* inotify; -1: none */
-	char watched[sizeof((struct source *)0)->open_path];
-};
 
 /* A batch that the store is writing while the next is gathered. */
 struct flight {
@@ -69,11 +56,10 @@ struct follower {
 	struct watch *watch;
 	struct record *record;
 	unsigned partitions;
-	struct tail *tails;
+	struct tails tails;
 	const struct tail *reading; /* whose line the facts are of */
-	size_t n;
 	struct show show;
-	int signals, inotify;
+	int signals;
 	int64_t rechecked_ms;
 	bool stop, ready, missing; /* missing: --once found a log that it cannot read */
 	bool unwritten; /* stopped before the store had all: what comes later must not be written either */
@@ -107,47 +93,28 @@ static void reload(struct follower *f)
 	cli_notify("READY=1");
 }
 
-/* Waits for a signal, a change of a file, news of the store or the time; takes signals. The
- * store is kept going: a connection that is being made would be overdue when we come back. */
-static void wait_for_change(struct follower *f, int64_t wait_ms)
+/* Waits for a signal, news of a log or of the store, or the time; takes signals. hold: no lines
+ * can be taken until the store is back. The store is kept going: a connection that is being made
+ * would be overdue when we come back. */
+static void wait_for_change(struct follower *f, int64_t wait_ms, bool hold)
 {
 	store_service(f->store, 0);
-	struct pollfd p[] = { { f->signals, POLLIN, 0 }, { f->inotify, POLLIN, 0 }, { -1, POLLIN, 0 },
-		{ store_fd(f->store), store_events(f->store), 0 } };
+	struct pollfd p[TAILS_MAX + 3] = { { f->signals, POLLIN, 0 }, { store_fd(f->store), store_events(f->store), 0 } };
+	size_t n = 2 + tails_poll(&f->tails, p + 2, &wait_ms);
 	int store_ms = store_timeout_ms(f->store);
 	struct signalfd_siginfo signal;
-	_Alignas(struct inotify_event) char events[4096];
 
-	for (size_t i = 0; i < f->n; i++)
-		if (f->tails[i].source.stream && !f->tails[i].source.closed)
-			p[2].fd = f->tails[i].source.fd;
 	if (store_ms >= 0 && store_ms < wait_ms)
 		wait_ms = store_ms;
-	(void)poll(p, 4, (int)wait_ms); /* a descriptor of -1 is left out */
-	store_service(f->store, p[3].revents);
+	(void)poll(p, n, (int)wait_ms); /* a descriptor of -1 is left out */
+	store_service(f->store, p[1].revents);
 	while (read(f->signals, &signal, sizeof signal) == (ssize_t)sizeof signal) {
 		if (signal.ssi_signo == SIGHUP)
 			reload(f);
 		else
 			f->stop = true;
 	}
-	/* what the events say does not matter: every file is looked at */
-	if (f->inotify >= 0)
-		while (read(f->inotify, events, sizeof events) > 0)
-			;
-}
-
-static void watch_file(struct follower *f, struct tail *t)
-{
-	if (f->inotify < 0 || t->source.fd < 0 || t->source.stream || (t->watch >= 0 && strcmp(t->watched, t->source.open_path) == 0))
-		return;
-	if (t->watch >= 0)
-		(void)inotify_rm_watch(f->inotify, t->watch);
-	t->watch = inotify_add_watch(f->inotify, t->source.open_path, IN_MODIFY | IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB);
-	if (t->watch < 0) /* polling does the work, later */
-		log_warning("file=%s cannot be watched (%s), it is polled every %lld ms", t->source.open_path,
-			strerror(errno), (long long)f->config->logtail_poll_ms);
-	memcpy(t->watched, t->source.open_path, sizeof t->watched);
+	tails_serve(&f->tails, hold);
 }
 
 /* ---- positions ---- */
@@ -169,15 +136,24 @@ static bool wants(void *follower, unsigned partition)
 }
 
 /* The next file may be one that some partition has been in before: then it is of that
- * generation, whatever files between the two are gone. */
-static void number_file(struct follower *f, struct tail *t)
+ * generation, whatever files between the two are gone. So is an entry of a journal, whose
+ * number is other when some before it are gone. */
+static void number_place(struct follower *f, struct tail *t)
 {
-	if (t->source.generation == t->generation)
+	struct source *s = &t->source;
+
+	if (s->stream || (s->generation == t->generation && !t->catching_up))
 		return;
-	for (unsigned p = 0; p < f->partitions && !t->source.stream; p++)
-		if (t->committed[p].generation > t->source.generation && source_is_at(&t->source, &t->committed[p]))
-			t->source.generation = t->committed[p].generation;
-	t->generation = t->source.generation;
+	t->catching_up = false;
+	for (unsigned p = 0; p < f->partitions; p++) {
+		const struct position *c = &t->committed[p];
+		bool ahead = s->counts ? c->at[0] && !not_behind(c, s->generation, s->offset) : c->generation > s->generation;
+		if (ahead && source_is_at(s, c))
+			source_renumber(s, c);
+		else
+			t->catching_up = t->catching_up || (ahead && s->counts);
+	}
+	t->generation = s->generation;
 }
 
 /* The places in the store, the oldest first, each once. Returns how many. */
@@ -213,6 +189,12 @@ static void relink(void *relinking, struct sv line)
 	(void)reader_line(r->f->reader, line, &anchor, r->f->record);
 }
 
+/* Is what it holds at the start not to be read? */
+static bool begins_at_end(const struct follower *f, const struct tail *t)
+{
+	return f->config->logtail_start == START_END && !t->late;
+}
+
 /* A partition without a place, while others have one: its server had not heard of it yet when it took
  * over, and has nothing of this log. Then the oldest place is the beginning, if that is where we began. */
 static void make_beginning(const struct follower *f, const struct tail *t, const struct position *oldest, struct position *beginning_r)
@@ -224,11 +206,13 @@ static void make_beginning(const struct follower *f, const struct tail *t, const
 		blank += !t->committed[p].at[0];
 	if (blank == 0)
 		return;
-	if (oldest->generation > 0 || f->config->logtail_start == START_END) {
-		log_warning("source=%s: %u partitions have no place; lines from before byte %llu of %.*s may be missing in their counts",
-			t->source.name, blank, (unsigned long long)oldest->offset, SV_ARG(oldest->path));
+	if (oldest->generation > 0 || begins_at_end(f, t)) {
+		log_warning("source=%s: %u partitions have no place; lines from before %s %llu of %.*s may be missing in their counts",
+			t->source.name, blank, t->source.counts ? "entry" : "byte", (unsigned long long)oldest->offset, SV_ARG(oldest->path));
 		return;
 	}
+	if (t->source.counts)
+		(void)snprintf(beginning_r->cursor, sizeof beginning_r->cursor, JOURNAL_HEAD);
 	beginning_r->offset = beginning_r->head_bytes = beginning_r->tail_bytes = 0;
 	beginning_r->head_hash = beginning_r->tail_hash = sv_hash(sv_make("", 0));
 }
@@ -239,6 +223,7 @@ static void go_to(struct follower *f, struct tail *t)
 	struct reader_counts counts = f->reader->counts;
 	const struct position **places = xalloc((f->partitions + 1) * sizeof *places);
 	struct position beginning;
+	char where[sizeof t->source.open_path + 64];
 	size_t n = sort_places(f, t, places);
 
 	if (n) {
@@ -246,16 +231,17 @@ static void go_to(struct follower *f, struct tail *t)
 		places[0] = &beginning;
 	}
 	t->event_s = n ? places[0]->time_s : 0;
-	bool found = source_resume(&t->source, places, n, f->config->logtail_start == START_END);
-	if (t->source.blocked)
+	bool found = source_resume(&t->source, places, n, begins_at_end(f, t));
+	source_tell(&t->source, where, sizeof where);
+	if (t->source.blocked && !t->blocked_ms)
 		log_warning("%s; waiting, nothing is lost", t->source.problem);
-	else if (!found)
-		log_warning("%s; lines may be missing in the counts; reading %s from byte %llu", t->source.problem,
-			t->source.fd >= 0 ? t->source.open_path : t->source.path, (unsigned long long)t->source.offset);
+	else if (!t->source.blocked && !found)
+		log_warning("%s; lines may be missing in the counts; %s", t->source.problem, where);
 	t->ended = t->source.blocked;
 	t->past = false;
 	t->blocked_ms = t->source.blocked ? clock_mono_ms() : 0;
 	t->generation = t->source.generation;
+	t->catching_up = t->source.counts;
 	if (n && found) {
 		struct relinking r = { f, t };
 		source_read_back(&t->source, READ_BACK_BYTES, relink, &r);
@@ -271,7 +257,7 @@ static bool pause_for_store(struct follower *f, int64_t *pause_ms, const struct 
 {
 	if (log_limited(&f->store_limit, "the store"))
 		log_warning("waiting, nothing is lost: %s", err->text);
-	wait_for_change(f, *pause_ms);
+	wait_for_change(f, *pause_ms, true);
 	*pause_ms = *pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : *pause_ms * 2;
 	return !f->stop;
 }
@@ -294,8 +280,8 @@ static void begin_watch(struct follower *f)
 	int64_t newest_s = 0;
 	struct err err;
 
-	for (size_t i = 0; i < f->n; i++)
-		newest_s = f->tails[i].event_s > newest_s ? f->tails[i].event_s : newest_s;
+	for (size_t i = 0; i < f->tails.n; i++)
+		newest_s = f->tails.v[i]->event_s > newest_s ? f->tails.v[i]->event_s : newest_s;
 	if (watch_begin(f->watch, newest_s, &err) != STORE_OK)
 		log_warning("the brake begins without what was counted before: %s", err.text);
 }
@@ -419,6 +405,30 @@ static bool position_is_old(const struct follower *f, const struct tail *t)
 	return ahead > POSITION_BYTES * parts_factor(f) || (ahead > 0 && clock_mono_ms() - t->committed_ms > POSITION_MS);
 }
 
+/* A log that was never read gets its first place in all partitions before anything is counted
+ * in one. False: we are to stop. */
+static bool go_to_first(struct follower *f, struct tail *t)
+{
+	go_to(f, t);
+	return f->partitions == 1 || t->source.fd < 0 || t->blocked_ms || commit(f, t, true);
+}
+
+/* Where the log was left */
+static bool begin_tail(struct follower *f, struct tail *t)
+{
+	t->committed = xalloc(f->partitions * sizeof *t->committed);
+	return t->source.stream || (ask_positions(f, t, t->committed) && go_to_first(f, t));
+}
+
+/* Writes where we are in it, if that is not written. False: it could not be, nothing is lost. */
+static bool leave_tail(struct follower *f, struct tail *t)
+{
+	if (f->unwritten || t->source.fd < 0 || t->source.stream || !t->committed || t->source.offset == oldest_place(f, t)->offset ||
+	    !store_ready(f->store))
+		return true;
+	return commit(f, t, true);
+}
+
 /* ---- lines ---- */
 
 static void add_fact(void *follower, const struct fact *fact)
@@ -433,9 +443,10 @@ static void tell_progress(struct follower *f)
 	if (!f->options->show || f->ready)
 		return;
 	f->bytes = 0;
-	for (size_t i = 0; i < f->n; i++) {
-		f->bytes += f->tails[i].source.offset;
-		total += source_size(&f->tails[i].source);
+	for (size_t i = 0; i < f->tails.n; i++) {
+		uint64_t size = source_size(&f->tails.v[i]->source);
+		f->bytes += size ? f->tails.v[i]->source.offset : 0;
+		total += size;
 	}
 	show_progress(&f->show, f->bytes, total, f->reader->counts.lines);
 }
@@ -443,9 +454,9 @@ static void tell_progress(struct follower *f)
 /* Is each log read as far as it is written: are its events of now? */
 static bool nothing_left(const struct follower *f)
 {
-	for (size_t i = 0; i < f->n; i++) {
-		const struct source *s = &f->tails[i].source;
-		if (!f->tails[i].ended || (!s->stream && source_size(s) > s->read_offset))
+	for (size_t i = 0; i < f->tails.n; i++) {
+		const struct source *s = &f->tails.v[i]->source;
+		if (!f->tails.v[i]->ended || source_has_more(s))
 			return false;
 	}
 	return true;
@@ -473,8 +484,8 @@ static bool turn(struct follower *f, struct tail *t)
 	enum source_result result;
 	struct sv line;
 
-	if (t->blocked_ms && clock_mono_ms() - t->blocked_ms >= BLOCKED_MS)
-		go_to(f, t);
+	if (t->blocked_ms && clock_mono_ms() - t->blocked_ms >= BLOCKED_MS && !go_to_first(f, t))
+		return false;
 	f->missing = f->missing || t->blocked_ms;
 	if (t->blocked_ms || t->past)
 		return false;
@@ -488,7 +499,7 @@ static bool turn(struct follower *f, struct tail *t)
 		result = source_next(&t->source, &line);
 		if (result != SOURCE_LINE)
 			break;
-		number_file(f, t);
+		number_place(f, t);
 		t->past = !take_line(f, t, line);
 		result = t->past ? SOURCE_END : SOURCE_LINE;
 		if (f->flight.ledger && f->reader->counts.lines % SERVICE_LINES == 0)
@@ -509,7 +520,7 @@ static bool turn(struct follower *f, struct tail *t)
 	/* with nothing more to read there is nothing to do meanwhile */
 	if (result != SOURCE_LINE && !land(f))
 		return false;
-	watch_file(f, t);
+	tails_watch(&f->tails, t);
 	watch_turn(f->watch, t->event_s, f->ready && result != SOURCE_LINE && nothing_left(f));
 	return result == SOURCE_LINE;
 }
@@ -543,26 +554,32 @@ static void recheck_all(struct follower *f)
 	if (now_ms - f->rechecked_ms < RECHECK_MS)
 		return;
 	f->rechecked_ms = now_ms;
-	for (size_t i = 0; i < f->n; i++)
-		if (f->tails[i].ended && !f->tails[i].source.stream)
-			recheck(f, &f->tails[i]);
+	for (size_t i = 0; i < f->tails.n; i++)
+		if (f->tails.v[i]->ended && !f->tails.v[i]->source.stream)
+			recheck(f, f->tails.v[i]);
 }
 
 static bool all_ended(const struct follower *f)
 {
-	for (size_t i = 0; i < f->n; i++)
-		if (!f->tails[i].ended)
+	for (size_t i = 0; i < f->tails.n; i++)
+		if (!f->tails.v[i]->ended)
 			return false;
 	return true;
 }
 
-/* Nothing can come any more: standard input has ended, and the files are not waited for. */
+/* Standard input is read to its end; of others what is there. */
+static bool may_end(const struct source *s)
+{
+	return s->closed || logname_kind(s->path) != LOGNAME_STDIN;
+}
+
+/* Nothing can come any more: standard input has ended, and the others are not waited for. */
 static bool all_done(const struct follower *f)
 {
-	for (size_t i = 0; i < f->n; i++)
-		if (!f->tails[i].ended || !(f->tails[i].source.stream ? f->tails[i].source.closed || f->tails[i].past : f->options->once))
+	for (size_t i = 0; i < f->tails.n; i++)
+		if (!f->tails.v[i]->ended || !(f->options->once ? may_end(&f->tails.v[i]->source) : f->tails.v[i]->source.closed || f->tails.v[i]->past))
 			return false;
-	return true;
+	return f->options->once || !tails_lack(&f->tails);
 }
 
 static void caught_up(struct follower *f)
@@ -580,8 +597,6 @@ static void caught_up(struct follower *f)
 		(unsigned long long)f->reader->counts.attempts, (unsigned long long)f->reader->counts.rejected);
 }
 
-/* Where each log was left. A log that was never read gets its first place in all
- * partitions before anything is counted in one. */
 static bool begin(struct follower *f)
 {
 	struct err err;
@@ -596,20 +611,30 @@ static bool begin(struct follower *f)
 		f->ledgers[i].wants_arg = f;
 	}
 	f->ledger = &f->ledgers[0];
-	for (size_t i = 0; i < f->n; i++) {
-		struct tail *t = &f->tails[i];
-		t->committed = xalloc(f->partitions * sizeof *t->committed);
-		if (t->source.stream)
-			continue;
-		if (!ask_positions(f, t, t->committed))
+	for (size_t i = 0; i < f->tails.n; i++)
+		if (!begin_tail(f, f->tails.v[i]))
 			return false;
-		go_to(f, t);
-		if (f->partitions > 1 && t->source.fd >= 0 && !commit(f, t, true))
-			return false;
-	}
 	begin_watch(f);
 	f->ledgers[0].surge = f->ledgers[1].surge = watch_surge(f->watch);
 	return true;
+}
+
+/* Takes up the logs that came, and leaves those that went. */
+static void renew_tails(struct follower *f)
+{
+	if (f->options->once || !land(f))
+		return;
+	size_t n = tails_look(&f->tails);
+	for (size_t i = f->tails.n - n; i < f->tails.n && !f->stop; i++) {
+		log_info("%s is a new log; reading it from its beginning, or on", f->tails.v[i]->source.path);
+		(void)begin_tail(f, f->tails.v[i]); /* false: we are to stop */
+	}
+	for (size_t i = f->tails.n; i-- > 0 && !f->stop;) {
+		if (!tail_is_over(f->tails.v[i]) || !leave_tail(f, f->tails.v[i]))
+			continue;
+		log_info("%s is gone, and was read to its end", f->tails.v[i]->source.path);
+		tails_drop(&f->tails, i);
+	}
 }
 
 static void run(struct follower *f)
@@ -626,14 +651,15 @@ static void run(struct follower *f)
 	}
 	while (!f->stop) {
 		bool more = false;
+		renew_tails(f);
 		/* old logs are read one after the other, as they are named */
-		for (size_t i = 0; i < f->n && !f->stop && !(more && f->options->once); i++)
-			more = turn(f, &f->tails[i]) || more;
+		for (size_t i = 0; i < f->tails.n && !f->stop && !(more && f->options->once); i++)
+			more = turn(f, f->tails.v[i]) || more;
 		if (!more)
 			caught_up(f);
 		else
 			tell_progress(f);
-		wait_for_change(f, more || f->stop ? 0 : f->config->logtail_poll_ms);
+		wait_for_change(f, more || f->stop ? 0 : f->config->logtail_poll_ms, false);
 		if (!more)
 			recheck_all(f);
 	}
@@ -647,9 +673,9 @@ static void tell_counts(const struct follower *f)
 	char room[400];
 	struct buf b = BUF_ON(room);
 
-	for (size_t i = 0; i < f->n; i++) {
-		long_lines += f->tails[i].source.long_lines;
-		restarts += f->tails[i].source.restarts;
+	for (size_t i = 0; i < f->tails.n; i++) {
+		long_lines += f->tails.v[i]->source.long_lines;
+		restarts += f->tails.v[i]->source.restarts;
 	}
 	if (c->unparsed)
 		buf_addf(&b, " not-syslog=%llu", (unsigned long long)c->unparsed);
@@ -668,19 +694,12 @@ static void finish(struct follower *f)
 	cli_notify("STOPPING=1");
 	(void)land(f);
 	/* what was read is written, and where we are; a store that is away does not hold us up */
-	for (size_t i = 0; i < f->n && f->partitions; i++) {
-		struct tail *t = &f->tails[i];
-		if (f->unwritten || t->source.fd < 0 || t->source.stream || !t->committed || t->source.offset == oldest_place(f, t)->offset || !store_ready(f->store))
-			continue;
-		if (!commit(f, t, true))
-			log_info("source=%s: the last lines are read again at the next start", t->source.name);
+	for (size_t i = 0; i < f->tails.n && f->partitions; i++) {
+		if (!leave_tail(f, f->tails.v[i]))
+			log_info("source=%s: the last lines are read again at the next start", f->tails.v[i]->source.name);
 	}
 	tell_counts(f);
-	for (size_t i = 0; i < f->n; i++) {
-		source_free(&f->tails[i].source);
-		free(f->tails[i].committed);
-	}
-	free(f->tails);
+	tails_free(&f->tails);
 	for (int i = 0; i < 2 && f->partitions; i++)
 		ledger_free(&f->ledgers[i]);
 	arena_free(&f->flight.arena);
@@ -691,8 +710,6 @@ static void finish(struct follower *f)
 	free(f->record);
 	ruleset_free(f->rules);
 	close(f->signals);
-	if (f->inotify >= 0)
-		close(f->inotify);
 }
 
 int follow(struct config *config, struct ruleset *rules, const struct follow_options *options)
@@ -704,23 +721,14 @@ int follow(struct config *config, struct ruleset *rules, const struct follow_opt
 		log_fatal("cannot take signals: %m");
 		return EXIT_CONFIG;
 	}
-	f.inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	f.reader = xalloc(sizeof *f.reader);
 	f.record = xalloc(sizeof *f.record);
 	reader_init(f.reader, config, rules);
 	f.store = store_redis(config);
-	f.n = options->n_files ? options->n_files : config->logtail_files.n;
-	f.tails = xalloc(f.n * sizeof *f.tails);
-	struct order_file *files = options->once && options->n_files ? order_files(options->files, f.n) : NULL;
-	for (size_t i = 0; i < f.n; i++) {
-		source_init(&f.tails[i].source, cli_hostname(), files ? files[i].path : options->n_files ? options->files[i] : config->logtail_files.v[i]);
-		f.tails[i].source.before_s = files && files[i].before_s < INT64_MAX ? files[i].before_s : 0;
-		f.tails[i].watch = -1;
-	}
-	free(files);
-	f.watch = watch_new(f.store, config, f.tails[0].source.name);
+	tails_init(&f.tails, config, options->files, options->n_files, options->once);
+	f.watch = watch_new(f.store, config, f.tails.name);
 	run(&f);
-	int code = options->once && f.missing ? EXIT_NOT_FOUND : EXIT_OK;
+	int code = options->once && (f.missing || tails_lack(&f.tails)) ? EXIT_NOT_FOUND : EXIT_OK;
 	finish(&f);
 	return code;
 }

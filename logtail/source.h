@@ -1,4 +1,5 @@
-/* source: the lines of one log file, across its rotations.
+/* source: the lines of one log, whatever it is (logname.h): a file with its rotations, a
+ * FIFO, standard input, the journal, a socket.
  *
  * A file is known by device, inode, a hash of its first bytes and a hash of the
  * bytes before the offset, never by its name alone: a rotated file is found
@@ -6,9 +7,14 @@
  * a file that was truncated or rewritten in place is noticed. Only whole lines
  * are given out; a line that has no end yet waits for it.
  *
+ * A journal is read behind a cursor. Streams (a FIFO, standard input, a socket) have no
+ * place: what was read of them and not written when the program dies is gone.
+ *
  * Waiting is the caller's: source_next() never blocks. */
 #ifndef NIXIE_SOURCE_H
 #define NIXIE_SOURCE_H
+
+#include <poll.h>
 
 #include "arena.h"
 #include "line.h"
@@ -24,37 +30,46 @@
 enum source_result {
 	SOURCE_LINE,
 	SOURCE_END,     /* nothing more at the moment */
-	SOURCE_MISSING, /* the file is not there, or may not be read: see `problem` */
+	SOURCE_MISSING, /* it is not there, or may not be read: see `problem` */
 };
 
+struct source_ops;
+struct journal;
+
 struct source {
+	const struct source_ops *ops; /* by its kind, see source_ops.h */
+	const char *host;             /* that reads it; borrowed */
 	char path[CONFIG_STRING_MAX]; /* as configured */
 	char name[CONFIG_STRING_MAX + 4096 + 256]; /* "<host>:<path>", its name in the store */
 	int fd; /* -1: not open */
+	struct journal *journal; /* NULL: not open, or none */
 	char open_path[CONFIG_STRING_MAX + 256]; /* what fd is: the path, or a sibling */
 	uint64_t device, inode;
-	uint64_t offset; /* of the first byte that was not given out as a line */
+	uint64_t offset; /* of the first byte that was not given out as a line; of a journal, entries */
 	uint64_t generation; /* how many files, or contents of one, came before: grows with every change */
 	char *buffer;    /* bytes [start, end) are read and not given out */
 	size_t start, end;
 	uint64_t read_offset; /* of the byte behind the buffer */
 	bool skipping;   /* inside an over-long line */
 	bool idle;       /* the last read found nothing: look closer at the next one */
-	bool stream;     /* standard input: no identity, no position, read once */
-	bool closed;     /* a stream that has ended */
-	bool blocked;    /* its place is in a file that cannot be unpacked at the moment */
+	bool stream;     /* no identity, no position, read once */
+	bool closed;     /* standard input that has ended */
+	bool counts;     /* its offset is a number of entries: source_renumber() at a place that is passed */
+	bool blocked;    /* its place is in a file that cannot be unpacked, or a journal that cannot be opened, at the moment */
 	bool final;      /* a partial last line of a file that is left: give it out */
 	/* as they were at the last pause: */
 	char head[SOURCE_HEAD_BYTES], seen[SOURCE_TAIL_BYTES]; /* first bytes, last bytes read */
 	size_t head_n, seen_n;
-	int64_t quiet_since_ms; /* of a rotated file; 0: not rotated */
+	int64_t quiet_since_ms; /* of a rotated file, 0: not rotated; of a journal at its end */
+	unsigned socket_mode;   /* rights of a socket that it makes */
 	struct stamp_anchor anchor;
 	int64_t before_s; /* when the next file begins, if that is known: the years of this one end there; 0: not */
 	uint64_t lines, long_lines, restarts; /* restarts: files that began anew under us */
-	char problem[256];
+	uint64_t lost; /* what came while there was no room to keep it: of a socket */
+	char problem[512];
 };
 
-/* path "-" is standard input, a stream. */
+/* Opens no file yet. Of a socket set socket_mode then. */
 void source_init(struct source *source, const char *host, const char *path);
 void source_free(struct source *source);
 
@@ -63,8 +78,10 @@ void source_free(struct source *source);
  * be found any more, and if none is the next younger file is read from its beginning; or it is `blocked`, and to be tried again. */
 bool source_resume(struct source *source, const struct position *const *places, size_t n, bool start_at_end) NIXIE_MUST_CHECK;
 
-/* Is the open file the one that this place is in? */
+/* Is the open file the one that this place is in? Does a journal stand at this place? */
 bool source_is_at(const struct source *source, const struct position *place);
+/* It is: takes over its generation, of a journal also its offset. */
+void source_renumber(struct source *source, const struct position *place);
 
 /* The line is valid until the next call. */
 enum source_result source_next(struct source *source, struct sv *line_r) NIXIE_MUST_CHECK;
@@ -80,6 +97,16 @@ void source_position(struct source *source, struct arena *arena, int64_t time_s,
 
 /* Size of the open file, for progress; 0: unknown. */
 uint64_t source_size(const struct source *source);
+/* Was it written to since it was read to its end? */
+bool source_has_more(const struct source *source);
+/* "reading mail.log from byte 12": where it goes on after source_resume(). */
+void source_tell(const struct source *source, char *text_r, size_t size);
+
+/* For poll(2): the descriptor (-1: none; look at it now and then) and its events, and how long to wait at
+ * most (-1: any time); afterwards serve it. hold: its lines cannot be taken for now; who writes into a socket must not wait for that. */
+void source_poll(const struct source *source, struct pollfd *p_r);
+int64_t source_timeout_ms(const struct source *source);
+void source_serve(struct source *source, bool hold);
 
 /* Calls back with the whole lines of the last max_bytes before the offset, oldest first; also
  * with those of the file before this one, if it is not compressed. */

@@ -1,4 +1,4 @@
-#include "source.h"
+#include "source_ops.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,29 +9,12 @@
 
 #include "clock.h"
 #include "log.h"
-#include "logname.h"
 #include "source_files.h"
 #include "unpack.h"
 #include "year.h"
 
 /* Lines of several daemons are not in order to the second. */
 #define OVERLAP_S 2
-
-void source_init(struct source *s, const char *host, const char *path)
-{
-	*s = (struct source){ .fd = -1 };
-	(void)snprintf(s->path, sizeof s->path, "%s", path);
-	s->stream = strcmp(path, "-") == 0;
-	logname_source(host, s->path, s->name, sizeof s->name);
-	s->buffer = xalloc(SOURCE_BUFFER_BYTES);
-	if (!s->stream)
-		return;
-	s->fd = dup(STDIN_FILENO);
-	int flags = s->fd >= 0 ? fcntl(s->fd, F_GETFL) : -1;
-	if (flags >= 0)
-		(void)fcntl(s->fd, F_SETFL, flags | O_NONBLOCK);
-	s->anchor.time_s = clock_now_s();
-}
 
 static void close_file(struct source *s)
 {
@@ -43,10 +26,9 @@ static void close_file(struct source *s)
 	s->quiet_since_ms = 0;
 }
 
-void source_free(struct source *s)
+static void file_init(struct source *s)
 {
-	close_file(s);
-	free(s->buffer);
+	s->buffer = xalloc(SOURCE_BUFFER_BYTES);
 }
 
 /* ---- identity ---- */
@@ -81,7 +63,7 @@ static uint64_t file_size(int fd)
 	return fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-uint64_t source_size(const struct source *s)
+static uint64_t size_of(const struct source *s)
 {
 	return s->fd >= 0 ? file_size(s->fd) : 0;
 }
@@ -128,7 +110,7 @@ static int unpacked(struct source *s, const char *path, struct unpack *u)
 /* Its descriptor, or that of what is in it; -1 and the problem. */
 static int open_plain(struct source *s, const char *path, struct stat *st)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to wait for the writer of a FIFO */
 
 	if (fd < 0 || fstat(fd, st) != 0 || !S_ISREG(st->st_mode)) {
 		(void)snprintf(s->problem, sizeof s->problem, "%.120s: %s%s", path,
@@ -269,17 +251,15 @@ static void open_oldest_after(struct source *s, int64_t time_s)
 	free(v);
 }
 
-bool source_is_at(const struct source *s, const struct position *p)
+static bool is_at(const struct source *s, const struct position *p)
 {
 	return s->fd >= 0 && s->device == p->device && s->inode == p->inode && matches(s->fd, p);
 }
 
-bool source_resume(struct source *s, const struct position *const *places, size_t n, bool start_at_end)
+static bool resume(struct source *s, const struct position *const *places, size_t n, bool start_at_end)
 {
 	const struct position *newest = n ? places[n - 1] : NULL;
 
-	if (s->stream)
-		return true;
 	close_file(s);
 	for (size_t i = 0; i < n; i++) {
 		bool found = find_position(s, places[i]);
@@ -485,21 +465,13 @@ static void restart(struct source *s)
 static bool fill(struct source *s)
 {
 	s->anchor.latest_s = clock_now_s() + CLOCK_DAY_S;
-	if (s->idle && !s->stream && rewritten(s))
+	if (s->idle && rewritten(s))
 		restart(s);
-	if (s->start > 0 && s->end == SOURCE_BUFFER_BYTES) {
-		memmove(s->buffer, s->buffer + s->start, s->end - s->start);
-		s->end -= s->start;
-		s->start = 0;
-	}
-	char *to = s->buffer + s->end;
-	size_t room = SOURCE_BUFFER_BYTES - s->end;
-	ssize_t n = s->stream ? read(s->fd, to, room) : pread(s->fd, to, room, (off_t)s->read_offset);
-	if (n <= 0 && !s->idle && !s->stream)
+	size_t room = source_make_room(s, SOURCE_BUFFER_BYTES, 1);
+	ssize_t n = pread(s->fd, s->buffer + s->end, room, (off_t)s->read_offset);
+	if (n <= 0 && !s->idle)
 		remember_seen(s);
 	s->idle = n <= 0;
-	if (s->stream && (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)))
-		s->closed = s->final = true;
 	if (n <= 0)
 		return false;
 	s->end += (size_t)n;
@@ -508,68 +480,33 @@ static bool fill(struct source *s)
 	return true;
 }
 
-/* A whole line in the buffer, without its end. False: none. The offset stays at the
- * beginning of a line, also of one that is too long and still being skipped. */
-static bool take_line(struct source *s, struct sv *line_r)
-{
-	for (;;) {
-		/* the hole that a writer leaves who goes on where a truncated file ended */
-		while (s->start < s->end && !s->skipping && s->buffer[s->start] == '\0')
-			s->start++;
-		struct sv have = sv_make(s->buffer + s->start, s->end - s->start);
-		size_t n = sv_find(have, '\n');
-		bool ended = n < have.n, whole = ended || (s->final && have.n);
-		if (!whole && n <= LINE_BYTES_MAX)
-			return false;
-		bool too_long = s->skipping || n > LINE_BYTES_MAX;
-		s->start += ended ? n + 1 : n;
-		s->skipping = !whole;
-		if (!whole)
-			return false;
-		s->offset = s->read_offset - (s->end - s->start);
-		s->lines++;
-		if (too_long) {
-			s->long_lines++;
-			continue;
-		}
-		*line_r = sv_make(have.p, n);
-		return true;
-	}
-}
-
-enum source_result source_next(struct source *s, struct sv *line_r)
+static enum source_result next(struct source *s, struct sv *line_r)
 {
 	if (s->fd < 0) {
-		if (s->stream || !open_file(s, s->path))
+		if (!open_file(s, s->path))
 			return SOURCE_MISSING;
 		anchor_first_line(s);
 	}
 	for (;;) {
-		if (take_line(s, line_r))
+		if (source_take_line(s, line_r))
 			return SOURCE_LINE;
-		if (!fill(s) && !(s->stream ? s->closed && s->end > s->start : rotated(s)))
+		if (!fill(s) && !rotated(s))
 			return SOURCE_END;
 	}
 }
 
-void source_put_back(struct source *s, struct sv line)
-{
-	s->start = (size_t)(line.p - s->buffer);
-	s->offset = s->read_offset - (s->end - s->start);
-	s->lines--;
-}
-
-bool source_is_draining(const struct source *s)
+static bool is_draining(const struct source *s)
 {
 	struct stat st;
 
 	return s->quiet_since_ms && stat(s->path, &st) == 0 && st.st_size > 0;
 }
 
-void source_position(struct source *s, struct arena *arena, int64_t time_s, struct position *p)
+static void set_position(struct source *s, struct arena *arena, struct position *p)
 {
-	*p = (struct position){ .source = sv_of(s->name), .path = arena_dup(arena, sv_of(s->open_path)), .generation = s->generation,
-		.device = s->device, .inode = s->inode, .offset = s->offset, .time_s = time_s };
+	p->path = arena_dup(arena, sv_of(s->open_path));
+	p->device = s->device;
+	p->inode = s->inode;
 	p->head_bytes = s->offset < SOURCE_HEAD_BYTES ? s->offset : SOURCE_HEAD_BYTES;
 	p->tail_bytes = s->offset < SOURCE_TAIL_BYTES ? s->offset : SOURCE_TAIL_BYTES;
 	if (s->fd < 0 || !hash_range(s->fd, 0, p->head_bytes, &p->head_hash) ||
@@ -631,10 +568,10 @@ static int open_older(const struct source *s)
 	return -1;
 }
 
-void source_read_back(struct source *s, size_t max_bytes, source_line_callback *callback, void *arg)
+static void read_back(struct source *s, size_t max_bytes, source_line_callback *callback, void *arg)
 {
 	uint64_t at = s->offset > max_bytes ? s->offset - max_bytes : 0, more = max_bytes - (s->offset - at);
-	int older = s->fd >= 0 && !s->stream && more ? open_older(s) : -1;
+	int older = s->fd >= 0 && more ? open_older(s) : -1;
 
 	if (older >= 0) {
 		uint64_t size = file_size(older);
@@ -644,3 +581,11 @@ void source_read_back(struct source *s, size_t max_bytes, source_line_callback *
 	if (s->fd >= 0)
 		read_lines(s->fd, at, s->offset, callback, arg);
 }
+
+static void tell(const struct source *s, char *text, size_t size)
+{
+	(void)snprintf(text, size, "reading %s from byte %llu", s->fd >= 0 ? s->open_path : s->path, (unsigned long long)s->offset);
+}
+
+const struct source_ops source_file_ops = { .init = file_init, .close = close_file, .next = next, .resume = resume, .is_at = is_at,
+	.is_draining = is_draining, .position = set_position, .read_back = read_back, .tell = tell, .size = size_of };

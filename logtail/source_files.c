@@ -27,6 +27,16 @@ static bool is_rotation(struct sv suffix)
 	return suffix.n > 1 && (suffix.p[0] == '.' || suffix.p[0] == '-') && sv_is_digit(suffix.p[1]);
 }
 
+bool source_is_rotation(struct sv suffix)
+{
+	return suffix.n > 0 && is_rotation(source_files_plain(suffix));
+}
+
+bool source_is_compressed(const char *path)
+{
+	return source_files_plain(sv_of(path)).n < strlen(path);
+}
+
 /* While it is being compressed, and before the old one is removed, a log is there twice. */
 static size_t drop_twins(struct candidate *v, size_t n)
 {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "config.h"
+#include "sv.h"
 
 struct candidate {
 	char path[CONFIG_STRING_MAX + 256];
@@ -17,6 +18,10 @@ size_t source_files(const char *path, struct candidate **v_r);
 
 /* The name without what a compressor appended */
 struct sv source_files_plain(struct sv name);
+/* Is this what a rotation puts behind the name of a log: ".1", "-20261121", ".2.gz", ".old"? */
+bool source_is_rotation(struct sv suffix);
+/* What a compressor names its files: "mail.log.gz" */
+bool source_is_compressed(const char *path);
 
 /* The first bytes of a file, of a compressed one those that are in it. */
 size_t source_first_bytes(const char *path, char *to, size_t n);

@@ -1,0 +1,233 @@
+#include "tails.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "clock.h"
+#include "log.h"
+#include "logname.h"
+#include "source_files.h"
+
+static size_t entries(const struct tails *t)
+{
+	return t->named ? t->n_named : t->config->logtail_files.n;
+}
+
+static const char *entry(const struct tails *t, size_t i)
+{
+	return t->ordered ? t->ordered[i].path : t->named ? t->named[i] : t->config->logtail_files.v[i];
+}
+
+static int64_t entry_before_s(const struct tails *t, size_t i)
+{
+	return t->ordered && t->ordered[i].before_s < INT64_MAX ? t->ordered[i].before_s : 0;
+}
+
+void tails_init(struct tails *t, const struct config *config, char *const *files, size_t n, bool ordered)
+{
+	*t = (struct tails){ .config = config, .named = n ? files : NULL, .n_named = n, .ordered = n && ordered ? order_files(files, n) : NULL };
+	t->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	logname_source(cli_hostname(), entry(t, 0), t->name, sizeof t->name);
+	(void)tails_look(t);
+}
+
+void tails_drop(struct tails *t, size_t i)
+{
+	struct tail *one = t->v[i];
+
+	if (one->watch >= 0)
+		(void)inotify_rm_watch(t->inotify, one->watch);
+	source_free(&one->source);
+	free(one->committed);
+	free(one);
+	t->n--;
+	memmove(&t->v[i], &t->v[i + 1], (t->n - i) * sizeof t->v[i]);
+}
+
+void tails_free(struct tails *t)
+{
+	while (t->n)
+		tails_drop(t, t->n - 1);
+	free(t->ordered);
+	if (t->inotify >= 0)
+		close(t->inotify);
+}
+
+/* ---- what the entries stand for ---- */
+
+/* The same file by another name is one log. */
+static const struct tail *find_same(const struct tails *t, const char *name, const char *path)
+{
+	struct stat st, other;
+	bool there = logname_kind(path) == LOGNAME_FILE && stat(path, &st) == 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct source *s = &t->v[i]->source;
+		if (strcmp(s->name, name) == 0)
+			return t->v[i];
+		if (there && logname_kind(s->path) == LOGNAME_FILE && stat(s->path, &other) == 0 && st.st_dev == other.st_dev && st.st_ino == other.st_ino)
+			return t->v[i];
+	}
+	return NULL;
+}
+
+/* True: it is another one than those that are there. */
+static bool add(struct tails *t, const char *path, bool matched)
+{
+	char name[sizeof t->name];
+
+	logname_source(cli_hostname(), path, name, sizeof name);
+	const struct tail *same = find_same(t, name, path);
+	if (same) {
+		if (!matched && !t->started)
+			log_warning("%s is named twice, the other time as %s; it is read once", path, same->source.path);
+		return false;
+	}
+	if (t->n == TAILS_MAX || strlen(path) >= CONFIG_STRING_MAX) {
+		if (!t->told_too_many)
+			log_warning("%s is left out: %s", path, t->n == TAILS_MAX ? "there are too many logs; name fewer, or a narrower pattern" : "its path is too long");
+		t->told_too_many = true;
+		return false;
+	}
+	struct tail *one = xalloc(sizeof *one);
+	*one = (struct tail){ .watch = -1, .matched = matched, .late = t->started };
+	source_init(&one->source, cli_hostname(), path);
+	one->source.socket_mode = (unsigned)t->config->logtail_socket_mode;
+	t->v[t->n++] = one;
+	return true;
+}
+
+static bool is_entry(const struct tails *t, const char *path)
+{
+	for (size_t i = 0; i < entries(t); i++)
+		if (strcmp(entry(t, i), path) == 0 || fnmatch(entry(t, i), path, FNM_PATHNAME | FNM_PERIOD) == 0)
+			return true;
+	return false;
+}
+
+/* Of mail.log* the log is mail.log: what was rotated away from it is read as part of it, also
+ * while there is no mail.log. A compressed file is one that was read under another name. */
+static bool is_sibling(const struct tails *t, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char log[CONFIG_STRING_MAX];
+
+	if (source_is_compressed(path))
+		return true;
+	for (size_t n = slash ? (size_t)(slash - path) + 2 : 1; path[n]; n++) {
+		(void)snprintf(log, sizeof log, "%.*s", (int)n, path);
+		if (source_is_rotation(sv_of(path + n)) && is_entry(t, log))
+			return true;
+	}
+	return false;
+}
+
+/* Returns how many are new. */
+static size_t add_matching(struct tails *t, const char *pattern, bool *told_no_match)
+{
+	glob_t found;
+	struct stat st;
+	size_t n = 0, logs = 0;
+	int result = glob(pattern, 0, NULL, &found); /* sorted; no descent, no tilde */
+
+	for (size_t i = 0; result == 0 && i < found.gl_pathc; i++) {
+		const char *path = found.gl_pathv[i];
+		if (stat(path, &st) != 0 || (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) || is_sibling(t, path))
+			continue;
+		logs++;
+		n += add(t, path, true);
+	}
+	if (result == 0)
+		globfree(&found);
+	if (logs == 0 && !*told_no_match)
+		log_warning("%s: no file matches; waiting for one", pattern);
+	*told_no_match = logs == 0;
+	return n;
+}
+
+size_t tails_look(struct tails *t)
+{
+	int64_t now_ms = clock_mono_ms();
+	size_t n = 0;
+
+	if (t->started && now_ms - t->looked_ms < TAILS_LOOK_MS)
+		return 0;
+	t->looked_ms = now_ms;
+	for (size_t i = 0; i < entries(t); i++) {
+		bool pattern = logname_kind(entry(t, i)) == LOGNAME_GLOB;
+		if (pattern) {
+			n += add_matching(t, entry(t, i), &t->told_no_match[i < CONFIG_LIST_MAX ? i : CONFIG_LIST_MAX - 1]);
+		} else if (!t->started && add(t, entry(t, i), false)) {
+			t->v[t->n - 1]->source.before_s = entry_before_s(t, i);
+			n++;
+		}
+	}
+	t->started = true;
+	return n;
+}
+
+bool tails_lack(const struct tails *t)
+{
+	for (size_t i = 0; i < CONFIG_LIST_MAX; i++)
+		if (t->told_no_match[i])
+			return true;
+	return false;
+}
+
+bool tail_is_over(const struct tail *one)
+{
+	struct stat st;
+
+	return one->matched && one->ended && stat(one->source.path, &st) != 0 && errno == ENOENT;
+}
+
+/* ---- waiting ---- */
+
+void tails_watch(struct tails *t, struct tail *one)
+{
+	const struct source *s = &one->source;
+
+	if (t->inotify < 0 || s->fd < 0 || !s->open_path[0] || (one->watch >= 0 && strcmp(one->watched, s->open_path) == 0))
+		return;
+	if (one->watch >= 0)
+		(void)inotify_rm_watch(t->inotify, one->watch);
+	one->watch = inotify_add_watch(t->inotify, s->open_path, IN_MODIFY | IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB);
+	if (one->watch < 0) /* polling does the work, later */
+		log_warning("file=%s cannot be watched (%s), it is polled every %lld ms", s->open_path,
+			strerror(errno), (long long)t->config->logtail_poll_ms);
+	memcpy(one->watched, s->open_path, sizeof one->watched);
+}
+
+size_t tails_poll(const struct tails *t, struct pollfd *p, int64_t *wait_ms)
+{
+	size_t n = 0;
+
+	p[n++] = (struct pollfd){ t->inotify, POLLIN, 0 };
+	for (size_t i = 0; i < t->n; i++) {
+		int64_t ms = source_timeout_ms(&t->v[i]->source);
+		source_poll(&t->v[i]->source, &p[n]);
+		n += p[n].fd >= 0;
+		if (ms >= 0 && ms < *wait_ms)
+			*wait_ms = ms;
+	}
+	return n;
+}
+
+void tails_serve(struct tails *t, bool hold)
+{
+	_Alignas(struct inotify_event) char events[4096];
+
+	for (size_t i = 0; i < t->n; i++)
+		source_serve(&t->v[i]->source, hold);
+	/* what the events say does not matter: every file is looked at */
+	if (t->inotify >= 0)
+		while (read(t->inotify, events, sizeof events) > 0)
+			;
+}
