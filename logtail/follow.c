@@ -255,9 +255,14 @@ static void go_to(struct follower *f, struct tail *t)
 /* Waits until the store answers; tells why it does not. False: we are to stop. */
 static bool pause_for_store(struct follower *f, int64_t *pause_ms, const struct err *err)
 {
+	int64_t end_ms = clock_mono_ms() + *pause_ms, left_ms = *pause_ms;
+
 	if (log_limited(&f->store_limit, "the store"))
 		log_warning("waiting, nothing is lost: %s", err->text);
-	wait_for_change(f, *pause_ms, true);
+	do { /* to ask again would be waiting too, for its answer: who logs into a socket cannot */
+		wait_for_change(f, left_ms, true);
+		left_ms = end_ms - clock_mono_ms();
+	} while (left_ms > 0 && !f->stop && !store_ready(f->store));
 	*pause_ms = *pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : *pause_ms * 2;
 	return !f->stop;
 }
@@ -579,7 +584,7 @@ static bool all_done(const struct follower *f)
 	for (size_t i = 0; i < f->tails.n; i++)
 		if (!f->tails.v[i]->ended || !(f->options->once ? may_end(&f->tails.v[i]->source) : f->tails.v[i]->source.closed || f->tails.v[i]->past))
 			return false;
-	return f->options->once || !tails_lack(&f->tails);
+	return f->options->once || !tails_grow(&f->tails);
 }
 
 static void caught_up(struct follower *f)

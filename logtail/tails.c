@@ -181,6 +181,14 @@ bool tails_lack(const struct tails *t)
 	return false;
 }
 
+bool tails_grow(const struct tails *t)
+{
+	for (size_t i = 0; i < entries(t); i++)
+		if (logname_kind(entry(t, i)) == LOGNAME_GLOB)
+			return true;
+	return false;
+}
+
 bool tail_is_over(const struct tail *one)
 {
 	struct stat st;

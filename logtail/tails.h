@@ -48,6 +48,8 @@ void tails_free(struct tails *tails);
 size_t tails_look(struct tails *tails);
 /* Some pattern stands for nothing. */
 bool tails_lack(const struct tails *tails);
+/* Some entry is a pattern: more logs may come. */
+bool tails_grow(const struct tails *tails);
 /* Is its file gone, whose name only a pattern gave? */
 bool tail_is_over(const struct tail *tail);
 /* Forgets the i-th. */
