@@ -1,129 +1,15 @@
-/* doctor: what is on this host: the logs and how far they have been read, the rules, the
- * conversions, nixie-policyd. */
+/* doctor: what is on this host besides the logs: the rules, the conversions, nixie-policyd. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "doctor.h"
-#include "logname.h"
-#include "store.h"
-
-/* A log that grows is read at once, and its place is written at least once in some minutes. */
-#define STALE_S INT64_C(3600)
-#define FUTURE_S INT64_C(3600)
-
-/* ---- logs ---- */
-
-struct log_file {
-	const char *path;
-	char name[CONFIG_STRING_MAX + 256 + PATH_MAX]; /* of the source */
-	struct stat st;
-	bool readable, on_record;
-};
-
-struct logs {
-	struct doctor *d;
-	size_t n;
-	struct log_file v[CONFIG_LIST_MAX];
-};
-
-static void check_file(struct doctor *d, struct log_file *file)
-{
-	int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 && errno == EACCES)
-		doctor_tell(d, FINDING_WARNING, "log", "run this as root, or as the user of nixie-logtail, who must be able to read it (adduser nixie adm)",
-			"%s: this user may not read it", file->path);
-	else if (fd < 0)
-		doctor_tell(d, FINDING_ERROR, "log", "set logtail.files to where the MTA logs; without syslog, see nixie-logtail(8)",
-			"%s: %s", file->path, strerror(errno));
-	else if (fstat(fd, &file->st) != 0 || !S_ISREG(file->st.st_mode))
-		doctor_tell(d, FINDING_ERROR, "log", "set logtail.files to files", "%s: not a regular file", file->path);
-	else
-		file->readable = true;
-	if (fd >= 0)
-		close(fd);
-}
-
-/* How many bytes nobody has read, of this file: after a rotation all of it. */
-static int64_t unread(const struct log_file *file, const struct position *p)
-{
-	bool same = file->st.st_dev == p->device && file->st.st_ino == p->inode;
-
-	return same ? (int64_t)file->st.st_size - (int64_t)p->offset : (int64_t)file->st.st_size;
-}
-
-static void tell_file(struct doctor *d, const struct log_file *file, const struct position *p, int64_t updated_s)
-{
-	int64_t now_s = clock_now_s(), more = unread(file, p), idle_s = now_s - updated_s;
-	char idle[DOCTOR_AGE_MAX], last[DOCTOR_AGE_MAX];
-
-	doctor_age(idle_s, idle);
-	doctor_age(now_s - p->time_s, last);
-	if (more > 0 && idle_s > STALE_S)
-		doctor_tell(d, FINDING_WARNING, "log", "is nixie-logtail running? systemctl status nixie-logtail",
-			"%s: not read for %s, and %" PRId64 " bytes are new", file->path, idle, more);
-	else if (p->time_s > now_s + FUTURE_S)
-		doctor_tell(d, FINDING_WARNING, "log", "check the clock of the host that logs, and logtail.timezone",
-			"%s: its last line is from the future, by %s", file->path, doctor_age(p->time_s - now_s, last));
-	else
-		doctor_tell(d, FINDING_OK, "log", "", "%s: last line %s ago, read %s ago%s", file->path, last, idle,
-			more > 0 ? ", more to read" : ", to its end");
-}
-
-static void on_source(void *arg, const struct position *p, int64_t updated_s)
-{
-	struct logs *logs = arg;
-	int64_t now_s = clock_now_s();
-	char idle[DOCTOR_AGE_MAX], last[DOCTOR_AGE_MAX];
-
-	for (size_t i = 0; i < logs->n; i++) {
-		if (!sv_eq(p->source, sv_of(logs->v[i].name)))
-			continue;
-		logs->v[i].on_record = true;
-		if (logs->v[i].readable)
-			tell_file(logs->d, &logs->v[i], p, updated_s);
-		return;
-	}
-	doctor_tell(logs->d, FINDING_OK, "source", "", "%.*s: last line %s ago, read %s ago; not in this configuration",
-		SV_ARG(p->source), doctor_age(now_s - p->time_s, last), doctor_age(now_s - updated_s, idle));
-}
-
-void doctor_logs(struct doctor *d, bool reachable)
-{
-	struct logs *logs = xalloc(sizeof *logs);
-	struct sv names[CONFIG_LIST_MAX];
-	struct err err;
-
-	logs->d = d;
-	for (size_t i = 0; i < d->config->logtail_files.n; i++) {
-		struct log_file *file = &logs->v[logs->n];
-		file->path = d->config->logtail_files.v[i];
-		if (strcmp(file->path, "-") == 0)
-			continue;
-		logname_source(cli_hostname(), file->path, file->name, sizeof file->name);
-		check_file(d, file);
-		names[logs->n++] = sv_of(file->name);
-	}
-	if (reachable && store_sources(d->config, logs->n, names, on_source, logs, &err) != STORE_OK)
-		doctor_tell(d, FINDING_ERROR, "log", "", "%s", err.text);
-	else
-		for (size_t i = 0; reachable && i < logs->n; i++)
-			if (logs->v[i].readable && !logs->v[i].on_record)
-				doctor_tell(d, logs->v[i].st.st_size ? FINDING_WARNING : FINDING_OK, "log",
-					logs->v[i].st.st_size ? "start nixie-logtail: systemctl enable --now nixie-logtail" : "",
-					"%s: never read%s", logs->v[i].path, logs->v[i].st.st_size ? "" : ", and empty");
-	free(logs);
-}
 
 /* ---- rules and conversions ---- */
 

@@ -7,6 +7,7 @@ import threading
 import time
 
 from harness.case import Case
+from harness.journal import Journal
 from harness.maillog import delivered, hard
 from harness.nixie import BAD_CONFIG, NO_REDIS, NOT_FOUND, OK, REPOSITORY, USAGE
 from harness.proc import wait_until
@@ -368,6 +369,51 @@ class Here(Doctor):
         with open(self.site.log_path, 'w') as f:
             f.write(delivered('fine@example.com'))
         self.only(self.doctor(status=FAULTS), 'log', 'warning', 'not read for 3 h')
+
+    def test_log_is_a_journal(self):
+        self.healthy()
+        self.redis.command('DEL', *self.redis.command('KEYS', 'nixie:{0}:pos:*'))
+        journal = Journal(os.path.join(self.directory, 'journal'))
+        self.site.options['logtail']['files'] = ['journal:' + journal.directory]
+        self.site.write_conf()
+        self.only(self.doctor(status=FAULTS), 'log', 'error', 'no journal file')
+        journal.write(delivered('fine@example.com'))
+        self.only(self.doctor(status=FAULTS), 'log', 'warning', 'never read', 'nixie-logtail')
+        self.site.logtail('--once').wait()
+        self.assertIn('to its end', self.only(self.doctor(status=OK), 'log', 'ok', journal.directory)['text'])
+        journal.begin_us += 5000000
+        journal.write(delivered('fine@example.com'))
+        self.assertIn('more to read', self.doctor(status=OK)['log'][0]['text'])
+        key, = self.redis.command('KEYS', 'nixie:{0}:pos:*')
+        self.redis.command('HSET', key, 'updated', int(time.time()) - 3 * 3600 - 60)
+        self.only(self.doctor(status=FAULTS), 'log', 'warning', 'not read for 3 h', 'newer entries')
+
+    def test_log_is_a_socket(self):
+        self.healthy()
+        self.redis.command('DEL', *self.redis.command('KEYS', 'nixie:{0}:pos:*'))
+        self.site.options['logtail']['files'] = ['syslog:' + os.path.join(self.directory, 'log')]
+        self.site.write_conf()
+        self.only(self.doctor(status=FAULTS), 'log', 'warning', 'start nixie-logtail')
+        self.site.logtail()
+        self.only(self.doctor(status=OK), 'log', 'ok', 'somebody reads it')
+
+    def test_log_is_a_fifo(self):
+        self.healthy()
+        os.mkfifo(os.path.join(self.directory, 'fifo'))
+        self.site.options['logtail']['files'].append(os.path.join(self.directory, 'fifo'))
+        self.site.write_conf()
+        self.assertIn('a FIFO', self.doctor(status=OK)['log'][0]['text'])
+
+    def test_log_is_a_pattern(self):
+        self.healthy()
+        self.site.options['logtail']['files'] = [os.path.join(self.directory, 'mail*.log')]
+        self.site.write_conf()
+        found = self.doctor(status=OK)
+        self.only(found, 'log', 'ok', self.site.log_path)
+        self.assertNotIn('source', found)
+        self.site.options['logtail']['files'] = [os.path.join(self.directory, 'exim*.log')]
+        self.site.write_conf()
+        self.only(self.doctor(status=FAULTS), 'log', 'warning', 'no file matches')
 
     def test_log_from_the_future(self):
         self.healthy()

@@ -1,6 +1,7 @@
 """nixie-logtail on the systemd journal: journal files by systemd-journal-remote; every counter must be exact."""
 import json
 import os
+import subprocess
 import threading
 import time
 
@@ -285,6 +286,27 @@ class WhatIsRead(JournalCase):
             done = run('nixie-logtail', '-c', self.site.conf_path, '--once', self.entry)
             self.assertEqual(done.returncode, OK, done.stderr)
             self.exact()
+
+    def test_that_of_this_host(self):
+        # in a mount namespace of its own, where the test's files are what journald would have written
+        probe = ['unshare', '-m', 'true']
+        if not os.path.exists('/etc/machine-id') or subprocess.run(probe, stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest('no mount namespaces here')
+        with open('/etc/machine-id') as f:
+            machine = f.read().strip()
+        self.journal.machine = machine
+        self.journal.directory = os.path.join(self.directory, 'log', 'journal', machine)
+        os.makedirs(self.journal.directory)
+        self.journal.write(self.mixed(2))
+        self.journal.write(hard('forged@example.com'), 'user-1000')
+        self.configure('journal:')
+        inside = ['unshare', '-m', 'sh', '-c', 'mount --bind "$0" /var/log && exec "$@"', os.path.join(self.directory, 'log')]
+        child = self.site.logtail(prefix=inside)
+        self.journal.write(self.mixed(2))
+        self.settle()
+        self.assertIsNone(self.site.status('forged@example.com'))
+        child.stop()
+        self.assertRegex(self.redis.command('KEYS', 'nixie:{0}:pos:*')[0], ':journal:$')
 
     def test_none_there(self):
         for entry in self.entry, self.entry + '/absent':
