@@ -15,7 +15,7 @@ static const char help[] =
 	"usage: nixie-logtail [options] [FILE...]       follow the configured logs (or FILE...) into Redis\n"
 	"       nixie-logtail --parse FILE...           parse logs to JSON lines, without Redis\n"
 	"       nixie-logtail --dry-run FILE...         what nixie would suppress, without Redis\n"
-	"FILE may be compressed with gzip, xz or zstd; - is standard input.\n"
+	"FILE may be compressed with gzip, xz or zstd; - is standard input, journal: the systemd journal.\n"
 	"\n"
 	"  -c, --config FILE    configuration (default " CONFIG_DEFAULT_PATH ")\n"
 	"  -o NAME=VALUE        override one option of the configuration\n"

@@ -107,15 +107,23 @@ static int unpacked(struct source *s, const char *path, struct unpack *u)
 	return -1;
 }
 
+static const char *advice(int error)
+{
+	if (error == EACCES)
+		return "; let the user of nixie-logtail read it, e.g. adduser nixie adm";
+	/* Debian writes no mail.log by default */
+	if (error == ENOENT && access("/run/systemd/journal", F_OK) == 0)
+		return "; does the mail system log into the journal only? Then set logtail.files = [ \"journal:\" ]";
+	return "";
+}
+
 /* Its descriptor, or that of what is in it; -1 and the problem. */
 static int open_plain(struct source *s, const char *path, struct stat *st)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to wait for the writer of a FIFO */
 
 	if (fd < 0 || fstat(fd, st) != 0 || !S_ISREG(st->st_mode)) {
-		(void)snprintf(s->problem, sizeof s->problem, "%.120s: %s%s", path,
-			fd < 0 ? strerror(errno) : "not a regular file",
-			fd < 0 && errno == EACCES ? "; let the user of nixie-logtail read it, e.g. adduser nixie adm" : "");
+		(void)snprintf(s->problem, sizeof s->problem, "%.120s: %s%s", path, fd < 0 ? strerror(errno) : "not a regular file", fd < 0 ? advice(errno) : "");
 		if (fd >= 0)
 			close(fd);
 		return -1;
