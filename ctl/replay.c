@@ -362,8 +362,8 @@ static void print_summary(const struct replay *r)
 }
 
 static const char usage[] = "replay --rules DIR... [--against DIR...] [--json] [FILE...]\n"
-	"  what the rules of DIR make of logs (FILE, also compressed; - is standard input), or without FILE of the\n"
-	"  history in Redis, that the present rules, or those of --against, do not";
+	"  what the rules of DIR make of logs (FILE, also compressed; - is standard input, journal: that of systemd), or without FILE\n"
+	"  of the history in Redis, that the present rules, or those of --against, do not";
 
 static int run(struct replay *r, char *const *files, size_t n)
 {

@@ -4,6 +4,8 @@ import shutil
 import signal
 
 from harness.case import Case
+from harness.journal import Journal
+from harness.maillog import hard
 from harness.nixie import REPOSITORY
 from harness.policy import ask
 from harness.proc import Child, wait_until
@@ -134,6 +136,14 @@ class Run(Case):
         self.assertTrue(foreign.command('KEYS', 'nixie:*'))
         self.interrupt(child)
         self.assertEqual(foreign.command('PING'), 'PONG')
+
+    def test_a_journal(self):
+        journal = Journal(os.path.join(self.directory, 'journal'))
+        journal.write(hard('gone@example.com'))
+        child = self.make_run('LOG=journal:' + journal.directory)
+        self.wait_up(child)
+        self.assertTrue(ask(self.socket('policy.sock'), 'gone@example.com').startswith('5'))
+        self.interrupt(child)
 
     def test_log_that_is_missing(self):
         os.unlink(self.log)

@@ -52,7 +52,7 @@ static void a_value_of_each_type(void **state)
 	      "rules: { directories = [ \"/a\", \"/b\" ]; };\n"
 	      "address: { local-part = \"keep-case\"; subaddress-delimiter = \"+\"; };\n"
 	      "policyd: { shadow = true; socket-mode = \"0600\"; listen = [ \"inet:127.0.0.1:10040\", \"unix:/x\" ]; on-store-failure = \"defer\"; };\n"
-	      "logtail: { link-memory = \"1 GiB\"; batch = 1; files = ( \"/var/log/a\", \"/var/log/b\" ); };\n"
+	      "logtail: { link-memory = \"1 GiB\"; batch = 1; files = ( \"/var/log/a\", \"journal:\" ); socket-mode = \"0622\"; };\n"
 	      "conversions = ( { match = \"challenge\"; count = 7; window = \"30 days\"; per = \"day\"; to = \"held\"; term = \"1 month\"; } );\n"
 	      "terms = ( { category = \"recipient.disabled\"; term = \"6 months\"; factor = 3; max-term = \"24 months\"; } );\n");
 	WANT_STRING(config.redis_address, "inet:[::1]:6379");
@@ -70,6 +70,7 @@ static void a_value_of_each_type(void **state)
 	WANT_INT(config.on_store_failure, FAILURE_DEFER);
 	WANT_INT(config.logtail_link_memory, INT64_C(1) << 30);
 	WANT_INT(config.logtail_files.n, 2);
+	WANT_INT(config.logtail_socket_mode, 0622);
 	WANT_INT(config.conversions.n, 1);
 	WANT(config.conversions.terms[CATEGORY_RECIPIENT_DISABLED].term.months == 6 && config.conversions.terms[CATEGORY_RECIPIENT_DISABLED].factor == 3);
 	WANT(config.conversions.terms[CATEGORY_RECIPIENT_DISABLED].max_term.months == 24 && config.conversions.terms[CATEGORY_RECIPIENT_UNKNOWN].term.months == 0);
@@ -132,6 +133,9 @@ static void errors(void **state)
 		{ "bool as a word", "policyd: { shadow = \"yes\"; };", "true or false" },
 		{ "bool as a number", "policyd: { shadow = 1; };", "policyd.shadow is a whole number" },
 		{ "list member", "logtail: { files = ( \"/a\", 1 ); };", "each member is a string" },
+		{ "a log without a name", "logtail: { files = [ \"\" ]; };", "logtail.files has an empty member" },
+		{ "a socket without its directory", "logtail: { files = [ \"syslog:log\" ]; };", "the whole path of a socket" },
+		{ "a journal without its directory", "logtail: { files = [ \"/a\", \"journal:x\" ]; };", "\"journal:\" for that of this host" },
 		{ "endpoint without kind", "policyd: { listen = [ \"/a\" ]; };", "unix:/path" },
 		{ "port 0", "redis: { address = \"inet:127.0.0.1:0\"; };", "inet:127.0.0.1" },
 		{ "port too large", "redis: { address = \"inet:127.0.0.1:65536\"; };", "inet:127.0.0.1" },
