@@ -26,7 +26,11 @@ static const char *const matches[][2] = {
 	{ "_SYSTEMD_UNIT=postfix.service", "_SYSTEMD_UNIT=postfix@-.service" },
 };
 
-enum field { FIELD_HOST, FIELD_TAG, FIELD_COMM, FIELD_SYSLOG_PID, FIELD_PID, FIELD_COUNT };
+/* Who logs in is of these, as systemd has it: no part of a mail system. */
+#define LOGIN_UID_MIN 1000
+#define LOGIN_UID_MAX 60000
+
+enum field { FIELD_HOST, FIELD_TAG, FIELD_COMM, FIELD_SYSLOG_PID, FIELD_PID, FIELD_UID, FIELD_COUNT };
 
 static const struct { const char *name; size_t max; } fields[FIELD_COUNT] = {
 	[FIELD_HOST] = { "_HOSTNAME=", 255 },
@@ -34,6 +38,7 @@ static const struct { const char *name; size_t max; } fields[FIELD_COUNT] = {
 	[FIELD_COMM] = { "_COMM=", 64 },
 	[FIELD_SYSLOG_PID] = { "SYSLOG_PID=", 20 },
 	[FIELD_PID] = { "_PID=", 20 },
+	[FIELD_UID] = { "_UID=", 20 },
 };
 #define FIELD_BYTES_MAX 256
 
@@ -193,14 +198,22 @@ static struct sv field(const struct journal *j, enum field first, enum field sec
 	return sv_make(j->field[i], j->field_n[i]);
 }
 
-/* False: it is no line. */
+/* journald tells itself who wrote: a program can say what it wants but for that. */
+static bool is_login_users(const struct journal *j)
+{
+	uint64_t uid;
+
+	return sv_u64(field(j, FIELD_UID, FIELD_UID), UINT32_MAX, &uid) && uid >= LOGIN_UID_MIN && uid <= LOGIN_UID_MAX;
+}
+
+/* False: it is no line, or none of the mail system's. */
 static bool compose(struct journal *j, struct sv *line_r)
 {
 	struct buf b = BUF_ON(j->line);
 	char time[CLOCK_TEXT_MAX];
 	uint64_t time_us;
 
-	if (!read_fields(j) || sd_journal_get_realtime_usec(j->handle, &time_us) < 0)
+	if (!read_fields(j) || is_login_users(j) || sd_journal_get_realtime_usec(j->handle, &time_us) < 0)
 		return false;
 	clock_format_us((int64_t)time_us, time, sizeof time);
 	struct sv host = field(j, FIELD_HOST, FIELD_HOST), pid = field(j, FIELD_SYSLOG_PID, FIELD_PID);

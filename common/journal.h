@@ -6,7 +6,7 @@
  *
  * A place is a cursor, which names an entry; what comes is what is behind it. Reading goes
  * across the files of the journal, and takes up those that come (journal_process()).
- * Of this host's journal users' own entries are not read: anybody can make those. */
+ * Entries of users who log in are passed over: with logger(1) they can say what they want. */
 #ifndef NIXIE_JOURNAL_H
 #define NIXIE_JOURNAL_H
 
@@ -31,8 +31,8 @@ enum journal_result {
 struct journal *journal_open(const char *directory, struct err *err);
 void journal_close(struct journal *journal);
 
-/* The next entry, valid until the next call. An entry without MESSAGE, or whose line is longer
- * than LINE_BYTES_MAX, is passed over. */
+/* The next entry, valid until the next call. An entry without MESSAGE, or of a login user, or whose line
+ * is longer than LINE_BYTES_MAX, is passed over. */
 enum journal_result journal_next(struct journal *journal, struct sv *line_r, struct err *err) NIXIE_MUST_CHECK;
 
 /* The line that was given out last is the next one again. */

@@ -255,6 +255,12 @@ class WhatIsRead(JournalCase):
         stamp = (self.journal.begin_us + 4 * 1000) / 1e6
         self.assertTrue(records[0]['time'].startswith(time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(stamp))), records[0])
 
+    def test_login_users_may_not_speak_for_postfix(self):
+        self.journal.write(hard('forged@example.com'), _UID=1000)
+        self.journal.write(hard('gone@example.com'), _UID=106)
+        self.journal.write(hard('also@example.com'), _UID=100106)      # of a container
+        self.assertEqual([r['to'] for r in self.parse(self.entry)[0]], ['gone@example.com', 'also@example.com'])
+
     def test_postfix_under_another_facility(self):
         self.journal.write(hard('gone@example.com'), SYSLOG_FACILITY=16, _SYSTEMD_UNIT='postfix@-.service')
         self.assertEqual(len(self.parse(self.entry)[0]), 1)
