@@ -259,10 +259,10 @@ static bool pause_for_store(struct follower *f, int64_t *pause_ms, const struct 
 
 	if (log_limited(&f->store_limit, "the store"))
 		log_warning("waiting, nothing is lost: %s", err->text);
-	do { /* to ask again would be waiting too, for its answer: who logs into a socket cannot */
+	do { /* to ask again at each line would be waiting too, for its answer, and who logs into a socket cannot wait */
 		wait_for_change(f, left_ms, true);
 		left_ms = end_ms - clock_mono_ms();
-	} while (left_ms > 0 && !f->stop && !store_ready(f->store));
+	} while (left_ms > 0 && tails_hold(&f->tails) && !f->stop && !store_ready(f->store));
 	*pause_ms = *pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : *pause_ms * 2;
 	return !f->stop;
 }

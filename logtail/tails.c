@@ -189,6 +189,14 @@ bool tails_grow(const struct tails *t)
 	return false;
 }
 
+bool tails_hold(const struct tails *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (logname_kind(t->v[i]->source.path) == LOGNAME_SYSLOG)
+			return true;
+	return false;
+}
+
 bool tail_is_over(const struct tail *one)
 {
 	struct stat st;

@@ -50,6 +50,8 @@ size_t tails_look(struct tails *tails);
 bool tails_lack(const struct tails *tails);
 /* Some entry is a pattern: more logs may come. */
 bool tails_grow(const struct tails *tails);
+/* Is there one whose writers would wait for us: a socket? */
+bool tails_hold(const struct tails *tails);
 /* Is its file gone, whose name only a pattern gave? */
 bool tail_is_over(const struct tail *tail);
 /* Forgets the i-th. */
