@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "exim.h"
 #include "line_forms.h"
+#include "loss.h"
 #include "postfix.h"
 #include "schema.h"
 
@@ -386,6 +387,13 @@ static enum record_kind kind_of(struct reader *r, struct record *rec)
 	return RECORD_NONE;
 }
 
+static enum record_kind lost(struct reader *r, const struct record *rec)
+{
+	r->counts.losses++;
+	r->counts.lost += (uint64_t)rec->lost;
+	return RECORD_LOSS;
+}
+
 enum record_kind reader_line(struct reader *r, struct sv bytes, struct stamp_anchor *anchor, struct record *rec)
 {
 	r->counts.lines++;
@@ -404,6 +412,8 @@ enum record_kind reader_line(struct reader *r, struct sv bytes, struct stamp_anc
 	rec->mta = exim ? MTA_EXIM : MTA_POSTFIX;
 	if (exim ? exim_parse(&rec->line, &rec->said) : postfix_parse(&rec->line, &rec->said))
 		rec->kind = kind_of(r, rec);
+	else if (!exim && loss_told(&rec->line, &rec->lost))
+		rec->kind = lost(r, rec);
 	return rec->kind;
 }
 
@@ -507,7 +517,7 @@ void record_facts(const struct reader *reader, const struct record *record, fact
 {
 	struct maker m;
 
-	if (record->kind == RECORD_NONE || record->kind == RECORD_REJECTED || record->left_out != LEFT_OUT_NOT)
+	if (record->kind == RECORD_NONE || record->kind == RECORD_REJECTED || record->kind == RECORD_LOSS || record->left_out != LEFT_OUT_NOT)
 		return;
 	m.reader = reader;
 	m.record = record;
@@ -535,6 +545,7 @@ void record_facts(const struct reader *reader, const struct record *record, fact
 		break;
 	case RECORD_NONE:
 	case RECORD_REJECTED:
+	case RECORD_LOSS:
 		break;
 	}
 }

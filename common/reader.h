@@ -17,6 +17,7 @@ enum record_kind {
 	RECORD_STATUS,   /* one without a recipient: expired, or "bounce failed" */
 	RECORD_REMOVED,  /* the message left the queue */
 	RECORD_REJECTED, /* begins like a delivery-status line, and is none */
+	RECORD_LOSS,     /* the host's logger says that lines are lost (loss.h) */
 };
 
 /* Why a delivery is nobody's: it is not counted. */
@@ -44,11 +45,13 @@ struct record {
 	bool failed;             /* verdict and reply are filled */
 	struct verdict verdict;
 	struct reply reply;
+	int64_t lost;            /* of RECORD_LOSS: lines; 0: not told */
 };
 
 struct reader_counts {
 	uint64_t lines, unparsed, attempts, rejected, ambiguous;
 	uint64_t outside; /* of the lines: not of the period that counts (period.h) */
+	uint64_t losses, lost; /* notices of lines lost, and how many those are */
 	uint64_t status[DELIVERY_STATUS_COUNT];
 	uint64_t left_out[LEFT_OUT_COUNT];
 };

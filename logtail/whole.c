@@ -26,6 +26,8 @@ static void print_counts(const struct reader *r)
 		(unsigned long long)c->ambiguous, (unsigned long long)c->unparsed);
 	if (c->outside)
 		(void)fprintf(stderr, " outside=%llu", (unsigned long long)c->outside);
+	if (c->losses)
+		(void)fprintf(stderr, " losses=%llu lost-lines=%llu", (unsigned long long)c->losses, (unsigned long long)c->lost);
 	(void)fputc('\n', stderr);
 }
 
@@ -65,12 +67,12 @@ static void print_record(void *arg, const struct record *rec)
 	int code = rec->reply.code;
 
 	(void)arg;
+	if (rec->kind != RECORD_DELIVERY && rec->kind != RECORD_STATUS)
+		return;
 	if (!rec->failed) {
 		reply_parse(p->text, p->dsn, &said);
 		code = said.code;
 	}
-	if (rec->kind != RECORD_DELIVERY && rec->kind != RECORD_STATUS)
-		return;
 	clock_format_us(rec->line.time_us, time, sizeof time);
 	buf_add_char(&b, '{');
 	text_member(&b, "time", sv_of(time));

@@ -514,6 +514,24 @@ static void a_notification_ends_nobody(void **state)
 	reader_free(&reader);
 }
 
+/* The host's loggers are believed, a reply that says the same is not; and a loss is no fact. */
+static void lines_that_are_lost(void **state)
+{
+	static struct reader reader;
+	struct seen seen = { "" };
+
+	(void)state;
+	reader_init(&reader, &config, rules);
+	read_log(&reader, "09:10:00 systemd-journald[1]: Suppressed 1234 messages from postfix.service\n"
+		"09:10:01 rsyslogd: imuxsock[pid: 4]: 3 messages lost due to rate-limiting (200 allowed within 5 seconds)\n"
+		"09:10:02 postfix/smtp[1]: 4F5C7: to=<a@b.example>, " RELAY "dsn=5.1.1, status=bounced (host mx.b.example[192.0.2.9] said: "
+		"550 5.1.1 systemd-journald[1]: Suppressed 99 messages from postfix.service)\n", &seen);
+	WANT_STRING(seen.text, "failed <a@b.example> recipient.unknown\n");
+	WANT_INT(reader.counts.losses, 2);
+	WANT_INT(reader.counts.lost, 1237);
+	reader_free(&reader);
+}
+
 int main(void)
 {
 	struct err err = { "" };
@@ -531,6 +549,7 @@ int main(void)
 		cmocka_unit_test(halves_of_lines),
 		cmocka_unit_test(nobody_else_is_blamed),
 		cmocka_unit_test(a_notification_ends_nobody),
+		cmocka_unit_test(lines_that_are_lost),
 		cmocka_unit_test(counts),
 	};
 
