@@ -40,6 +40,18 @@ struct span convert_retention(const struct conversions *conversions, enum catego
 	return longest;
 }
 
+struct span convert_longest(const struct conversions *conversions)
+{
+	struct span longest = { 0 };
+
+	for (size_t i = 0; i < conversions->n; i++) {
+		struct span s = span_is_zero(conversions->v[i].window) ? no_limit : conversions->v[i].window;
+		if (after_s(0, s) > after_s(0, longest))
+			longest = s;
+	}
+	return longest;
+}
+
 /* False: it is on record already. Keeps the order; drops the oldest when full. */
 static bool window_add(struct window *w, const struct occurrence *o)
 {
@@ -90,6 +102,25 @@ static void window_trim(struct window *w, const struct conversions *conversions)
 	w->n = out;
 }
 
+/* May a delivery after it, which would end the series, be among the lines that are lost? */
+static bool is_doubtful(const struct conversion *c, const struct occurrence *o, int64_t gap_s)
+{
+	return c->reset_on_delivery && o->last_s <= gap_s;
+}
+
+size_t convert_uncounted(const struct window *w, const struct conversions *conversions, int64_t gap_s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		bool doubtful = false;
+		for (size_t j = 0; j < conversions->n; j++)
+			doubtful = doubtful || (applies(&conversions->v[j], w->v[i].category, w->v[i].rule) && is_doubtful(&conversions->v[j], &w->v[i], gap_s));
+		n += doubtful;
+	}
+	return n;
+}
+
 /* Do the occurrences i..j of this conversion's kind fulfil it? */
 static bool holds(const struct conversion *c, const struct occurrence *oldest,
 	const struct occurrence *newest, unsigned counted)
@@ -105,13 +136,13 @@ static bool holds(const struct conversion *c, const struct occurrence *oldest,
 
 /* Does the occurrence j complete the conversion, with any older one as the oldest? Events
  * may come late and out of order from another host, so all are looked at anew. */
-static bool completes(const struct conversion *c, const struct window *w, size_t j)
+static bool completes(const struct conversion *c, const struct window *w, size_t j, int64_t gap_s)
 {
 	unsigned counted = 0;
 	int64_t day = -1;
 
 	for (size_t i = j + 1; i-- > 0;) {
-		if (!applies(c, w->v[i].category, w->v[i].rule))
+		if (!applies(c, w->v[i].category, w->v[i].rule) || is_doubtful(c, &w->v[i], gap_s))
 			continue;
 		if (c->per == PER_MESSAGE || w->v[i].last_s / CLOCK_DAY_S != day)
 			counted++;
@@ -146,17 +177,17 @@ static int64_t end_of_term_s(const struct conversion *c, int64_t number, int64_t
 
 /* The occurrence that began the newest term: the first that completes the conversion,
  * or the first to do so after a term was over. NULL when there is none. */
-static const struct occurrence *newest_term(const struct conversion *c, const struct window *w, int64_t *terms_r)
+static const struct occurrence *newest_term(const struct conversion *c, const struct window *w, int64_t gap_s, int64_t *terms_r)
 {
 	const struct occurrence *began = NULL;
 
 	*terms_r = 0;
 	for (size_t j = 0; j < w->n; j++) {
-		if (!applies(c, w->v[j].category, w->v[j].rule))
+		if (!applies(c, w->v[j].category, w->v[j].rule) || is_doubtful(c, &w->v[j], gap_s))
 			continue;
 		if (began && (span_is_zero(c->term) || w->v[j].last_s < end_of_term_s(c, *terms_r - 1, began->last_s)))
 			continue;
-		if (completes(c, w, j)) {
+		if (completes(c, w, j, gap_s)) {
 			began = &w->v[j];
 			++*terms_r;
 		}
@@ -263,7 +294,7 @@ static enum convert_result apply_in_order(struct entry *e, const struct window *
 
 	for (size_t i = 0; at < w->n && i < conversions->n; i++) {
 		const struct conversion *c = &conversions->v[i];
-		if (!applies(c, o->category, o->rule) || !completes(c, w, at))
+		if (!applies(c, o->category, o->rule) || is_doubtful(c, o, f->gap_s) || !completes(c, w, at, f->gap_s))
 			continue;
 		if (binds(e, STATUS_HARD, o->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, o->last_s)))
 			return CONVERT_RECORDED;
@@ -287,7 +318,7 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 		int64_t terms;
 		if (!applies(c, f->occurrence.category, f->occurrence.rule))
 			continue;
-		const struct occurrence *began = newest_term(c, w, &terms);
+		const struct occurrence *began = newest_term(c, w, f->gap_s, &terms);
 		if (!began)
 			continue;
 		/* what a person decided, and what is stronger, stays */
@@ -295,6 +326,9 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 		if (!same && (binds(e, STATUS_HARD, began->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, began->last_s))))
 			return CONVERT_RECORDED;
 		if (same && c->to == STATUS_HARD && binds(e, STATUS_HARD, began->last_s) && began->last_s > e->since_s)
+			return CONVERT_RECORDED;
+		/* of what began the present term a part may not count any more */
+		if (same && f->gap_s && binds(e, c->to, began->last_s) && began->last_s > e->since_s)
 			return CONVERT_RECORDED;
 		if (f->braked && c->to == STATUS_HARD && !same)
 			return hold_instead(e, f, conversions);
@@ -341,7 +375,7 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 	enum status before = e->status;
 	struct span keep = convert_retention(conversions, f->occurrence.category, f->occurrence.rule);
 
-	if (!span_is_zero(keep)) {
+	if (!span_is_zero(keep) && !f->unsure) {
 		if (!window_add(w, &f->occurrence))
 			return CONVERT_SAME;
 		window_trim(w, conversions);
@@ -349,7 +383,7 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 	record(e, f);
 	if (status_protected(before) || before == STATUS_ALLOW)
 		return CONVERT_RECORDED;
-	if (f->class_ == CLASS_HARD) {
+	if (f->class_ == CLASS_HARD && !f->unsure) {
 		if (binds(e, STATUS_HARD, f->occurrence.last_s)) {
 			if (e->origin == ORIGIN_LOG && f->occurrence.last_s < e->since_s && e->term == 0)
 				take_late(e, f, conversions);
@@ -363,7 +397,7 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 		set_status(e, STATUS_HARD, f->occurrence.last_s, hard_until_s(conversions, f->occurrence.category, e->term, f->occurrence.last_s));
 		return CONVERT_CHANGED;
 	}
-	enum convert_result result = apply_conversions(e, w, f, conversions);
+	enum convert_result result = f->unsure ? CONVERT_RECORDED : apply_conversions(e, w, f, conversions);
 	if (result == CONVERT_CONVERTED || result == CONVERT_BRAKED)
 		return result;
 	if (before != STATUS_NONE)

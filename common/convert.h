@@ -56,6 +56,8 @@ struct failure {
 	struct enhanced enhanced;
 	struct sv text, remote;
 	bool braked; /* failures like this are unusually many: it may be our fault, or the provider's */
+	int64_t gap_s; /* the newest time at which lines of a log are known to be lost; 0: none */
+	bool unsure;   /* it may have been a delivery in the end, in a line that is lost */
 };
 
 enum convert_result {
@@ -67,7 +69,12 @@ enum convert_result {
 };
 
 /* Applies one occurrence. class_ is CLASS_SOFT or CLASS_HARD. Strings are borrowed from `failure`.
- * Braked, what would have become hard is held, for conversions->brake_term. */
+ * Braked, what would have become hard is held, for conversions->brake_term.
+ *
+ * Evidence is never incomplete by a loss of ours. A conversion that a delivery ends
+ * (reset_on_delivery) does not count what is dated at or before failure->gap_s: that delivery
+ * may be among the lines that are lost. What is unsure is soft, and counted by no conversion. Both stay
+ * facts of the address, and what is decided already stays decided. */
 enum convert_result convert_failure(struct entry *entry, struct window *window,
 	const struct failure *failure, const struct conversions *conversions);
 
@@ -76,7 +83,12 @@ enum convert_result convert_failure(struct entry *entry, struct window *window,
 enum convert_result convert_delivery(struct entry *entry, struct window *window, int64_t time_s,
 	const struct conversions *conversions);
 
+/* How many occurrences of the window some conversion would count, but for the gap. */
+size_t convert_uncounted(const struct window *window, const struct conversions *conversions, int64_t gap_s);
+
 /* How long the occurrences of this category and rule are needed, from the newest on; {0} when never. */
 struct span convert_retention(const struct conversions *conversions, enum category category, struct sv rule);
+/* The same of all that conversions watch. */
+struct span convert_longest(const struct conversions *conversions);
 
 #endif

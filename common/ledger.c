@@ -25,6 +25,7 @@ void ledger_init(struct ledger *ledger, struct store *store, const struct config
 	unsigned partitions = store_partitions(store, &err);
 
 	*ledger = (struct ledger){ .store = store, .config = config, .n_parts = partitions ? partitions : 1 };
+	ledger->gaps = &ledger->own_gaps;
 	ledger->parts = xalloc(ledger->n_parts * sizeof *ledger->parts);
 }
 
@@ -36,6 +37,7 @@ void ledger_free(struct ledger *ledger)
 		free(ledger->parts[p].facts);
 	}
 	free(ledger->parts);
+	gaps_free(&ledger->own_gaps);
 	arena_free(&ledger->facts_arena);
 }
 
@@ -127,6 +129,7 @@ static void add_to(struct ledger *ledger, unsigned partition, const struct fact 
 	f->campaign = keep_once(ledger, &ledger->campaign, fact->campaign);
 	if (fact->kind != FACT_DELIVERED)
 		keep_failure(ledger, f);
+	f->failure.gap_s = ledger->gaps->newest_s;
 	if (ledger->surge)
 		watch_surge(ledger, f);
 }
@@ -142,6 +145,11 @@ void ledger_add(struct ledger *ledger, const struct fact *fact)
 			add_to(ledger, p, fact);
 	if (!of_message)
 		add_to(ledger, fact->address.n ? store_partition_of(ledger->store, fact->address) : 0, fact);
+}
+
+void ledger_lost(struct ledger *ledger, struct sv source, int64_t time_s)
+{
+	gaps_add(ledger->gaps, source, time_s);
 }
 
 void ledger_forget_part(struct ledger *ledger, unsigned partition)
@@ -456,6 +464,8 @@ static void apply_expired(struct ledger *ledger, struct transaction *t, const st
 		of.uncounted = r->uncounted;
 		of.provider = r->provider;
 		r->failure.braked = is_braked(ledger, &of, r->address, &r->failure);
+		r->failure.gap_s = f->failure.gap_s;
+		r->failure.unsure = !f->recipient && r->failure.occurrence.last_s <= f->failure.gap_s && f->failure.gap_s <= f->time_s;
 		fail(ledger, t, &of, r->address, &r->failure);
 	}
 }
@@ -695,6 +705,12 @@ void ledger_start(struct ledger *ledger, struct position *at, const struct posit
 		w->t[w->n++] = &part->t;
 	}
 	ledger->work = w;
+	/* who begins again here must not count without it */
+	enum store_result gaps = gaps_write(ledger->gaps, ledger->store, &w->err);
+	if (gaps != STORE_OK) {
+		give_up(w, gaps);
+		w->n = 0;
+	}
 	launch(ledger, w);
 }
 

@@ -8,6 +8,7 @@
 #ifndef NIXIE_LEDGER_H
 #define NIXIE_LEDGER_H
 
+#include "gaps.h"
 #include "store.h"
 #include "surge.h"
 
@@ -64,6 +65,7 @@ struct ledger {
 	ledger_wants *wants; /* NULL: all are */
 	void *wants_arg;
 	struct ledger_work *work; /* between ledger_start() and ledger_finish() */
+	struct gaps *gaps, own_gaps; /* gaps: its own, or those of another ledger of the same reader */
 	struct surge *surge; /* is told of every fact, and asked about the brake; NULL: none */
 	ledger_watch *watch;
 	void *watch_arg;
@@ -76,6 +78,10 @@ void ledger_free(struct ledger *ledger);
 /* Copies the fact and its strings. */
 void ledger_add(struct ledger *ledger, const struct fact *fact);
 void ledger_forget(struct ledger *ledger);
+
+/* Lines of this source (borrowed) are lost, the last of them about then: what is added from now on
+ * is judged with it. It is written by the next ledger_commit(), before all else. */
+void ledger_lost(struct ledger *ledger, struct sv source, int64_t time_s);
 
 /* at: the position of each partition, which becomes *to where it is written; both NULL
  * without a position. everywhere: also where there are no facts. STORE_OK: all is written

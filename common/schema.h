@@ -61,6 +61,9 @@ enum schema_key {
 	KEY_ROLL,         /* roll:hour, roll:day */
 	KEY_ALERTS,       /* alerts; in partition 0 only, as the next */
 	KEY_ALERT_LOG,    /* alert-log */
+	KEY_GAPS,         /* gaps; in partition 0 only, as the next two */
+	KEY_READER,       /* reader:<source> */
+	KEY_READERS,      /* readers */
 	KEY_JOURNAL,      /* journal */
 	KEY_SUPPRESSED,   /* suppressed */
 	KEY_UNTIL,        /* until */

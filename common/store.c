@@ -16,6 +16,8 @@ void transaction_begin(struct transaction *t, struct arena *arena)
 	map_clear(&t->tallies);
 	map_clear(&t->unclassified);
 	t->alert = NULL;
+	t->gap_source = sv_make("", 0);
+	t->reader = NULL;
 	t->from = t->to = NULL;
 	t->now_s = clock_now_s();
 	t->first_s = 0;
@@ -273,15 +275,52 @@ enum store_result store_alerts(struct store *store, struct arena *arena, store_a
 	return store->ops->alerts(store, arena, callback, arg, err);
 }
 
-enum store_result store_alert(struct store *store, const struct alert *alert, enum alert_event event, struct err *err)
+/* What is about no account, in partition 0 */
+static enum store_result commit_alone(struct store *store, struct transaction *t, struct err *err)
 {
 	struct arena arena = { 0 };
-	struct transaction t = { .arena = &arena, .alert = alert, .alert_event = event };
-	enum store_result result = store_commit(store, &t, err);
 
-	transaction_free(&t);
+	t->arena = &arena;
+	enum store_result result = store_commit(store, t, err);
+	transaction_free(t);
 	arena_free(&arena);
 	return result;
+}
+
+enum store_result store_alert(struct store *store, const struct alert *alert, enum alert_event event, struct err *err)
+{
+	struct transaction t = { .alert = alert, .alert_event = event };
+
+	return commit_alone(store, &t, err);
+}
+
+enum store_result store_gap(struct store *store, struct sv source, int64_t time_s, struct err *err)
+{
+	struct transaction t = { .gap_source = source, .gap_s = time_s };
+
+	return commit_alone(store, &t, err);
+}
+
+enum store_result store_gaps(struct store *store, store_gap_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->gaps(store, callback, arg, err);
+}
+
+enum store_result store_reader(struct store *store, const struct reader_state *state, struct err *err)
+{
+	struct transaction t = { .reader = state };
+
+	return commit_alone(store, &t, err);
+}
+
+enum store_result store_readers(struct store *store, struct arena *arena, store_reader_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->readers(store, arena, callback, arg, err);
+}
+
+enum store_result store_suppressed_count(struct store *store, uint64_t *n_r, struct err *err)
+{
+	return store->ops->suppressed_count(store, n_r, err);
 }
 
 enum store_result store_alert_log(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err)

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "err.h"
 #include "map.h"
+#include "reader_state.h"
 #include "state.h"
 
 enum store_result {
@@ -129,6 +130,9 @@ struct transaction {
 	struct map accounts, pendings, counters, tallies, unclassified; /* values: the structs above, in the arena */
 	const struct alert *alert;               /* opened, changed or closed; in partition 0 */
 	enum alert_event alert_event;
+	struct sv gap_source;                    /* empty: none; in partition 0 */
+	int64_t gap_s;                           /* 0: taken away */
+	const struct reader_state *reader;       /* NULL: none; in partition 0 */
 	bool totals_only;                        /* no minutes, no tallies: the store does not keep them */
 	int64_t now_s;                           /* of its beginning */
 	int64_t minute;                          /* whose name `period` is: since 1970 */
@@ -209,6 +213,19 @@ typedef void store_alert_callback(void *arg, const struct alert *alert);
 enum store_result store_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
 /* Writes or takes away one, and notes in the log of alerts that it opened or closed. */
 enum store_result store_alert(struct store *store, const struct alert *alert, enum alert_event event, struct err *err) NIXIE_MUST_CHECK;
+
+/* When lines were lost, by source (gaps.h). A time of 0 takes it away. */
+typedef void store_gap_callback(void *arg, struct sv source, int64_t time_s);
+enum store_result store_gaps(struct store *store, store_gap_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
+enum store_result store_gap(struct store *store, struct sv source, int64_t time_s, struct err *err) NIXIE_MUST_CHECK;
+
+/* Log readers, those whose state is newest last; strings are in the arena. */
+typedef void store_reader_callback(void *arg, const struct reader_state *state);
+enum store_result store_readers(struct store *store, struct arena *arena, store_reader_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
+enum store_result store_reader(struct store *store, const struct reader_state *state, struct err *err) NIXIE_MUST_CHECK;
+
+/* How many addresses are suppressed, by the index; those whose term is over are among them. */
+enum store_result store_suppressed_count(struct store *store, uint64_t *n_r, struct err *err) NIXIE_MUST_CHECK;
 
 /* What was noted of alerts, the oldest first. open: it opened, else it closed. */
 typedef void store_alert_log_callback(void *arg, int64_t time_s, bool open, const struct alert *alert);

@@ -290,6 +290,30 @@ static enum store_result memory_alerts(struct store *store, struct arena *arena,
 	return STORE_OK;
 }
 
+/* Of one run: the ledger knows them. */
+static enum store_result memory_gaps(struct store *store, store_gap_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
+static enum store_result memory_readers(struct store *store, struct arena *arena, store_reader_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)arena, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
+static enum store_result memory_suppressed_count(struct store *store, uint64_t *n_r, struct err *err)
+{
+	struct map_slot *slot;
+
+	(void)err;
+	*n_r = 0;
+	for (size_t i = 0; (slot = map_next(&memory_of(store)->accounts, &i));)
+		*n_r += entry_suppressed(&((struct stored_account *)slot->value)->entry, 0);
+	return STORE_OK;
+}
+
 static enum store_result memory_alert_log(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err)
 {
 	(void)store, (void)callback, (void)arg, (void)err;
@@ -383,7 +407,8 @@ static void memory_free(struct store *store)
 static const struct store_ops memory_ops = {
 	.free = memory_free, .load = memory_load, .commit_start = memory_commit_start,
 	.commit_finish = memory_commit_finish, .partitions = memory_partitions, .positions = memory_positions,
-	.counts = memory_counts, .period = memory_period, .alerts = memory_alerts, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
+	.counts = memory_counts, .period = memory_period, .alerts = memory_alerts, .gaps = memory_gaps, .readers = memory_readers,
+	.suppressed_count = memory_suppressed_count, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
 	.journal_entry = memory_journal_entry, .journal = memory_journal,
 };
 

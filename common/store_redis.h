@@ -78,6 +78,9 @@ enum store_result redis_counts(struct store *store, struct sv dimension, store_c
 enum store_result redis_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback, void *arg,
 	struct err *err);
 enum store_result redis_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err);
+enum store_result redis_gaps(struct store *store, store_gap_callback *callback, void *arg, struct err *err);
+enum store_result redis_readers(struct store *store, struct arena *arena, store_reader_callback *callback, void *arg, struct err *err);
+enum store_result redis_suppressed_count(struct store *store, uint64_t *n_r, struct err *err);
 enum store_result redis_alert_log(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err);
 enum store_result redis_unclassified(struct store *store, store_unclassified_callback *callback, void *arg, struct err *err);
 enum store_result redis_histories(struct store *store, store_bounce_callback *callback, void *arg, struct err *err);

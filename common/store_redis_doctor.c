@@ -266,6 +266,13 @@ static const struct trial {
 	{ "hgetall", ON_KEY, KEY_ALERTS, NULL, { "HGETALL" } },
 	{ "hset", ON_KEY, KEY_ALERTS, "a b c", { "HSET" } },
 	{ "xadd", ON_KEY, KEY_ALERT_LOG, "0-0 a b", { "XADD" } },
+	{ "hgetall", ON_KEY, KEY_GAPS, NULL, { "HGETALL" } },
+	{ "hset", ON_KEY, KEY_GAPS, "a b c", { "HSET" } },
+	{ "hgetall", ON_KEY, KEY_READER, NULL, { "HGETALL" } },
+	{ "hset", ON_KEY, KEY_READER, "a b c", { "HSET" } },
+	{ "zrange", ON_KEY, KEY_READERS, "0 0", { "ZRANGE" } },
+	{ "zadd", ON_KEY, KEY_READERS, "never a", { "ZADD" } },
+	{ "zcard", ON_KEY, KEY_SUPPRESSED, NULL, { "ZCARD" } },
 	{ "zrange", ON_KEY, KEY_DAYS, "0 0", { "ZRANGE" } },
 	{ "zadd", ON_KEY, KEY_DAYS, "never a", { "ZADD" } },
 	{ "xrange", ON_KEY, KEY_JOURNAL, "- + COUNT 1", { "XRANGE" } },
@@ -316,7 +323,7 @@ static void try(struct inspection *x, const struct trial *trial)
 {
 	/* of these there is one: the others get a name that nobody has */
 	bool single = trial->key == KEY_DAYS || trial->key == KEY_JOURNAL || trial->key == KEY_SUPPRESSED || trial->key == KEY_UNTIL ||
-		trial->key == KEY_ALERTS || trial->key == KEY_ALERT_LOG;
+		trial->key == KEY_ALERTS || trial->key == KEY_ALERT_LOG || trial->key == KEY_GAPS || trial->key == KEY_READERS;
 	struct tried *t = arena_alloc(&x->arena, sizeof *t);
 	struct sv argv[12];
 	size_t n = 0;

@@ -268,6 +268,35 @@ static void write_alert(struct script *x, const struct alert *alert, enum alert_
 	field(x, SV("what"), packed);
 }
 
+static void write_gap(struct script *x, struct sv source, int64_t time_s)
+{
+	int64_t k = key(x, KEY_GAPS, SV(""));
+
+	op(x, time_s ? "set" : "unset", k);
+	if (time_s) {
+		number(x, 0);
+		number(x, 1);
+	}
+	arg(x, source);
+	if (time_s)
+		number(x, time_s);
+}
+
+static void write_reader(struct script *x, const struct reader_state *state)
+{
+	struct sv v[2 * READER_STATE_FIELDS];
+	size_t n = reader_state_fields(x->arena, state, v);
+
+	op(x, "put", key(x, KEY_READER, state->source));
+	number(x, 0);
+	number(x, (int64_t)n);
+	for (size_t i = 0; i < 2 * n; i++)
+		arg(x, v[i]);
+	op(x, "zadd", key(x, KEY_READERS, SV("")));
+	number(x, state->updated_s);
+	arg(x, state->source);
+}
+
 static void write_position(struct script *x, const struct position *p)
 {
 	op(x, "set", key(x, KEY_POSITION, p->source));
@@ -312,6 +341,10 @@ static void build_script(struct script *x, struct transaction *t, unsigned parti
 	script_add_counts(x, t, partitions);
 	if (t->alert)
 		write_alert(x, t->alert, t->alert_event);
+	if (t->gap_source.n)
+		write_gap(x, t->gap_source, t->gap_s);
+	if (t->reader)
+		write_reader(x, t->reader);
 	if (t->to) {
 		script_add_rolls(x, t);
 		write_position(x, t->to);

@@ -4,6 +4,7 @@
 #include "campaign.h"
 #include "ledger.h"
 #include "line_forms.h"
+#include "loss.h"
 #include "reader.h"
 #include "schema.h"
 

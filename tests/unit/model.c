@@ -66,16 +66,19 @@ static bool within(const struct conversion *c, const struct occurrence *old, con
 }
 
 /* Is there an occurrence from which on there are enough, within the window, over the span? */
-static bool fulfilled(const struct conversion *c, const struct model_state *s, const struct occurrence *newest)
+static bool fulfilled(const struct conversion *c, const struct model_state *s, const struct occurrence *newest, int64_t lost_s)
 {
 	int64_t day = -1;
 	unsigned count = 0;
 
-	if (!matches(c, newest))
+	/* where a delivery ends the series, one that is lost may have: what was before tells nothing */
+	if (!c->reset_on_delivery)
+		lost_s = 0;
+	if (!matches(c, newest) || newest->last_s <= lost_s)
 		return false;
 	for (size_t i = s->n; i-- > 0;) {
 		const struct occurrence *o = &s->window[i];
-		if (!matches(c, o) || !within(c, o, newest))
+		if (!matches(c, o) || !within(c, o, newest) || o->last_s <= lost_s)
 			continue;
 		if (c->per == PER_MESSAGE || o->last_s / CLOCK_DAY_S != day)
 			count++;
@@ -135,7 +138,7 @@ static void fail(const struct conversions *all, struct model_state *s, const str
 	struct entry *e = &s->entry;
 	const struct occurrence *o = &f->occurrence;
 
-	if (is_watched(all, o)) {
+	if (is_watched(all, o) && !f->unsure) {
 		s->window[s->n++] = *o;
 		forget(all, s);
 	}
@@ -150,14 +153,14 @@ static void fail(const struct conversions *all, struct model_state *s, const str
 	/* a term follows one of its kind; a person's is none */
 	int64_t number = over && e->origin == ORIGIN_LOG ? e->term + 1 : 0;
 	const struct category_term *term = &all->terms[o->category];
-	if (f->class_ == CLASS_HARD) {
+	if (f->class_ == CLASS_HARD && !f->unsure) {
 		if (e->status != STATUS_HARD || over)
 			suppress(e, STATUS_HARD, f, term->term, term->factor, term->max_term, e->status == STATUS_HARD ? number : 0);
 		return;
 	}
-	for (size_t i = 0; i < all->n; i++) {
+	for (size_t i = 0; i < all->n && !f->unsure; i++) {
 		const struct conversion *c = &all->v[i];
-		if (!fulfilled(c, s, o))
+		if (!fulfilled(c, s, o, f->gap_s))
 			continue;
 		if (over || !suppressing(e) || (e->status == STATUS_HELD && c->to == STATUS_HARD)) {
 			suppress(e, c->to, f, c->term, c->factor, c->max_term, e->status == c->to ? number : 0);
@@ -240,6 +243,7 @@ void model_begin(struct model *model, const struct conversions *conversions)
 {
 	model->conversions = conversions;
 	model->n_addresses = model->n_messages = model->n_counters = 0;
+	model->lost_s = 0;
 }
 
 static struct model_address *address_of(struct model *model, struct sv key)
@@ -334,6 +338,7 @@ static void final(struct model *model, const struct fact *fact, struct failure f
 		count_failure(model, &f, fact->time_s);
 	if (!address.n || f.class_ == CLASS_NONE || f.class_ == CLASS_COMPLAINT)
 		return;
+	f.gap_s = model->lost_s;
 	model_state(model, address_of(model, address), &before);
 	struct model_event *e = add_event(model, address, f.occurrence.last_s);
 	e->kind = MODEL_FAILED;
@@ -448,6 +453,9 @@ void model_fact(struct model *model, const struct fact *fact)
 			add_event(model, fact->address, fact->time_s)->kind = MODEL_DELIVERED;
 		break;
 	case FACT_EXPIRED:
+		/* whose last attempt is older than the loss, may have had the mail in the end */
+		for (size_t i = 0; m && i < m->n; i++)
+			m->recipients[i].failure.unsure = m->recipients[i].failure.occurrence.last_s <= model->lost_s && model->lost_s <= fact->time_s;
 		for (size_t i = 0; m && i < m->n; i++)
 			final(model, fact, m->recipients[i].failure, m->arrival_s, m->recipients[i].address, m->recipients[i].uncounted);
 		/* fall through */
@@ -456,6 +464,11 @@ void model_fact(struct model *model, const struct fact *fact)
 			*m = model->messages[--model->n_messages];
 		break;
 	}
+}
+
+void model_lost(struct model *model, int64_t time_s)
+{
+	model->lost_s = time_s > model->lost_s ? time_s : model->lost_s;
 }
 
 void model_person(struct model *model, struct sv address, const struct entry *entry, int64_t time_s)

@@ -51,6 +51,7 @@ struct model_counter {
 
 struct model {
 	const struct conversions *conversions;
+	int64_t lost_s; /* when lines were lost last; 0: never */
 	size_t n_addresses, n_messages, n_counters;
 	struct model_address addresses[MODEL_ADDRESSES];
 	struct model_message messages[MODEL_MESSAGES]; /* with somebody pending */
@@ -67,6 +68,8 @@ struct model_state {
 
 void model_begin(struct model *model, const struct conversions *conversions);
 void model_fact(struct model *model, const struct fact *fact);
+/* Lines of some log are lost, the last of them about then. */
+void model_lost(struct model *model, int64_t time_s);
 void model_person(struct model *model, struct sv address, const struct entry *entry, int64_t time_s);
 void model_parole(struct model *model, struct sv address, int64_t time_s);
 void model_state(const struct model *model, const struct model_address *address, struct model_state *state_r);

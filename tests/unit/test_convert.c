@@ -750,6 +750,101 @@ static void a_braked_conversion(void **state)
 	WANT_INT(s->entry.until_s, t + 18 * A_DAY_S);
 }
 
+/* ---- lines that were lost ---- */
+
+/* Times of failures of a full mailbox, and when lines were lost, known when the last is read. */
+static const struct {
+	const char *name, *failures[3], *lost;
+	enum category category;
+	enum status want;
+	size_t uncounted;
+} lost_table[] = {
+	{ "none lost", { "2026-11-01", "2026-11-05" }, NULL, CATEGORY_MAILBOX_FULL, STATUS_HELD, 0 },
+	{ "between", { "2026-11-01", "2026-11-05" }, "2026-11-03", CATEGORY_MAILBOX_FULL, STATUS_SOFT, 1 },
+	{ "before both", { "2026-11-01", "2026-11-05" }, "2026-10-31", CATEGORY_MAILBOX_FULL, STATUS_HELD, 0 },
+	{ "a second before the first", { "2026-11-01", "2026-11-05" }, "2026-10-31T23:59:59Z", CATEGORY_MAILBOX_FULL, STATUS_HELD, 0 },
+	{ "in the second of the first", { "2026-11-01", "2026-11-05" }, "2026-11-01", CATEGORY_MAILBOX_FULL, STATUS_SOFT, 1 },
+	{ "in the second of the last", { "2026-11-01", "2026-11-05" }, "2026-11-05", CATEGORY_MAILBOX_FULL, STATUS_SOFT, 2 },
+	{ "after both: an old log is read", { "2026-11-01", "2026-11-05" }, "2026-11-09", CATEGORY_MAILBOX_FULL, STATUS_SOFT, 2 },
+	{ "enough after it", { "2026-11-01", "2026-11-05", "2026-11-08" }, "2026-11-03", CATEGORY_MAILBOX_FULL, STATUS_HELD, 1 },
+	{ "no span after it", { "2026-11-01", "2026-11-05", "2026-11-07" }, "2026-11-03", CATEGORY_MAILBOX_FULL, STATUS_SOFT, 1 },
+};
+
+static enum convert_result fails_with(struct subject *s, enum category category, const char *time, const char *lost, bool unsure)
+{
+	char *message = s->messages[s->n % COUNT(s->messages)];
+	struct failure f = { .class_ = category_class(category), .code = 452, .text = SV("full"), .gap_s = lost ? at(lost) : 0, .unsure = unsure };
+
+	(void)snprintf(message, sizeof s->messages[0], "h/p/Q%zu", s->n++);
+	f.occurrence = (struct occurrence){ category, SV("test.rule"), sv_of(message), at(time), at(time) };
+	return convert_failure(&s->entry, &s->window, &f, s->conversions);
+}
+
+static void what_a_lost_delivery_may_have_ended(void **state)
+{
+	(void)state;
+	EACH(row, lost_table) {
+		struct subject *s = new_subject(&shipped);
+		size_t n = 0;
+		for (; n < COUNT(row->failures) && row->failures[n]; n++)
+			(void)fails_with(s, row->category, row->failures[n], row->lost, false);
+		WANT_INT(s->entry.status, row->want);
+		/* on record they are all the same */
+		WANT_INT(s->window.n, n);
+		WANT_INT(s->entry.count, n);
+		WANT_INT(convert_uncounted(&s->window, &shipped, row->lost ? at(row->lost) : 0), row->uncounted);
+	}
+}
+
+/* A delivery ends no series of dns.no-mx: a lost one would not have, either. */
+static void what_no_delivery_ends(void **state)
+{
+	struct subject *s = new_subject(&shipped);
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		(void)fails_with(s, CATEGORY_DNS_NO_MX, (const char *[]){ "2026-08-01", "2026-09-01", "2026-10-01", "2026-11-01" }[i], "2026-10-15", false);
+	WANT_INT(s->entry.status, STATUS_HARD);
+	WANT_INT(convert_uncounted(&s->window, &shipped, at("2026-10-15")), 0);
+}
+
+static void what_is_unsure_counts_nowhere(void **state)
+{
+	struct subject *s = new_subject(&shipped);
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		(void)fails_with(s, CATEGORY_DNS_NO_MX, "2026-08-01", "2026-08-02", i == 1);
+	WANT_INT(s->entry.status, STATUS_SOFT);
+	WANT_INT(s->window.n, 3);
+	WANT_INT(s->entry.count, 4);
+	s = new_subject(&shipped);
+	WANT_INT(fails_with(s, CATEGORY_RECIPIENT_UNKNOWN, "2026-08-01", "2026-08-02", true), CONVERT_CHANGED);
+	WANT_INT(s->entry.status, STATUS_SOFT);
+	WANT_INT(fails_with(s, CATEGORY_RECIPIENT_UNKNOWN, "2026-08-01", "2026-08-02", false), CONVERT_CHANGED);
+	WANT_INT(s->entry.status, STATUS_HARD);
+}
+
+/* Lines lost after an address was held: that stays, and no failure that comes late makes the term begin anew. */
+static void a_loss_takes_nothing_back(void **state)
+{
+	static const struct conversions twice = { .n = 1, .v = { { .match = "mailbox.full", .count = 2, .reset_on_delivery = true, .to = STATUS_HELD,
+		.term = { .ms = 15 * INT64_C(86400000) }, .factor = 2 } } };
+	struct subject *s = new_subject(&twice);
+
+	(void)state;
+	(void)fails_with(s, CATEGORY_MAILBOX_FULL, "2026-11-01", NULL, false);
+	WANT_INT(fails_with(s, CATEGORY_MAILBOX_FULL, "2026-11-02", NULL, false), CONVERT_CONVERTED);
+	const struct entry held = s->entry;
+	WANT_INT(fails_with(s, CATEGORY_MAILBOX_FULL, "2026-11-05", "2026-11-03", false), CONVERT_RECORDED);
+	WANT_INT(fails_with(s, CATEGORY_MAILBOX_FULL, "2026-11-06", "2026-11-03", false), CONVERT_RECORDED);
+	WANT_INT(fails_with(s, CATEGORY_MAILBOX_FULL, "2026-11-05T12:00:00Z", "2026-11-03", false), CONVERT_RECORDED);
+	WANT_INT(s->entry.status, STATUS_HELD);
+	WANT_INT(s->entry.since_s, held.since_s);
+	WANT_INT(s->entry.until_s, held.until_s);
+	WANT_INT(s->entry.term, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -783,6 +878,10 @@ int main(void)
 		cmocka_unit_test(a_delivery_frees_who_was_braked),
 		cmocka_unit_test(the_brake_takes_nothing_back),
 		cmocka_unit_test(a_braked_conversion),
+		cmocka_unit_test(what_a_lost_delivery_may_have_ended),
+		cmocka_unit_test(what_no_delivery_ends),
+		cmocka_unit_test(what_is_unsure_counts_nowhere),
+		cmocka_unit_test(a_loss_takes_nothing_back),
 	};
 
 	return RUN(tests);

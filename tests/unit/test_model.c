@@ -6,7 +6,8 @@
 #include "model.h"
 
 #define STEPS_MAX 96
-#define BASE_S INT64_C(1700000000)
+/* all of it in the past: no loss is in the future */
+#define BASE_S INT64_C(1500000000)
 #define DAY CLOCK_DAY_S
 #define SPAN_DAYS(n) { .ms = INT64_C(86400000) * (n) }
 #define SPAN_MONTHS(n) { .months = (n) }
@@ -40,7 +41,7 @@ static const enum category likely[] = { CATEGORY_DNS_NO_MX, CATEGORY_MAILBOX_FUL
 /* ---- a history ---- */
 
 struct step {
-	enum { STEP_FACT, STEP_PERSON, STEP_PAROLE } kind;
+	enum { STEP_FACT, STEP_PERSON, STEP_PAROLE, STEP_LOST } kind;
 	enum fact_kind fact;
 	int64_t time_s, arrival_s;
 	int message, address; /* of the tables above; address -1: none */
@@ -94,6 +95,10 @@ static void show_step(const struct step *s)
 
 	clock_format_us(s->time_s * CLOCK_SECOND_US, stamp, sizeof stamp);
 	print_error("  %s ", stamp);
+	if (s->kind == STEP_LOST) {
+		print_error("LOST lines (%jd)\n", (intmax_t)s->time_s);
+		return;
+	}
 	if (s->kind != STEP_FACT) {
 		print_error("%s %s %s until %jd\n", s->kind == STEP_PERSON ? "PERSON" : "PAROLE", addresses[s->address],
 			status_name(s->status), (intmax_t)s->until_s);
@@ -393,6 +398,8 @@ static void run_ledger(struct store *store, const struct history *h, size_t batc
 		if (s->kind == STEP_FACT) {
 			struct fact f = fact_of(s);
 			ledger_add(&ledger, &f);
+		} else if (s->kind == STEP_LOST) {
+			ledger_lost(&ledger, SV("h1:/var/log/mail.log"), s->time_s);
 		} else {
 			commit(&ledger);
 			meddle(store, s);
@@ -415,6 +422,8 @@ static void run_model(struct model *model, const struct history *h)
 		} else if (s->kind == STEP_PERSON) {
 			struct entry e = person_of(s);
 			model_person(model, sv_of(addresses[s->address]), &e, s->time_s);
+		} else if (s->kind == STEP_LOST) {
+			model_lost(model, s->time_s);
 		} else {
 			model_parole(model, sv_of(addresses[s->address]), s->time_s);
 		}
@@ -738,7 +747,9 @@ static void make_step(struct maker *m)
 	bool pending = false;
 	for (size_t i = 0; i < l->n; i++)
 		pending |= l->to[i].pending;
-	if (what == 0)
+	if (what == 0 && below(4) == 0)
+		add_step(m)->kind = STEP_LOST;
+	else if (what == 0)
 		meddling(m);
 	else if (!pending)
 		close_letter(m, l, FACT_REMOVED);
@@ -801,6 +812,11 @@ static void make_edge(struct history *h)
 	m.now_s = then_s > m.now_s ? then_s : m.now_s;
 	if (below(4) == 0) /* perhaps in the same second as the last one */
 		(void)edge_step(&m, FACT_DELIVERED, category, rule), h->steps[h->n - 1].time_s = m.now_s - (int64_t)below(2);
+	if (below(4) == 0) {
+		struct step *lost = add_step(&m);
+		lost->kind = STEP_LOST;
+		lost->time_s = start_s + (int64_t)below(4) - 1;
+	}
 	(void)edge_step(&m, FACT_FAILED, category, rule);
 	if (!term.months && !term.ms)
 		term = (struct span)SPAN_DAYS(1);
