@@ -20,6 +20,7 @@ struct explain {
 	struct reply reply;
 	struct record record; /* of a log line */
 	struct entry entry;
+	struct lost lost;
 };
 
 static void show(struct explain *x)
@@ -153,6 +154,8 @@ static int explain_address(struct explain *x, struct sv address)
 	e->failure = (struct failure_text){ &x->reply, entry->remote.n ? entry->remote : x->reply.host, MTA_UNKNOWN };
 	e->address = address;
 	e->entry = entry;
+	if (lost_failures(x->ctl->store, &x->ctl->config.conversions, address, entry, &x->lost))
+		e->lost = &x->lost;
 	judge(x);
 	show(x);
 	return EXIT_OK;

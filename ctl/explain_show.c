@@ -224,12 +224,15 @@ void explain_show_human(const struct explained *e)
 {
 	const struct verdict *v = &e->verdict;
 	enum fault fault = category_fault(v->category);
+	char lost[LOST_TEXT_MAX];
 
 	in_colour(class_colour(v->class_), class_name(v->class_));
 	(void)printf("  %s: %s\n", category_name(v->category), category_meaning(v->category));
 	(void)printf("  %-10s %s%s\n", "fault", fault_name(fault), fault == FAULT_RECIPIENT ? "" : ": alone it suppresses nobody");
 	if (e->entry)
 		show_stored(e);
+	if (e->lost)
+		field_text("lost", sv_of(lost_text(e->lost, lost)));
 	field_text("recipient", e->recipient);
 	field_text("status", e->status);
 	show_rule(e);
@@ -316,6 +319,12 @@ static void json_stored(struct json *j, const struct explained *e)
 	json_text(j, "category", sv_of(category_name(e->entry->reason)));
 	json_some(j, "rule", e->entry->rule);
 	json_bool(j, "same", explain_same_as_stored(e));
+	if (e->lost) {
+		char time[CLOCK_TEXT_MAX];
+		clock_format_us(e->lost->time_s * CLOCK_SECOND_US, time, sizeof time);
+		json_number(j, "uncounted", (int64_t)e->lost->failures);
+		json_text(j, "lost", sv_of(time));
+	}
 	json_end_object(j);
 }
 

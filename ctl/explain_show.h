@@ -3,6 +3,7 @@
 #define NIXIE_EXPLAIN_SHOW_H
 
 #include "rules.h"
+#include "lost.h"
 #include "state.h"
 
 /* Rules that are shown beside the one that holds. */
@@ -20,6 +21,7 @@ struct explained {
 	/* of an address: NULL else */
 	const struct entry *entry;
 	struct sv address;
+	const struct lost *lost; /* failures of it that are not counted; NULL: none */
 };
 
 /* What has only a code would say: "hard" or "soft"; NULL: nothing, there is neither code nor status. */

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "decide.h"
 #include "log.h"
+#include "lost.h"
 #include "report.h"
 #include "schema.h"
 #include "store.h"
@@ -78,6 +79,7 @@ struct checked {
 	struct sv address;
 	const struct entry *entry, *domain; /* NULL: nothing is known */
 	struct sender sender;
+	const struct lost *lost; /* failures that are not counted; NULL: none */
 };
 
 static void decide_for(const struct checked *c, struct decision *d)
@@ -110,6 +112,11 @@ static void print_json(const struct checked *c)
 	buf_add_json(&b, sv_of(d.action == ACTION_PAROLE ? "DUNNO" : d.reply));
 	if (d.action == ACTION_PAROLE)
 		buf_add(&b, SV(",\"awaits-parole\":true"));
+	if (c->lost) {
+		char time[CLOCK_TEXT_MAX];
+		clock_format_us(c->lost->time_s * CLOCK_SECOND_US, time, sizeof time);
+		buf_addf(&b, ",\"uncounted\":%zu,\"lost\":\"%s\"", c->lost->failures, time);
+	}
 	buf_add(&b, SV("}\n"));
 	(void)fwrite(b.p, 1, b.n, stdout);
 }
@@ -160,7 +167,7 @@ static void print_human(const struct checked *c)
 	struct sv address = c->address;
 	const struct entry *e = c->entry;
 	struct decision d;
-	char token[SCHEMA_TOKEN_MAX], codes[64], enhanced[ENHANCED_TEXT_MAX];
+	char token[SCHEMA_TOKEN_MAX], codes[64], enhanced[ENHANCED_TEXT_MAX], lost[LOST_TEXT_MAX];
 
 	decide_for(c, &d);
 	term_clean(stdout, address);
@@ -185,6 +192,8 @@ static void print_human(const struct checked *c)
 	print_time("last", e->last_s);
 	if (e->count)
 		(void)printf("  %-9s %lld\n", "failures", (long long)e->count);
+	if (c->lost)
+		print_field("lost", sv_of(lost_text(c->lost, lost)));
 	enhanced_format(e->enhanced, enhanced);
 	(void)snprintf(codes, sizeof codes, "%.0d%s%s", e->code, e->code && enhanced[0] ? " " : "", enhanced);
 	print_field("code", sv_of(codes));
@@ -230,6 +239,9 @@ static int check_one(struct ctl *ctl, const char *text, const struct sender *sen
 	enum store_result result = get_entry(ctl, &arena, c.address, &entry, &c.entry, &err);
 	if (result == STORE_OK && address.at > 0)
 		result = get_entry(ctl, &arena, domain_key, &domain, &c.domain, &err);
+	struct lost lost;
+	if (result == STORE_OK && c.entry && lost_failures(ctl->store, &ctl->config.conversions, c.address, c.entry, &lost))
+		c.lost = &lost;
 	if (result == STORE_OK) {
 		(ctl->json ? print_json : print_human)(&c);
 		code = c.entry ? EXIT_OK : EXIT_NOT_FOUND;
