@@ -10,22 +10,27 @@
 
 static const struct {
 	const char *name;
-	bool rate;
+	enum { A_JUMP, A_RATE, A_LOG } form;
 	const char *what, *of, *advice;
 } kinds[ALERT_KINDS] = {
-	[ALERT_HARD] = { "hard", false, "hard bounces", "results", "until it is over new ones are refused for a short term only (held), and then asked again" },
-	[ALERT_THROTTLED] = { "throttled", false, "rate limits", "attempts",
+	[ALERT_HARD] = { "hard", A_JUMP, "hard bounces", "results", "until it is over new ones are refused for a short term only (held), and then asked again" },
+	[ALERT_THROTTLED] = { "throttled", A_JUMP, "rate limits", "attempts",
 		"they limit how much we send: send slower and with fewer connections; nobody is suppressed for it" },
-	[ALERT_BLOCKED] = { "blocked", false, "blocks", "attempts",
+	[ALERT_BLOCKED] = { "blocked", A_JUMP, "blocks", "attempts",
 		"our reputation: check block lists, SPF, DKIM, DMARC and reverse DNS, and what is being sent; nobody is suppressed for it" },
-	[ALERT_FAILING] = { "failing", false, "temporary failures", "attempts",
+	[ALERT_FAILING] = { "failing", A_JUMP, "temporary failures", "attempts",
 		"they are down, or our network or DNS is: look at the last replies; the mail server tries again by itself" },
-	[ALERT_RATE_HARD] = { "rate-hard", true, "hard bounces", NULL,
+	[ALERT_RATE_HARD] = { "rate-hard", A_RATE, "hard bounces", NULL,
 		"the list is old, or bought: stop, and clean it before the next mail" },
-	[ALERT_RATE_ALL] = { "rate-all", true, "bounces", NULL,
+	[ALERT_RATE_ALL] = { "rate-all", A_RATE, "bounces", NULL,
 		"look at their categories: dead addresses are the list's, blocks and limits the sender's reputation" },
-	[ALERT_RATE_COMPLAINT] = { "rate-complaint", true, "complaints", NULL,
+	[ALERT_RATE_COMPLAINT] = { "rate-complaint", A_RATE, "complaints", NULL,
 		"readers do not want it: check that they asked for it, and that leaving is easy" },
+	[ALERT_LOG_LOST] = { "log-lost", A_LOG, NULL, NULL, "raise the limit of what writes it (RateLimitBurst of journald.conf, imuxsock and imjournal of rsyslog); "
+		"failures from before are not counted where a delivery among the lost lines would have ended them" },
+	[ALERT_LOG_IDLE] = { "log-idle", A_LOG, NULL, NULL, "does the mail server run, and write there? Where its log is another one by now, name it in logtail.files" },
+	[ALERT_LOG_BEHIND] = { "log-behind", A_LOG, NULL, NULL, "it catches up by itself, unless Redis is slow or away: nixie status, nixie doctor" },
+	[ALERT_LOG_MISSING] = { "log-missing", A_LOG, NULL, NULL, "is logtail.files right, and may the user of nixie-logtail read it?" },
 };
 
 /* option: of nixie undo, NULL: there is none */
@@ -38,6 +43,7 @@ static const struct {
 	{ "rule", " by rule ", "rule" },
 	{ "sender", " of sender ", NULL },
 	{ "campaign", " of campaign ", NULL },
+	{ "log", "", NULL },
 };
 
 enum { DIMENSION_ALL, DIMENSION_COUNT = sizeof dimensions / sizeof *dimensions };
@@ -230,17 +236,49 @@ static void add_rate(struct buf *to, const struct alert *a)
 	buf_add_char(to, ')');
 }
 
+/* "lines of mx1:/var/log/mail.log are lost: 1234, 2 times since 2026-11-21T09:00:00Z" */
+static void add_log(struct buf *to, const struct alert *a)
+{
+	long long count = (long long)a->count, base = (long long)a->base;
+
+	buf_add(to, a->kind == ALERT_LOG_LOST ? SV("lines of ") : a->kind == ALERT_LOG_IDLE ? SV("no line has come in ") :
+		a->kind == ALERT_LOG_BEHIND ? SV("the reader of ") : SV(""));
+	buf_add_clean(to, sv_head(a->value, SHOWN_MAX));
+	if (a->kind == ALERT_LOG_LOST && count)
+		buf_addf(to, " are lost: %lld, %lld time%s", count, base, base == 1 ? "" : "s");
+	else if (a->kind == ALERT_LOG_LOST)
+		buf_addf(to, " are lost, %lld time%s", base, base == 1 ? "" : "s");
+	else if (a->kind == ALERT_LOG_IDLE)
+		buf_addf(to, " for more than %lld s,", base);
+	else if (a->kind == ALERT_LOG_BEHIND)
+		buf_addf(to, " is %lld s behind, %lld bytes,", count, base);
+	else
+		buf_add(to, SV(" is not there, or may not be read,"));
+	buf_add(to, SV(" since "));
+	add_time(to, a->since_s);
+}
+
+bool alert_is_of_log(enum alert_kind kind)
+{
+	return kinds[kind].form == A_LOG;
+}
+
 void alert_text(const struct alert *a, struct buf *to)
 {
 	int dimension = dimension_by_name(a->dimension);
 
 	if (dimension == DIMENSION_COUNT)
 		dimension = DIMENSION_ALL;
+	if (kinds[a->kind].form == A_LOG) {
+		add_log(to, a);
+		buf_addf(to, "; %s", kinds[a->kind].advice);
+		return;
+	}
 	buf_add(to, sv_of(kinds[a->kind].what));
 	buf_add(to, sv_of(dimensions[dimension].said));
 	if (dimension != DIMENSION_ALL)
 		buf_add_clean(to, sv_head(a->value, SHOWN_MAX));
-	if (kinds[a->kind].rate)
+	if (kinds[a->kind].form == A_RATE)
 		add_rate(to, a);
 	else
 		add_jump(to, a);

@@ -17,6 +17,10 @@ enum alert_kind {
 	ALERT_RATE_HARD,
 	ALERT_RATE_ALL,
 	ALERT_RATE_COMPLAINT,
+	ALERT_LOG_LOST,    /* of a log: lines of it are lost */
+	ALERT_LOG_IDLE,    /* no line comes */
+	ALERT_LOG_BEHIND,  /* its reader is far behind */
+	ALERT_LOG_MISSING, /* it is not there, or may not be read */
 	ALERT_KINDS,
 };
 
@@ -24,11 +28,11 @@ enum alert_event { ALERT_OPENED, ALERT_SEEN, ALERT_CLOSED }; /* seen: still open
 
 struct alert {
 	enum alert_kind kind;
-	struct sv dimension; /* "all" "dest" "provider" "rule" "sender" "campaign" */
+	struct sv dimension; /* "all" "dest" "provider" "rule" "sender" "campaign"; "log" */
 	struct sv value;     /* empty of all */
 	int64_t since_s;     /* the jump's beginning; of a rate a time of the day it is about */
 	int64_t opened_s, seen_s, until_s; /* noticed; noticed last; over by itself, 0: not */
-	int64_t count, base;
+	int64_t count, base; /* of a log: lines and times that some were lost; seconds idle, of how many; seconds and bytes behind */
 	int64_t usual_permille; /* of jumps; 0: not known */
 	int64_t limit_permille; /* of rates */
 	struct sv by;        /* the reader that noticed: "mx1:/var/log/mail.log" */
@@ -37,8 +41,11 @@ struct alert {
 /* A text has room in so many bytes. Values are cut in it. */
 #define ALERT_TEXT_MAX 2048
 
-/* "hard" "throttled" "blocked" "failing" "rate-hard" "rate-all" "rate-complaint" */
+/* "hard" "throttled" "blocked" "failing" "rate-hard" "rate-all" "rate-complaint"
+ * "log-lost" "log-idle" "log-behind" "log-missing" */
 const char *alert_kind_name(enum alert_kind kind);
+/* Of a log, and of no results: count and base mean something else. */
+bool alert_is_of_log(enum alert_kind kind);
 bool alert_kind_by_name(struct sv name, enum alert_kind *kind_r) NIXIE_MUST_CHECK;
 
 /* "hard/provider/google", "hard/all": the same of each alert about the same. In the arena. */

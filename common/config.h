@@ -55,6 +55,7 @@ struct config {
 	int64_t brake_factor;
 	int64_t alerts_hard, alerts_all, alerts_complaints;
 	int64_t alerts_minimum;
+	int64_t alerts_log_idle_ms, alerts_log_lag_ms;
 
 	struct strings policyd_listen;
 	int64_t policyd_socket_mode;

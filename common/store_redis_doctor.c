@@ -266,13 +266,6 @@ static const struct trial {
 	{ "hgetall", ON_KEY, KEY_ALERTS, NULL, { "HGETALL" } },
 	{ "hset", ON_KEY, KEY_ALERTS, "a b c", { "HSET" } },
 	{ "xadd", ON_KEY, KEY_ALERT_LOG, "0-0 a b", { "XADD" } },
-	{ "hgetall", ON_KEY, KEY_GAPS, NULL, { "HGETALL" } },
-	{ "hset", ON_KEY, KEY_GAPS, "a b c", { "HSET" } },
-	{ "hgetall", ON_KEY, KEY_READER, NULL, { "HGETALL" } },
-	{ "hset", ON_KEY, KEY_READER, "a b c", { "HSET" } },
-	{ "zrange", ON_KEY, KEY_READERS, "0 0", { "ZRANGE" } },
-	{ "zadd", ON_KEY, KEY_READERS, "never a", { "ZADD" } },
-	{ "zcard", ON_KEY, KEY_SUPPRESSED, NULL, { "ZCARD" } },
 	{ "zrange", ON_KEY, KEY_DAYS, "0 0", { "ZRANGE" } },
 	{ "zadd", ON_KEY, KEY_DAYS, "never a", { "ZADD" } },
 	{ "xrange", ON_KEY, KEY_JOURNAL, "- + COUNT 1", { "XRANGE" } },
@@ -289,6 +282,13 @@ static const struct trial {
 	{ "hset", ON_KEY, KEY_UNCLASSIFIED_TEXT, "a b c", { "HSET" } },
 	{ "hlen", ON_KEY, KEY_UNCLASSIFIED_TEXT, NULL, { "HLEN" } },
 	{ "hexists", ON_KEY, KEY_UNCLASSIFIED_TEXT, "a", { "HEXISTS" } },
+	{ "hgetall", ON_KEY, KEY_GAPS, NULL, { "HGETALL" } },
+	{ "hset", ON_KEY, KEY_GAPS, "a b c", { "HSET" } },
+	{ "hgetall", ON_KEY, KEY_READER, NULL, { "HGETALL" } },
+	{ "hset", ON_KEY, KEY_READER, "a b c", { "HSET" } },
+	{ "zrange", ON_KEY, KEY_READERS, "0 0", { "ZRANGE" } },
+	{ "zadd", ON_KEY, KEY_READERS, "never a", { "ZADD" } },
+	{ "zcard", ON_KEY, KEY_SUPPRESSED, NULL, { "ZCARD" } },
 };
 
 struct tried {

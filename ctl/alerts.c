@@ -204,8 +204,10 @@ static void print_event(const struct alert *a, struct sv id, int64_t time_s, con
 {
 	char time[CLOCK_TEXT_MAX];
 
-	(void)printf("%s  %s%-6s%s  %.*s  %lld of %lld", time_text(time_s, time), strcmp(event, "open") == 0 ? colour_of(stdout, a) : "", event,
-		term_colour(stdout, COLOUR_PLAIN), SV_ARG(id), (long long)a->count, (long long)a->base);
+	(void)printf("%s  %s%-6s%s  %.*s", time_text(time_s, time), strcmp(event, "open") == 0 ? colour_of(stdout, a) : "", event,
+		term_colour(stdout, COLOUR_PLAIN), SV_ARG(id));
+	if (!alert_is_of_log(a->kind))
+		(void)printf("  %lld of %lld", (long long)a->count, (long long)a->base);
 	if (a->by.n) {
 		(void)fputs(", by ", stdout);
 		term_clean(stdout, a->by);

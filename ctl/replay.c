@@ -108,6 +108,8 @@ static void take_record(void *arg, const struct record *rec)
 	struct replay *r = arg;
 	struct record other = *rec;
 
+	for (int i = 0; i < 2 && rec->kind == RECORD_LOSS; i++)
+		ledger_lost(&r->sides[i].ledger, SV("log"), rec->line.time_us / CLOCK_SECOND_US);
 	record_facts(&r->reader, rec, add_fact, &r->sides[0]);
 	if (rec->failed) {
 		reader_judge(r->sides[1].rules, &other);

@@ -9,6 +9,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "health.h"
 #include "journal.h"
 #include "ledger.h"
 #include "log.h"
@@ -54,6 +55,7 @@ struct follower {
 	struct ledger ledgers[2];
 	struct flight flight;
 	struct watch *watch;
+	struct health *health; /* NULL: not yet */
 	struct record *record;
 	unsigned partitions;
 	struct tails tails;
@@ -196,8 +198,8 @@ static bool begins_at_end(const struct follower *f, const struct tail *t)
 }
 
 /* A partition without a place, while others have one: its server had not heard of it yet when it took
- * over, and has nothing of this log. Then the oldest place is the beginning, if that is where we began. */
-static void make_beginning(const struct follower *f, const struct tail *t, const struct position *oldest, struct position *beginning_r)
+ * over, and has nothing of this log. Then the oldest place is the beginning, if that is where we began; else false. */
+static bool make_beginning(const struct follower *f, const struct tail *t, const struct position *oldest, struct position *beginning_r)
 {
 	unsigned blank = 0;
 
@@ -205,16 +207,17 @@ static void make_beginning(const struct follower *f, const struct tail *t, const
 	for (unsigned p = 0; p < f->partitions; p++)
 		blank += !t->committed[p].at[0];
 	if (blank == 0)
-		return;
+		return true;
 	if (oldest->generation > 0 || begins_at_end(f, t)) {
 		log_warning("source=%s: %u partitions have no place; lines from before %s %llu of %.*s may be missing in their counts",
 			t->source.name, blank, t->source.counts ? "entry" : "byte", (unsigned long long)oldest->offset, SV_ARG(oldest->path));
-		return;
+		return false;
 	}
 	if (t->source.counts)
 		(void)snprintf(beginning_r->cursor, sizeof beginning_r->cursor, JOURNAL_HEAD);
 	beginning_r->offset = beginning_r->head_bytes = beginning_r->tail_bytes = 0;
 	beginning_r->head_hash = beginning_r->tail_hash = sv_hash(sv_make("", 0));
+	return true;
 }
 
 /* Goes to where the store says, which is in t->committed. */
@@ -227,7 +230,7 @@ static void go_to(struct follower *f, struct tail *t)
 	size_t n = sort_places(f, t, places);
 
 	if (n) {
-		make_beginning(f, t, places[0], &beginning);
+		t->source.missed += !make_beginning(f, t, places[0], &beginning);
 		places[0] = &beginning;
 	}
 	t->event_s = n ? places[0]->time_s : 0;
@@ -256,9 +259,12 @@ static void go_to(struct follower *f, struct tail *t)
 static bool pause_for_store(struct follower *f, int64_t *pause_ms, const struct err *err)
 {
 	int64_t end_ms = clock_mono_ms() + *pause_ms, left_ms = *pause_ms;
+	char room[80];
+	struct buf lag = BUF_ON(room);
 
+	health_away(f->health, &lag);
 	if (log_limited(&f->store_limit, "the store"))
-		log_warning("waiting, nothing is lost: %s", err->text);
+		log_warning("waiting, nothing is lost: %s%s%s", err->text, lag.n ? "; " : "", buf_cstr(&lag));
 	do { /* to ask again at each line would be waiting too, for its answer, and who logs into a socket cannot wait */
 		wait_for_change(f, left_ms, true);
 		left_ms = end_ms - clock_mono_ms();
@@ -421,6 +427,7 @@ static bool go_to_first(struct follower *f, struct tail *t)
 /* Where the log was left */
 static bool begin_tail(struct follower *f, struct tail *t)
 {
+	t->health = health_watch(f->health);
 	t->committed = xalloc(f->partitions * sizeof *t->committed);
 	return t->source.stream || (ask_positions(f, t, t->committed) && go_to_first(f, t));
 }
@@ -478,9 +485,18 @@ static bool take_line(struct follower *f, struct tail *t, struct sv line)
 		return false;
 	}
 	t->event_s = t->source.anchor.time_s;
+	if (kind == RECORD_LOSS || t->source.missed)
+		health_lost(f->health, t->health, &t->source, f->record);
 	if (kind != RECORD_NONE)
 		record_facts(f->reader, f->record, add_fact, f);
 	return true;
+}
+
+static void tell_health(struct follower *f, struct tail *t, bool missing)
+{
+	const struct health_log log = { &t->source, t->source.stream ? NULL : oldest_place(f, t), t->event_s, t->ended, missing, t->blocked_ms != 0 };
+
+	health_turn(f->health, t->health, &log);
 }
 
 /* One batch of one log. True: there may be more. */
@@ -492,8 +508,10 @@ static bool turn(struct follower *f, struct tail *t)
 	if (t->blocked_ms && clock_mono_ms() - t->blocked_ms >= BLOCKED_MS && !go_to_first(f, t))
 		return false;
 	f->missing = f->missing || t->blocked_ms;
-	if (t->blocked_ms || t->past)
+	if (t->blocked_ms || t->past) {
+		tell_health(f, t, false);
 		return false;
+	}
 	/* if it turns out that the log of the batch on its way has to be read again, that must not take lines of this one along */
 	if (f->flight.tail != t && !land(f))
 		return false;
@@ -527,6 +545,7 @@ static bool turn(struct follower *f, struct tail *t)
 		return false;
 	tails_watch(&f->tails, t);
 	watch_turn(f->watch, t->event_s, f->ready && result != SOURCE_LINE && nothing_left(f));
+	tell_health(f, t, result == SOURCE_MISSING);
 	return result == SOURCE_LINE;
 }
 
@@ -616,6 +635,11 @@ static bool begin(struct follower *f)
 		f->ledgers[i].wants_arg = f;
 	}
 	f->ledger = &f->ledgers[0];
+	f->ledgers[1].gaps = f->ledgers[0].gaps;
+	f->health = health_new(&(struct health_parts){ f->store, f->config, f->ledger, f->options->once ? NULL : f->watch, f->reader });
+	while (health_begin(f->health, &err) != STORE_OK)
+		if (!pause_for_store(f, &pause_ms, &err))
+			return false;
 	for (size_t i = 0; i < f->tails.n; i++)
 		if (!begin_tail(f, f->tails.v[i]))
 			return false;
@@ -638,6 +662,7 @@ static void renew_tails(struct follower *f)
 		if (!tail_is_over(f->tails.v[i]) || !leave_tail(f, f->tails.v[i]))
 			continue;
 		log_info("%s is gone, and was read to its end", f->tails.v[i]->source.path);
+		health_leave(f->health, f->tails.v[i]->health);
 		tails_drop(&f->tails, i);
 	}
 }
@@ -703,11 +728,13 @@ static void finish(struct follower *f)
 		if (!leave_tail(f, f->tails.v[i]))
 			log_info("source=%s: the last lines are read again at the next start", f->tails.v[i]->source.name);
 	}
+	health_stop(f->health, all_done(f));
 	tell_counts(f);
 	tails_free(&f->tails);
 	for (int i = 0; i < 2 && f->partitions; i++)
 		ledger_free(&f->ledgers[i]);
 	arena_free(&f->flight.arena);
+	health_free(f->health);
 	watch_free(f->watch);
 	store_free(f->store);
 	reader_free(f->reader);

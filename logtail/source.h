@@ -65,6 +65,7 @@ struct source {
 	struct stamp_anchor anchor;
 	int64_t before_s; /* when the next file begins, if that is known: the years of this one end there; 0: not */
 	uint64_t lines, long_lines, restarts; /* restarts: files that began anew under us */
+	uint64_t missed, missed_lines; /* so often lines were missed that may tell of deliveries; the number where it is known. Who takes note sets both to 0 */
 	uint64_t lost; /* what came while there was no room to keep it: of a socket */
 	char problem[512];
 };

@@ -280,10 +280,12 @@ static bool resume(struct source *s, const struct position *const *places, size_
 		go_to(s, places[i]->offset);
 		s->generation = places[i]->generation;
 		s->anchor.time_s = places[i]->time_s;
+		s->missed += i > 0;
 		(void)snprintf(s->problem, sizeof s->problem, "%.120s: the place where reading stopped is gone in some partitions", s->path);
 		return i == 0;
 	}
 	s->generation = newest ? newest->generation + 1 : 0;
+	s->missed += newest && newest->offset > 0;
 	if (!open_file(s, s->path) && !newest)
 		return true;
 	if (newest && newest->offset > 0)
@@ -408,6 +410,7 @@ static void open_next(struct source *s)
 	memcpy(head, s->head, head_n = s->head_n);
 	memcpy(tail, s->seen, tail_n = s->seen_n);
 	if (gone) {
+		s->missed++;
 		log_warning("file=%s is gone; lines may be missing in the counts if another was rotated since", s->open_path);
 		open_oldest_after(s, anchor_s);
 	} else if (!open_file(s, next)) {

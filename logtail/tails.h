@@ -22,6 +22,7 @@ struct tail {
 	bool past;                  /* behind the period that is read: nothing more of it is */
 	bool matched;               /* a pattern stands for it */
 	bool late;                  /* it came while we followed: all of it is new */
+	struct watched_log *health; /* health.h */
 	int watch; /* inotify; -1: none */
 	char watched[sizeof((struct source *)0)->open_path];
 };

@@ -295,6 +295,40 @@ static void open_again(struct watch *w, int64_t event_s)
 	}
 }
 
+const struct alert *watch_log_alert(const struct watch *w, enum alert_kind kind, struct sv log)
+{
+	struct arena arena = { 0 };
+	const struct alert about = { .kind = kind, .dimension = SV("log"), .value = log };
+	const struct alert *open = map_get(&w->open, alert_id(&arena, &about));
+
+	arena_free(&arena);
+	return open;
+}
+
+void watch_log(struct watch *w, const struct alert *alert, bool open)
+{
+	const struct alert *was = watch_log_alert(w, alert->kind, alert->value);
+	struct alert now = *alert;
+
+	if (open == (was != NULL) && (!open || alert->seen_s - was->seen_s <= SEEN_S))
+		return;
+	if (was) {
+		now.opened_s = was->opened_s;
+		now.since_s = open ? now.since_s : was->since_s;
+	}
+	if (open != (was != NULL))
+		tell(&now, open);
+	if (!write_alert(w, &now, !open ? ALERT_CLOSED : was ? ALERT_SEEN : ALERT_OPENED) && !open)
+		return; /* look() finds it again */
+	if (!open) {
+		(void)map_take(&w->open, alert_id(&w->arena, &now));
+		return;
+	}
+	now.value = arena_dup(&w->arena, now.value);
+	now.by = arena_dup(&w->arena, now.by);
+	remember(w, &now);
+}
+
 /* Alerts of others, of those before us, and of those that are gone. */
 static void compare_alerts(struct watch *w)
 {
@@ -305,6 +339,10 @@ static void compare_alerts(struct watch *w)
 		struct alert *a = slot->value;
 		enum surge_kind kind;
 		enum surge_dimension dimension;
+		if (sv_eq(a->dimension, SV("log")) && now_s - a->seen_s > STALE_S) { /* whose reader is gone */
+			tell(a, false);
+			(void)write_alert(w, a, ALERT_CLOSED);
+		}
 		if (!surge_of(a, &kind, &dimension))
 			continue;
 		bool mine = sv_eq(a->by, w->name), open = surge_is_open(w->surge, kind, dimension, a->value);

@@ -30,6 +30,11 @@ enum store_result watch_begin(struct watch *watch, int64_t event_s, struct err *
 /* After each batch: tells what opened and closed. live: the log is read to its end, so the clock's
  * time is that of the log. A store that does not answer is asked again later. */
 void watch_turn(struct watch *watch, int64_t event_s, bool live);
+/* The alert about a log, by its name in the store, if it is open; NULL: it is not. Valid until the next watch_* call. */
+const struct alert *watch_log_alert(const struct watch *watch, enum alert_kind kind, struct sv log);
+/* What is the case with a log just now: opens its alert, keeps it or closes it. */
+void watch_log(struct watch *watch, const struct alert *alert, bool open);
+
 void watch_reload(struct watch *watch);
 
 #endif

@@ -161,6 +161,8 @@ static void take_record(void *arg, const struct record *rec)
 {
 	struct dry_run *d = arg;
 
+	if (rec->kind == RECORD_LOSS)
+		ledger_lost(&d->ledger, SV("log"), rec->line.time_us / CLOCK_SECOND_US);
 	record_facts(d->reader, rec, add_fact, d);
 	if (d->ledger.n >= d->batch)
 		commit(d);

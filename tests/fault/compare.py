@@ -10,8 +10,8 @@ DAY = re.compile(r'day:\d{8}')
 
 # made anew with every write, or told by whoever wrote it
 CHANGING = {'addr': ('revision', 'token', 'by')}
-# places are of files, alerts of who saw what and when
-LEFT_OUT = 'pos', 'alerts', 'alert-log'
+# places are of files, alerts of who saw what and when, readers of when they ran
+LEFT_OUT = 'pos', 'alerts', 'alert-log', 'reader', 'readers'
 SHOWN = 12
 AT_A_TIME = 500
 

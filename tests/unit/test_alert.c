@@ -34,6 +34,7 @@ static void ids(void **state)
 		{ "throttled/dest/example.com", { .kind = ALERT_THROTTLED, .dimension = { "dest", 4 }, .value = { "example.com", 11 } } },
 		{ "blocked/rule/a/b%25%20c", { .kind = ALERT_BLOCKED, .dimension = { "rule", 4 }, .value = { "a/b% c", 6 } } },
 		{ "rate-hard/sender/news.example.org", { .kind = ALERT_RATE_HARD, .dimension = { "sender", 6 }, .value = { "news.example.org", 16 } } },
+		{ "log-lost/log/mx1:/var/log/mail.log", { .kind = ALERT_LOG_LOST, .dimension = { "log", 3 }, .value = { "mx1:/var/log/mail.log", 21 } } },
 		{ "rate-complaint/campaign/%00%0A%7F%C3%BC", { .kind = ALERT_RATE_COMPLAINT, .dimension = { "campaign", 8 }, .value = { "\0\n\x7f\xc3\xbc", 5 } } },
 	};
 	struct arena arena = { 0 };
@@ -148,6 +149,23 @@ static void texts(void **state)
 		{ "complaints", { .kind = ALERT_RATE_COMPLAINT, .dimension = SV("sender"), .value = SV("a b"), .since_s = since, .count = 3, .base = 0, .limit_permille = 2 },
 		  "complaints of sender a b are over the limit of 0.2 % on 2026-11-21: 3 of 0; "
 		  "readers do not want it: check that they asked for it, and that leaving is easy" },
+		{ "lost lines", { .kind = ALERT_LOG_LOST, .dimension = SV("log"), .value = SV("mx1:/var/log/mail.log"), .since_s = since, .count = 1234, .base = 2 },
+		  "lines of mx1:/var/log/mail.log are lost: 1234, 2 times since 2026-11-21T09:00:00Z; "
+		  "raise the limit of what writes it (RateLimitBurst of journald.conf, imuxsock and imjournal of rsyslog); "
+		  "failures from before are not counted where a delivery among the lost lines would have ended them" },
+		{ "nobody knows how many", { .kind = ALERT_LOG_LOST, .dimension = SV("log"), .value = SV("mx1:/var/log/mail.log"), .since_s = since, .base = 1 },
+		  "lines of mx1:/var/log/mail.log are lost, 1 time since 2026-11-21T09:00:00Z; "
+		  "raise the limit of what writes it (RateLimitBurst of journald.conf, imuxsock and imjournal of rsyslog); "
+		  "failures from before are not counted where a delivery among the lost lines would have ended them" },
+		{ "a silent log", { .kind = ALERT_LOG_IDLE, .dimension = SV("log"), .value = SV("mx1:/x\n"), .since_s = since, .count = 4000, .base = 3600 },
+		  "no line has come in mx1:/x\\x0a for more than 3600 s, since 2026-11-21T09:00:00Z; "
+		  "does the mail server run, and write there? Where its log is another one by now, name it in logtail.files" },
+		{ "behind", { .kind = ALERT_LOG_BEHIND, .dimension = SV("log"), .value = SV("mx1:/x"), .since_s = since, .count = 1000, .base = 123456 },
+		  "the reader of mx1:/x is 1000 s behind, 123456 bytes, since 2026-11-21T09:00:00Z; "
+		  "it catches up by itself, unless Redis is slow or away: nixie status, nixie doctor" },
+		{ "missing", { .kind = ALERT_LOG_MISSING, .dimension = SV("log"), .value = SV("mx1:/x"), .since_s = since },
+		  "mx1:/x is not there, or may not be read, since 2026-11-21T09:00:00Z; "
+		  "is logtail.files right, and may the user of nixie-logtail read it?" },
 	};
 
 	(void)state;
@@ -179,7 +197,7 @@ static void values_in_commands(void **state)
 /* Any bytes come back from the store, and out as one clean line that has room. */
 static void any_bytes(void **state)
 {
-	static const char *const dimensions[] = { "dest", "provider", "rule", "sender", "campaign" };
+	static const char *const dimensions[] = { "dest", "provider", "rule", "sender", "campaign", "log" };
 	static const int64_t odd[] = { INT64_MIN, -1, 0, 1, INT64_MAX };
 	struct arena arena = { 0 };
 
@@ -191,7 +209,7 @@ static void any_bytes(void **state)
 			value[j] = (char)below(i % 3 ? 256 : 32);
 			by[j] = (char)below(256);
 		}
-		const struct alert a = { .kind = (enum alert_kind)below(ALERT_KINDS), .dimension = sv_of(dimensions[below(5)]),
+		const struct alert a = { .kind = (enum alert_kind)below(ALERT_KINDS), .dimension = sv_of(dimensions[below(6)]),
 			.value = sv_make(value, 1 + below(sizeof value)), .by = sv_make(by, below(sizeof by)), .since_s = odd[below(5)],
 			.count = odd[below(5)], .base = odd[below(5)], .usual_permille = odd[below(5)], .limit_permille = odd[below(5)] };
 		struct alert back;

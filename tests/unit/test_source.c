@@ -253,6 +253,8 @@ static void lines_too_long_are_left_out(void **state)
 	WANT_INT(line.n, LINE_BYTES_MAX);
 	WANT_STRING(lines(0), "short|");
 	WANT_INT(source.long_lines, 2);
+	WANT_INT(source.missed, 2);
+	WANT_INT(source.missed_lines, 2);
 	WANT_INT(source.lines, 4);
 }
 
@@ -321,6 +323,7 @@ static void renamed_and_made_but_not_written_to(void **state)
 	append("mail.log", "three\n");
 	WANT_STRING(lines(1), "three|");
 	WANT_INT(source.inode, inode_of("mail.log"));
+	WANT_INT(source.missed, 0);
 }
 
 static void the_old_one_ends_within_a_line(void **state)
@@ -348,6 +351,7 @@ static void unlinked_and_made_again(void **state)
 	WANT_STRING(lines(0), "");
 	append("mail.log", "three\n");
 	WANT_STRING(lines(1), "three|");
+	WANT_INT(source.missed, 1); /* there may have been others between them */
 }
 
 static void a_symlink_that_is_turned(void **state)
@@ -535,6 +539,7 @@ static void goes_on_where_it_was(void **state)
 	WANT_STRING(position().at, later.at);
 	WANT(restart(&later));
 	WANT_STRING(lines(0), "");
+	WANT_INT(source.missed, 0);
 }
 
 /* Shorter than what is hashed, as long, and longer. */
@@ -756,6 +761,8 @@ static void the_oldest_that_was_not_read(void **state)
 	set_changed("mail.log.1", "2026-11-19T10:00:00Z");
 	WANT(!restart(&p));
 	WANT_PART(source.problem, "gone");
+	WANT_INT(source.missed, 1);
+	WANT_INT(source.missed_lines, 0); /* nobody knows how many */
 	WANT_STRING(source.open_path, path_of("mail.log.1"));
 	WANT_STRING(lines(2), "2026-11-19T10:00:00Z mail p/s[1]: four|2026-11-20T10:00:00Z mail p/s[1]: five|");
 }
@@ -770,6 +777,7 @@ static void gone_and_not_made_again(void **state)
 	(void)unlink(path_of("mail.log"));
 	append("mail.log.2", "was read long ago\n");
 	WANT(!restart(&p));
+	WANT_INT(source.missed, 1);
 	WANT_INT(source_next(&source, &line), SOURCE_MISSING);
 	append("mail.log", "three\n");
 	WANT_STRING(lines(0), "three|");

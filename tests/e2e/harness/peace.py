@@ -13,7 +13,7 @@ from .servers import AWAY, partition_of
 
 sys.path.append(os.path.join(REPOSITORY, 'tests', 'fault'))
 
-from compare import CHANGING, READ, Comparison      # noqa: E402
+from compare import CHANGING, LEFT_OUT, READ, Comparison      # noqa: E402
 from traffic import Host            # noqa: E402
 
 SETTLE_S = 60.0
@@ -49,13 +49,13 @@ class PartitionedSite(Site):
 
 
 def snapshot(redis):
-    """{kind of key, partition behind it: contents}; the journal is one. Places are of files, and
-    which hours and days of a log that is read late get a roll depends on how it was read."""
+    """{kind of key, partition behind it: contents}; the journal is one. Places are of files, readers of
+    when they ran, and which hours and days of a log that is read late get a roll depends on how it was read."""
     data = {}
     for key in redis.command('KEYS', 'nixie:{*}:*'):
         partition, name = re.fullmatch(r'nixie:\{(\d+)\}:(.*)', key, re.S).groups()
         kind = name.split(':')[0]
-        if kind in ('pos', 'roll'):
+        if kind in LEFT_OUT or kind == 'roll':
             continue
         type_ = redis.command('TYPE', key)
         if type_ == 'none':     # gone meanwhile
