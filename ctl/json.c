@@ -72,6 +72,12 @@ void json_number(struct json *j, const char *name, int64_t value)
 	(void)fprintf(j->to, "%" PRId64, value);
 }
 
+void json_tenths(struct json *j, const char *name, int64_t tenths)
+{
+	begin(j, name);
+	(void)fprintf(j->to, "%" PRId64 ".%" PRId64, tenths / 10, tenths % 10);
+}
+
 void json_bool(struct json *j, const char *name, bool value)
 {
 	begin(j, name);

@@ -20,6 +20,7 @@ static const char help[] =
 	"  stats                totals of all counters\n"
 	"  token T              the change that a rejection text names\n"
 	"  alerts               what jumped or is over its limit just now, and what to do  [--log: all that was]\n"
+	"  status               readers, Redis, alerts and data at a glance; exit status 1 when something needs attention\n"
 	"  doctor               is all as it should be: Redis, logs, rules, nixie-policyd; and what to do\n"
 	"Change\n"
 	"  suppress ADDR...     never mail again (do-not-mail)  [--hard] [--for \"15 days\"] [--reason TEXT]\n"
@@ -67,6 +68,7 @@ static const struct verb {
 	{ "explain", verb_explain, false },
 	{ "replay", verb_replay, false },
 	{ "rules", verb_rules, false },
+	{ "status", verb_status, true },
 	{ "doctor", verb_doctor, false },
 };
 

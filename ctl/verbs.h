@@ -26,6 +26,7 @@ int verb_explain(struct ctl *ctl, int argc, char **argv);
 int verb_alerts(struct ctl *ctl, int argc, char **argv);
 int verb_undo(struct ctl *ctl, int argc, char **argv);
 int verb_replay(struct ctl *ctl, int argc, char **argv);
+int verb_status(struct ctl *ctl, int argc, char **argv);
 int verb_doctor(struct ctl *ctl, int argc, char **argv);
 
 /* nixie rules SUBVERB: argv[0] is the subverb. */

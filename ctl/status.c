@@ -1,0 +1,349 @@
+/* status: the daemons and the data at a glance. What each part needs is read first; then all is told. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "arena.h"
+#include "buf.h"
+#include "clock.h"
+#include "doctor.h"
+#include "json.h"
+#include "log.h"
+#include "map.h"
+#include "store.h"
+#include "term.h"
+
+/* A reader that is gone for so long is told of no more; one that read a log once, sooner. */
+#define FORGET_S (30 * CLOCK_DAY_S)
+#define FORGET_DONE_S CLOCK_DAY_S
+
+struct known_reader {
+	struct reader_state state;
+	bool running, ended; /* ended: by intent, there is nothing to do */
+	const char *trouble; /* what is not as it should be; NULL: nothing */
+};
+
+struct glance {
+	struct ctl *ctl;
+	struct arena arena;
+	struct map facts;    /* of the first server: struct sv by name */
+	struct known_reader *readers;
+	size_t n_readers, readers_size, n_alerts;
+	uint64_t suppressed;
+	const char *redis_trouble; /* NULL: none */
+	struct err err;
+};
+
+/* ---- reading ---- */
+
+static void on_fact(void *arg, struct sv name, struct sv value)
+{
+	struct glance *s = arg;
+	struct sv *kept = arena_alloc(&s->arena, sizeof *kept);
+
+	*kept = arena_dup(&s->arena, value);
+	map_put(&s->facts, arena_dup(&s->arena, name), kept);
+}
+
+static struct sv fact(const struct glance *s, const char *name)
+{
+	const struct sv *value = map_get(&s->facts, sv_of(name));
+
+	return value ? *value : SV("");
+}
+
+static int64_t fact_number(const struct glance *s, const char *name)
+{
+	uint64_t n;
+
+	return sv_u64(fact(s, name), INT64_MAX, &n) ? (int64_t)n : 0;
+}
+
+static const char *trouble_of(const struct glance *s, const struct known_reader *r)
+{
+	if (!r->running)
+		return "not running";
+	if (r->state.doing == READER_MISSING)
+		return "the log is not there, or may not be read";
+	if (r->state.doing == READER_BLOCKED)
+		return "a rotated log cannot be unpacked";
+	return s->ctl->config.alerts_log_lag_ms && r->state.lag_s > s->ctl->config.alerts_log_lag_ms / 1000 ? "far behind" : NULL;
+}
+
+static void on_reader(void *arg, const struct reader_state *state)
+{
+	struct glance *s = arg;
+	int64_t silent_s = clock_now_s() - state->updated_s;
+	struct known_reader r = { .state = *state, .ended = state->doing == READER_DONE };
+
+	if (silent_s > (r.ended ? FORGET_DONE_S : FORGET_S))
+		return;
+	r.running = !r.ended && state->doing != READER_STOPPED && silent_s <= READER_GONE_S;
+	r.trouble = r.ended ? NULL : trouble_of(s, &r);
+	s->readers = xgrow(s->readers, s->n_readers, &s->readers_size, sizeof *s->readers);
+	s->readers[s->n_readers++] = r;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	struct sv x = ((const struct known_reader *)a)->state.source, y = ((const struct known_reader *)b)->state.source;
+	int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
+
+	return order ? order : (x.n > y.n) - (x.n < y.n);
+}
+
+static void on_alert(void *arg, const struct alert *alert)
+{
+	(void)alert;
+	++*(size_t *)arg;
+}
+
+/* False: the store does not tell, and why is in the status. */
+static bool read_all(struct glance *s)
+{
+	struct store *store = s->ctl->store;
+
+	if (store_facts(&s->ctl->config, 0, on_fact, s, &s->err) != STORE_OK ||
+	    store_suppressed_count(store, &s->suppressed, &s->err) != STORE_OK ||
+	    store_alerts(store, &s->arena, on_alert, &s->n_alerts, &s->err) != STORE_OK ||
+	    store_readers(store, &s->arena, on_reader, s, &s->err) != STORE_OK)
+		return false;
+	if (s->n_readers)
+		qsort(s->readers, s->n_readers, sizeof *s->readers, by_name);
+	if (fact(s, "no-writes").n)
+		s->redis_trouble = "it takes no writes";
+	else if (fact(s, "aof_last_write_status").n && !sv_eq(fact(s, "aof_last_write_status"), SV("ok")))
+		s->redis_trouble = "the last write of its append-only file failed";
+	return true;
+}
+
+static bool is_well(const struct glance *s)
+{
+	bool well = !s->redis_trouble && s->n_alerts == 0 && s->n_readers > 0;
+
+	for (size_t i = 0; i < s->n_readers; i++)
+		well = well && !s->readers[i].trouble;
+	return well;
+}
+
+/* ---- for people ---- */
+
+#define BYTES_MAX 32
+static const char *bytes_text(int64_t bytes, char text_r[BYTES_MAX])
+{
+	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
+	double n = (double)bytes;
+	size_t i = 0;
+
+	for (; n >= 1024 && i + 1 < sizeof units / sizeof *units; i++)
+		n /= 1024;
+	(void)snprintf(text_r, BYTES_MAX, i ? "%.1f %s" : "%.0f %s", n, units[i]);
+	return text_r;
+}
+
+static const char *persistence(const struct glance *s)
+{
+	if (!fact(s, "aof_enabled").n)
+		return "persistence unknown";
+	if (sv_eq(fact(s, "aof_enabled"), SV("1")))
+		return "append-only file";
+	return fact(s, "config.save").n ? "snapshots only" : "nothing is kept on disk";
+}
+
+static void begin_line(const char *what)
+{
+	(void)printf("%-8s ", what);
+}
+
+static void in_colour(enum colour colour, const char *text)
+{
+	(void)printf("%s%s%s", term_colour(stdout, colour), text, term_colour(stdout, COLOUR_PLAIN));
+}
+
+static void tell_redis(const struct glance *s)
+{
+	char bytes[BYTES_MAX];
+
+	begin_line("redis");
+	in_colour(s->redis_trouble ? COLOUR_RED : COLOUR_GREEN, s->redis_trouble ? s->redis_trouble : "reachable");
+	(void)printf(" at %s", s->ctl->config.redis_address);
+	if (fact(s, "redis_version").n) {
+		(void)fputs(", version ", stdout);
+		term_clean(stdout, fact(s, "redis_version"));
+		(void)printf(", %s, %s", bytes_text(fact_number(s, "used_memory"), bytes), persistence(s));
+	}
+	if (fact_number(s, "servers") > 1)
+		(void)printf(", %" PRId64 " masters", fact_number(s, "servers"));
+	if (fact_number(s, "meta.partitions"))
+		(void)printf(", %" PRId64 " partition%s", fact_number(s, "meta.partitions"), term_plural((uint64_t)fact_number(s, "meta.partitions")));
+	(void)putchar('\n');
+}
+
+static void tell_data(const struct glance *s)
+{
+	begin_line("data");
+	(void)printf("%" PRIu64 " address%s suppressed\n", s->suppressed, s->suppressed == 1 ? " is" : "es are");
+}
+
+static bool tell_alerts(struct glance *s)
+{
+	begin_line("alerts");
+	if (!s->n_alerts) {
+		(void)puts("none is open");
+		return true;
+	}
+	(void)printf("%s%zu %s open%s\n", term_colour(stdout, COLOUR_YELLOW), s->n_alerts, s->n_alerts == 1 ? "is" : "are", term_colour(stdout, COLOUR_PLAIN));
+	return alerts_print_lines(s->ctl->store, stdout, &s->err);
+}
+
+static void tell_since(const char *what, int64_t time_s)
+{
+	char time[CLOCK_TEXT_MAX], age[DOCTOR_AGE_MAX];
+
+	clock_format_us((time_s < STATE_TIME_MAX_S ? time_s : STATE_TIME_MAX_S) * CLOCK_SECOND_US, time, sizeof time);
+	(void)printf("%s %s (%s)", what, time, doctor_age(clock_now_s() - time_s, age));
+}
+
+static void tell_reader(const struct known_reader *r)
+{
+	const struct reader_state *s = &r->state;
+	char age[DOCTOR_AGE_MAX], bytes[BYTES_MAX];
+
+	begin_line("reader");
+	term_clean(stdout, s->source);
+	(void)fputs(": ", stdout);
+	if (r->running || r->ended)
+		in_colour(r->ended ? COLOUR_DIM : s->doing == READER_MISSING || s->doing == READER_BLOCKED ? COLOUR_RED : r->trouble ? COLOUR_YELLOW : COLOUR_GREEN,
+			reader_doing_name(s->doing));
+	else
+		in_colour(COLOUR_RED, "not running");
+	if (!r->running)
+		tell_since(r->ended ? ", read to its end" : " since", s->updated_s);
+	if (s->lag_s || s->lag_bytes)
+		(void)printf(", %s and %s behind", doctor_age(s->lag_s, age), bytes_text(s->lag_bytes, bytes));
+	if (s->last_event_s)
+		(void)printf(", last line %s old", doctor_age(clock_now_s() - s->last_event_s, age));
+	if (r->running)
+		(void)printf(", %" PRId64 ".%" PRId64 " lines/s", s->tenths_per_s / 10, s->tenths_per_s % 10);
+	if (s->gaps)
+		(void)printf(", %" PRId64 " line%s lost in %" PRId64 " gap%s", s->lost_lines, term_plural((uint64_t)s->lost_lines), s->gaps, term_plural((uint64_t)s->gaps));
+	if (s->rejected)
+		(void)printf(", %" PRId64 " rejected", s->rejected);
+	(void)putchar('\n');
+}
+
+/* A part each, in this order; nixie-policyd tells nothing of itself in the store. */
+static bool tell_people(struct glance *s)
+{
+	tell_redis(s);
+	tell_data(s);
+	for (size_t i = 0; i < s->n_readers; i++)
+		tell_reader(&s->readers[i]);
+	if (!s->n_readers) {
+		begin_line("reader");
+		in_colour(COLOUR_YELLOW, "none has written yet");
+		(void)puts("; start nixie-logtail: systemctl enable --now nixie-logtail");
+	}
+	return tell_alerts(s);
+}
+
+/* ---- as JSON ---- */
+
+static void json_time(struct json *j, const char *name, int64_t time_s)
+{
+	char time[CLOCK_TEXT_MAX];
+
+	clock_format_us((time_s < STATE_TIME_MAX_S ? time_s : STATE_TIME_MAX_S) * CLOCK_SECOND_US, time, sizeof time);
+	if (time_s)
+		json_text(j, name, sv_of(time));
+}
+
+static void json_redis(struct json *j, const struct glance *s, bool reachable)
+{
+	json_object(j, "redis");
+	json_text(j, "address", sv_of(s->ctl->config.redis_address));
+	json_bool(j, "reachable", reachable);
+	if (!reachable)
+		json_text(j, "trouble", sv_of(s->err.text));
+	else if (s->redis_trouble)
+		json_text(j, "trouble", sv_of(s->redis_trouble));
+	if (fact(s, "redis_version").n) {
+		json_text(j, "version", fact(s, "redis_version"));
+		json_number(j, "used-bytes", fact_number(s, "used_memory"));
+		json_text(j, "persistence", sv_of(persistence(s)));
+	}
+	if (fact_number(s, "meta.partitions"))
+		json_number(j, "partitions", fact_number(s, "meta.partitions"));
+	json_end_object(j);
+}
+
+/* All that stands in its hash, times as RFC 3339. */
+static void json_reader(struct json *j, const struct known_reader *r)
+{
+	const struct reader_state *s = &r->state;
+	const struct { const char *name; int64_t n; } numbers[] = { { "pid", s->pid }, { "offset", s->offset }, { "size", s->size },
+		{ "lag-bytes", s->lag_bytes }, { "lag-s", s->lag_s }, { "lines", s->lines }, { "attempts", s->attempts }, { "rejected", s->rejected },
+		{ "long-lines", s->long_lines }, { "links", s->links }, { "links-evicted", s->links_evicted }, { "lost-lines", s->lost_lines },
+		{ "gaps", s->gaps }, { "rewritten", s->rewritten }, { "idle-s", s->idle_s } };
+	const struct { const char *name; struct sv text; } texts[] = { { "source", s->source }, { "state", sv_of(reader_doing_name(s->doing)) },
+		{ "version", s->version }, { "host", s->host }, { "path", s->path }, { "file", s->file } };
+
+	json_object(j, NULL);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		json_text(j, texts[i].name, texts[i].text);
+	json_bool(j, "running", r->running);
+	if (r->trouble)
+		json_text(j, "trouble", sv_of(r->trouble));
+	json_time(j, "started", s->started_s);
+	json_time(j, "updated", s->updated_s);
+	json_time(j, "last-event", s->last_event_s);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		json_number(j, numbers[i].name, numbers[i].n);
+	json_tenths(j, "lines-per-s", s->tenths_per_s);
+	json_end_object(j);
+}
+
+static void tell_json(const struct glance *s, bool reachable)
+{
+	struct json j = JSON_ON(stdout);
+
+	json_object(&j, NULL);
+	json_bool(&j, "well", reachable && is_well(s));
+	json_redis(&j, s, reachable);
+	if (reachable) {
+		json_number(&j, "suppressed", (int64_t)s->suppressed);
+		json_number(&j, "alerts", (int64_t)s->n_alerts);
+		json_list(&j, "readers");
+		for (size_t i = 0; i < s->n_readers; i++)
+			json_reader(&j, &s->readers[i]);
+		json_end_list(&j);
+	}
+	json_end_object(&j);
+	json_end_line(&j);
+}
+
+int verb_status(struct ctl *ctl, int argc, char **argv)
+{
+	int code;
+
+	if (!verb_options(ctl, argc, argv, "status [--json]", NULL, &code))
+		return code;
+	if (optind < argc) {
+		log_error("%s: there is no argument here", argv[optind]);
+		return EXIT_USAGE;
+	}
+	struct glance *s = xalloc(sizeof *s);
+	s->ctl = ctl;
+	bool reachable = read_all(s);
+	if (ctl->json)
+		tell_json(s, reachable);
+	else if (reachable)
+		reachable = tell_people(s);
+	code = !reachable ? ctl->json ? EXIT_STORE : verb_store_failed(&s->err) : is_well(s) ? EXIT_OK : EXIT_FAULTS;
+	free(s->readers);
+	map_free(&s->facts);
+	arena_free(&s->arena);
+	free(s);
+	return code;
+}
