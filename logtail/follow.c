@@ -651,7 +651,7 @@ static bool begin(struct follower *f)
 /* Takes up the logs that came, and leaves those that went. */
 static void renew_tails(struct follower *f)
 {
-	if (f->options->once || !land(f))
+	if (f->options->once)
 		return;
 	size_t n = tails_look(&f->tails);
 	for (size_t i = f->tails.n - n; i < f->tails.n && !f->stop; i++) {
@@ -659,7 +659,7 @@ static void renew_tails(struct follower *f)
 		(void)begin_tail(f, f->tails.v[i]); /* false: we are to stop */
 	}
 	for (size_t i = f->tails.n; i-- > 0 && !f->stop;) {
-		if (!tail_is_over(f->tails.v[i]) || !leave_tail(f, f->tails.v[i]))
+		if (!tail_is_over(f->tails.v[i]) || !land(f) || !leave_tail(f, f->tails.v[i]))
 			continue;
 		log_info("%s is gone, and was read to its end", f->tails.v[i]->source.path);
 		health_leave(f->health, f->tails.v[i]->health);

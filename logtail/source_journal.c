@@ -70,6 +70,7 @@ static bool resume(struct source *s, const struct position *const *places, size_
 	}
 	(void)snprintf(s->problem, sizeof s->problem, "%.120s: the entry where reading stopped is gone (the journal was vacuumed, or its file lost)", s->path);
 	(void)!journal_go_behind(s->journal, newest->cursor, newest->time_s);
+	s->missed++;
 	return false;
 }
 
@@ -115,7 +116,10 @@ static enum source_result next(struct source *s, struct sv *line_r)
 	uint64_t entries = journal_entries(s->journal), long_lines = journal_long_lines(s->journal);
 	enum journal_result result = journal_next(s->journal, line_r, &err);
 	s->offset += journal_entries(s->journal) - entries;
-	s->long_lines += journal_long_lines(s->journal) - long_lines;
+	long_lines = journal_long_lines(s->journal) - long_lines;
+	s->long_lines += long_lines;
+	s->missed += long_lines;
+	s->missed_lines += long_lines;
 	if (result == JOURNAL_LINE) {
 		s->lines++;
 		s->quiet_since_ms = 0;

@@ -169,6 +169,8 @@ bool source_take_line(struct source *s, struct sv *line_r)
 		s->lines++;
 		if (too_long) {
 			s->long_lines++;
+			s->missed++;
+			s->missed_lines++;
 			continue;
 		}
 		*line_r = sv_make(have.p, n);

@@ -128,6 +128,8 @@ static void take(struct source *s, bool drop)
 		if (n > 0)
 			keep_datagram(s, sv_make(datagram, (size_t)n));
 	}
+	s->missed += s->lost > lost;
+	s->missed_lines += s->lost - lost;
 	if (s->lost > lost && log_limited(&limit, "the socket"))
 		log_warning("%s: no room for more; %llu lines are lost so far, and will not be counted", s->path, (unsigned long long)s->lost);
 }
