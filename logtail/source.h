@@ -23,6 +23,8 @@
 #define SOURCE_BUFFER_BYTES ((size_t)256 * 1024)
 /* A rotated file that was not written to for so long is left for the next one. */
 #define SOURCE_DRAIN_MS 1000
+/* So long a file that is being rewritten may go without the bytes that were read last. */
+#define SOURCE_REWRITE_MS 3000
 /* Identity: so many first bytes, so many bytes before the offset. */
 #define SOURCE_HEAD_BYTES 512
 #define SOURCE_TAIL_BYTES 64
@@ -51,22 +53,24 @@ struct source {
 	size_t start, end;
 	uint64_t read_offset; /* of the byte behind the buffer */
 	bool skipping;   /* inside an over-long line */
-	bool idle;       /* the last read found nothing: look closer at the next one */
 	bool stream;     /* no identity, no position, read once */
 	bool closed;     /* standard input that has ended */
 	bool counts;     /* its offset is a number of entries: source_renumber() at a place that is passed */
 	bool blocked;    /* its place is in a file that cannot be unpacked, or a journal that cannot be opened, at the moment */
 	bool final;      /* a partial last line of a file that is left: give it out */
-	/* as they were at the last pause: */
+	/* as they were when they were read: */
 	char head[SOURCE_HEAD_BYTES], seen[SOURCE_TAIL_BYTES]; /* first bytes, last bytes read */
 	size_t head_n, seen_n;
 	int64_t quiet_since_ms; /* of a rotated file, 0: not rotated; of a journal at its end */
+	int64_t rewritten_ms;   /* since when other bytes are where we were; 0: they are ours */
+	uint64_t opened; /* files so far: another number is another file, whatever its name or inode */
 	unsigned socket_mode;   /* rights of a socket that it makes */
 	struct stamp_anchor anchor;
 	int64_t before_s; /* when the next file begins, if that is known: the years of this one end there; 0: not */
 	uint64_t lines, long_lines, restarts; /* restarts: files that began anew under us */
 	uint64_t missed, missed_lines; /* so often lines were missed that may tell of deliveries; the number where it is known. Who takes note sets both to 0 */
 	uint64_t lost; /* what came while there was no room to keep it: of a socket */
+	bool next_told;  /* that the next file cannot be opened */
 	char problem[512];
 };
 

@@ -15,6 +15,9 @@
 
 /* Lines of several daemons are not in order to the second. */
 #define OVERLAP_S 2
+/* A clock that is set back, or an hour that the clocks repeat in autumn, makes a younger file
+ * begin earlier, but not by more than this. */
+#define SET_BACK_S (3 * 3600)
 
 static void close_file(struct source *s)
 {
@@ -22,8 +25,8 @@ static void close_file(struct source *s)
 		close(s->fd);
 	s->fd = -1;
 	s->start = s->end = 0;
-	s->skipping = s->final = s->idle = false;
-	s->quiet_since_ms = 0;
+	s->skipping = s->final = s->next_told = false;
+	s->quiet_since_ms = s->rewritten_ms = 0;
 }
 
 static void file_init(struct source *s)
@@ -154,6 +157,7 @@ static bool open_file(struct source *s, const char *path)
 	if (fd < 0)
 		return false;
 	close_file(s);
+	s->opened++;
 	s->fd = fd;
 	s->device = st.st_dev;
 	s->inode = st.st_ino;
@@ -164,19 +168,30 @@ static bool open_file(struct source *s, const char *path)
 	return true;
 }
 
-static void go_to(struct source *s, uint64_t offset)
-{
-	s->head_n = s->seen_n = 0;
-	s->offset = s->read_offset = offset;
-	s->start = s->end = 0;
-	s->skipping = s->final = s->idle = false;
-}
-
 static size_t peek(const void *source, uint64_t at, char *to, size_t n)
 {
 	ssize_t got = pread(((const struct source *)source)->fd, to, n, (off_t)at);
 
 	return got > 0 ? (size_t)got : 0;
+}
+
+/* What the file begins with, and the last bytes read. */
+static void remember_seen(struct source *s)
+{
+	if (s->head_n < SOURCE_HEAD_BYTES)
+		s->head_n = peek(s, 0, s->head, s->read_offset < SOURCE_HEAD_BYTES ? (size_t)s->read_offset : SOURCE_HEAD_BYTES);
+	s->seen_n = s->read_offset < SOURCE_TAIL_BYTES ? (size_t)s->read_offset : SOURCE_TAIL_BYTES;
+	s->seen_n = peek(s, s->read_offset - s->seen_n, s->seen, s->seen_n);
+}
+
+static void go_to(struct source *s, uint64_t offset)
+{
+	s->head_n = s->seen_n = 0;
+	s->offset = s->read_offset = offset;
+	s->start = s->end = 0;
+	s->skipping = s->final = false;
+	s->rewritten_ms = 0;
+	remember_seen(s);
 }
 
 static void anchor_first_line(struct source *s)
@@ -213,7 +228,7 @@ static bool begins_as(const char *path, const struct position *p)
 
 static bool find_position(struct source *s, const struct position *p)
 {
-	struct candidate *v;
+	struct candidate *v, other;
 	bool found = false;
 	size_t n = source_files(s->path, &v);
 
@@ -230,7 +245,9 @@ static bool find_position(struct source *s, const struct position *p)
 		}
 	}
 	free(v);
-	return found;
+	/* a name that is nobody's sibling: mail-20261121.log, what a link pointed to */
+	return found || (!s->blocked && p->offset > 0 && source_file_with(s->path, p->device, p->inode, &other) &&
+		begins_as(other.path, p) && open_file(s, other.path) && matches(s->fd, p));
 }
 
 /* The file that was read is gone: of those that are left, the one whose first line is
@@ -299,17 +316,20 @@ static bool resume(struct source *s, const struct position *const *places, size_
 	if (newest)
 		(void)snprintf(s->problem, sizeof s->problem,
 			"%.120s: the place where reading stopped is gone (rotated away? what is read under another name now counts again)", s->path);
-	return newest == NULL || newest->offset == 0;
+	/* before the first byte there is no end of what was read; else the place is damaged */
+	return newest == NULL || (newest->offset == 0 && newest->tail_bytes == 0);
 }
 
 /* ---- rotation ---- */
 
-/* What an editor leaves: another file, or other bytes in this one, with the same
- * beginning. It was read already: go on behind the last bytes that were. */
-static void continue_copy(struct source *s, const char *tail, size_t n)
+/* Where the file goes on that begins with the same head_n bytes: behind the last that were
+ * read; 0: they are nowhere. */
+static uint64_t find_tail(const struct source *s, size_t head_n, const char *tail, size_t n)
 {
+	if (head_n < SOURCE_HEAD_BYTES)
+		return head_n; /* no more than that was read; a short end may be there again, further on */
 	char *bytes = xalloc(SOURCE_BUFFER_BYTES);
-	uint64_t size = file_size(s->fd), found = size;
+	uint64_t size = file_size(s->fd), found = 0;
 
 	for (uint64_t at = 0; n && at < size; at += SOURCE_BUFFER_BYTES - SOURCE_TAIL_BYTES) {
 		size_t got = peek(s, at, bytes, SOURCE_BUFFER_BYTES);
@@ -322,13 +342,43 @@ static void continue_copy(struct source *s, const char *tail, size_t n)
 		}
 	}
 	free(bytes);
-	log_warning("file=%s was rewritten with the same beginning; going on at byte %llu of %llu", s->open_path,
-		(unsigned long long)found, (unsigned long long)size);
+	return found;
+}
+
+/* Where the first line begins that is dated after this time; behind the last whole line when there is none. */
+static uint64_t find_later(const struct source *s, int64_t time_s)
+{
+	char *bytes = xalloc(SOURCE_BUFFER_BYTES);
+	struct stamp_anchor anchor = { .time_s = time_s };
+	struct line line;
+	uint64_t at = 0;
+	size_t got, whole;
+	bool found = false;
+
+	do {
+		got = peek(s, at, bytes, SOURCE_BUFFER_BYTES);
+		struct sv rest = sv_make(bytes, got);
+		for (whole = sv_find(rest, '\n'); !found && whole < rest.n; whole = sv_find(rest, '\n')) {
+			found = line_parse(sv_head(rest, whole), &anchor, &line) && line.time_us / CLOCK_SECOND_US > time_s;
+			rest = found ? rest : sv_skip(rest, whole + 1);
+		}
+		at += got - rest.n;
+	} while (!found && got == SOURCE_BUFFER_BYTES && whole < got);
+	free(bytes);
+	return at;
+}
+
+/* What an editor leaves: another file, or other bytes in this one, with the same
+ * beginning. It was read already: go on behind the last bytes that were. */
+static void continue_copy(struct source *s, uint64_t found)
+{
+	uint64_t at = found ? found : find_later(s, s->anchor.time_s);
+
+	log_warning("file=%s was rewritten with the same beginning; going on at byte %llu of %llu%s", s->open_path,
+		(unsigned long long)at, (unsigned long long)file_size(s->fd),
+		found ? "" : ", where the stamps are later: what was read last is not in it, lines may be missing in the counts");
 	s->restarts++;
-	if (found < size || n == 0)
-		go_to(s, found);
-	else
-		go_to_end(s);
+	go_to(s, at);
 }
 
 /* Is the file that is open now a copy of one that began with these bytes? */
@@ -337,15 +387,6 @@ static bool same_head(const struct source *s, const char *head, size_t n)
 	char now[SOURCE_HEAD_BYTES];
 
 	return n > 0 && peek(s, 0, now, n) == n && memcmp(now, head, n) == 0;
-}
-
-/* At the end of what there is: what it begins with, and the last bytes read. */
-static void remember_seen(struct source *s)
-{
-	if (s->head_n < SOURCE_HEAD_BYTES)
-		s->head_n = peek(s, 0, s->head, s->read_offset < SOURCE_HEAD_BYTES ? (size_t)s->read_offset : SOURCE_HEAD_BYTES);
-	s->seen_n = s->read_offset < SOURCE_TAIL_BYTES ? (size_t)s->read_offset : SOURCE_TAIL_BYTES;
-	s->seen_n = peek(s, s->read_offset - s->seen_n, s->seen, s->seen_n);
 }
 
 /* Is the first line of that file dated before this time? False when it has no stamp. */
@@ -392,7 +433,7 @@ static size_t find_self(struct source *s, const struct candidate *v, size_t n)
 /* The file to read after this one: the next younger of the set, the log itself in the end. */
 static void open_next(struct source *s)
 {
-	struct candidate *v;
+	struct candidate *v, other;
 	char next[CONFIG_STRING_MAX + 256], head[SOURCE_HEAD_BYTES], tail[SOURCE_TAIL_BYTES];
 	size_t head_n, tail_n;
 	size_t n = source_files(s->path, &v);
@@ -401,25 +442,28 @@ static void open_next(struct source *s)
 	bool gone = self == n;
 	/* an older log that was unpacked or copied here is young, and its lines are not */
 	int64_t first_s = first_line_s(s);
+	first_s = first_s > INT64_MIN ? first_s - SET_BACK_S : first_s;
 	while (self + 1 < n && strcmp(v[self + 1].path, s->path) != 0 && begins_before(v[self + 1].path, first_s))
 		self++;
 	(void)snprintf(next, sizeof next, "%s", self + 1 < n ? v[self + 1].path : s->path);
 	free(v);
 	int64_t anchor_s = s->anchor.time_s;
-	remember_seen(s);
 	memcpy(head, s->head, head_n = s->head_n);
 	memcpy(tail, s->seen, tail_n = s->seen_n);
-	if (gone) {
+	if (gone && !source_file_with(s->path, s->device, s->inode, &other)) {
 		s->missed++;
 		log_warning("file=%s is gone; lines may be missing in the counts if another was rotated since", s->open_path);
 		open_oldest_after(s, anchor_s);
 	} else if (!open_file(s, next)) {
+		if (!s->next_told)
+			log_warning("%s; waiting for it, nothing is lost", s->problem);
+		s->next_told = true;
 		return;
 	}
 	s->anchor.time_s = anchor_s;
 	s->generation++;
 	if (s->fd >= 0 && same_head(s, head, head_n))
-		continue_copy(s, tail, tail_n);
+		continue_copy(s, find_tail(s, head_n, tail, tail_n));
 	else
 		log_info("file=%s opened after a rotation", s->open_path);
 }
@@ -447,7 +491,7 @@ static bool rotated(struct source *s)
 	return s->quiet_since_ms == 0;
 }
 
-/* After a pause the file may have been truncated, and have grown past us again. */
+/* Before more is read: the file may have been truncated, and have grown past us again. */
 static bool rewritten(struct source *s)
 {
 	char is[SOURCE_TAIL_BYTES];
@@ -457,17 +501,58 @@ static bool rewritten(struct source *s)
 	return s->seen_n && (peek(s, s->read_offset - s->seen_n, is, s->seen_n) != s->seen_n || memcmp(s->seen, is, s->seen_n) != 0);
 }
 
-static void restart(struct source *s)
+/* What copytruncate copied is where it was, in the youngest of the siblings: when there is
+ * more of it than was read, go on there. */
+static bool go_to_copy(struct source *s)
 {
+	struct position here = { .offset = s->read_offset, .head_bytes = s->head_n, .tail_bytes = s->seen_n,
+		.head_hash = sv_hash(sv_make(s->head, s->head_n)), .tail_hash = sv_hash(sv_make(s->seen, s->seen_n)) };
+	struct candidate *v;
+	struct stat st;
+	uint64_t offset = s->offset;
+	size_t n = source_files(s->path, &v), at = n;
+	int fd = -1;
+
+	while (at > 0 && v[at - 1].st.st_ino == s->inode && v[at - 1].st.st_dev == s->device)
+		at--;
+	if (at > 0 && s->seen_n && begins_as(v[at - 1].path, &here))
+		fd = open_plain(s, v[at - 1].path, &st);
+	bool found = fd >= 0 && file_size(fd) > s->read_offset && matches(fd, &here) && open_file(s, v[at - 1].path);
+	if (found)
+		go_to(s, offset);
+	if (fd >= 0)
+		close(fd);
+	free(v);
+	return found;
+}
+
+/* Other bytes are where we were. False: whoever writes them is not done, look again later. */
+static bool restart(struct source *s)
+{
+	uint64_t size = file_size(s->fd), found;
+
+	s->rewritten_ms = s->rewritten_ms ? s->rewritten_ms : clock_mono_ms();
+	/* an editor empties the file first, and the beginning may become the same */
+	if (size < s->head_n && (size == 0 || same_head(s, s->head, (size_t)size)))
+		return false;
 	if (same_head(s, s->head, s->head_n)) {
+		found = find_tail(s, s->head_n, s->seen, s->seen_n);
+		if (!found && clock_mono_ms() - s->rewritten_ms < SOURCE_REWRITE_MS)
+			return false;
 		s->generation++;
-		continue_copy(s, s->seen, s->seen_n);
-		return;
+		continue_copy(s, found);
+		return true;
 	}
-	log_warning("file=%s was truncated or rewritten; reading it from its beginning", s->open_path);
 	s->restarts++;
+	if (go_to_copy(s)) {
+		log_warning("file=%s was truncated; going on in its copy %s", s->path, s->open_path);
+		return true;
+	}
+	log_warning("file=%s was truncated or rewritten; reading it from its beginning; "
+		"lines that were not read before it, if any, are missing in the counts", s->open_path);
 	s->generation++;
 	go_to(s, 0);
+	return true;
 }
 
 /* ---- lines ---- */
@@ -476,18 +561,16 @@ static void restart(struct source *s)
 static bool fill(struct source *s)
 {
 	s->anchor.latest_s = clock_now_s() + CLOCK_DAY_S;
-	if (s->idle && rewritten(s))
-		restart(s);
+	if (rewritten(s) && !restart(s))
+		return false;
 	size_t room = source_make_room(s, SOURCE_BUFFER_BYTES, 1);
 	ssize_t n = pread(s->fd, s->buffer + s->end, room, (off_t)s->read_offset);
-	if (n <= 0 && !s->idle)
-		remember_seen(s);
-	s->idle = n <= 0;
 	if (n <= 0)
 		return false;
 	s->end += (size_t)n;
 	s->read_offset += (uint64_t)n;
 	s->quiet_since_ms = 0;
+	remember_seen(s);
 	return true;
 }
 

@@ -82,24 +82,69 @@ static int by_age(const void *a, const void *b)
 	return n != m ? (n < m ? -1 : 1) : strcmp(x->path, y->path);
 }
 
+/* A directory and the name in it; of a link that is the log, those of what it points to, there or not. */
+struct place {
+	char directory[CONFIG_STRING_MAX + 256], base[256];
+};
+
+static void split(const char *path, struct place *place_r)
+{
+	const char *slash = strrchr(path, '/');
+
+	(void)snprintf(place_r->directory, sizeof place_r->directory, "%.*s", slash ? (int)(slash - path) + 1 : 2, slash ? path : "./");
+	(void)snprintf(place_r->base, sizeof place_r->base, "%s", slash ? slash + 1 : path);
+}
+
+static void find_place(const char *path, struct place *place_r)
+{
+	char target[CONFIG_STRING_MAX], whole[sizeof place_r->directory + CONFIG_STRING_MAX];
+	ssize_t n = readlink(path, target, sizeof target - 1);
+
+	split(path, place_r);
+	if (n <= 0)
+		return;
+	target[n] = '\0';
+	(void)snprintf(whole, sizeof whole, "%s%s", target[0] == '/' ? "" : place_r->directory, target);
+	char *real = realpath(path, NULL); /* of a link to a link */
+	split(real ? real : whole, place_r);
+	free(real);
+}
+
+/* False: it is no regular file. */
+static bool take_file(const struct place *place, const char *name, struct candidate *c)
+{
+	return (size_t)snprintf(c->path, sizeof c->path, "%s%s", place->directory, name) < sizeof c->path &&
+		stat(c->path, &c->st) == 0 && S_ISREG(c->st.st_mode);
+}
+
+bool source_file_with(const char *path, uint64_t device, uint64_t inode, struct candidate *file_r)
+{
+	struct place place;
+	struct dirent *entry;
+	bool found = false;
+
+	find_place(path, &place);
+	DIR *dir = opendir(place.directory);
+	while (!found && dir && (entry = readdir(dir)))
+		found = entry->d_ino == inode && take_file(&place, entry->d_name, file_r) && file_r->st.st_dev == device;
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 size_t source_files(const char *path, struct candidate **v_r)
 {
-	char directory[CONFIG_STRING_MAX];
-	const char *slash = strrchr(path, '/');
-	const char *base = slash ? slash + 1 : path;
+	struct place place;
 	size_t n = 0, size = 0;
 	struct candidate *v = NULL;
 	struct dirent *entry;
 
-	(void)snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-	DIR *dir = opendir(directory);
+	find_place(path, &place);
+	DIR *dir = opendir(place.directory);
 	while (dir && (entry = readdir(dir))) {
 		struct candidate c;
 		struct sv rest = sv_of(entry->d_name);
-		if (!sv_take(&rest, sv_of(base)) || !is_rotation(rest))
-			continue;
-		if ((size_t)snprintf(c.path, sizeof c.path, "%s%s%s", directory, slash ? "" : "/", entry->d_name) >= sizeof c.path ||
-		    stat(c.path, &c.st) != 0 || !S_ISREG(c.st.st_mode))
+		if (!sv_take(&rest, sv_of(place.base)) || !is_rotation(rest) || !take_file(&place, entry->d_name, &c))
 			continue;
 		v = xgrow(v, n, &size, sizeof *v);
 		v[n++] = c;

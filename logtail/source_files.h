@@ -12,8 +12,9 @@ struct candidate {
 	struct stat st;
 };
 
-/* Regular files whose names begin with that of the log, oldest first; one that is there
- * compressed and plain only plain. Returns how many; *v_r is malloc'ed. */
+/* Regular files whose names begin with that of the log (of a symbolic link: with that of
+ * the file that it points to), oldest first; one that is there compressed and plain only
+ * plain. Returns how many; *v_r is malloc'ed. */
 size_t source_files(const char *path, struct candidate **v_r);
 
 /* The name without what a compressor appended */
@@ -22,6 +23,9 @@ struct sv source_files_plain(struct sv name);
 bool source_is_rotation(struct sv suffix);
 /* What a compressor names its files: "mail.log.gz" */
 bool source_is_compressed(const char *path);
+
+/* The regular file with this inode in the directory of the log, whatever its name is. False: there is none. */
+bool source_file_with(const char *path, uint64_t device, uint64_t inode, struct candidate *file_r) NIXIE_MUST_CHECK;
 
 /* The first bytes of a file, of a compressed one those that are in it. */
 size_t source_first_bytes(const char *path, char *to, size_t n);

@@ -393,11 +393,39 @@ static void copytruncate(void **state)
 	append("mail.log.1", "one\ntwo\n");
 	rewrite("mail.log", "");
 	WANT_STRING(lines(0), "");
-	WANT_INT(source.restarts, 1);
 	append("mail.log", "three\n");
 	WANT_STRING(lines(0), "three|");
 	WANT_INT(source.restarts, 1);
 	WANT_INT(source.offset, 6);
+}
+
+static void copytruncate_before_all_was_read(void **state)
+{
+	(void)state;
+	append("mail.log.2", "one\ntwo\nof the day before\n");
+	append("mail.log", "one\ntwo\n");
+	start();
+	WANT_STRING(lines(0), "one|two|");
+	append("mail.log.1", "one\ntwo\nmore\n");
+	rewrite("mail.log", "three\n");
+	WANT_STRING(lines(1), "more|three|");
+	WANT_INT(source.restarts, 1);
+}
+
+/* An editor empties it first: what comes then may be the same again. */
+static void written_anew_bit_by_bit(void **state)
+{
+	(void)state;
+	append("mail.log", "one\ntwo\n");
+	start();
+	WANT_STRING(lines(0), "one|two|");
+	rewrite("mail.log", "");
+	WANT_STRING(lines(0), "");
+	append("mail.log", "one\nt");
+	WANT_STRING(lines(0), "");
+	append("mail.log", "wo\nthree\n");
+	WANT_STRING(lines(0), "three|");
+	WANT_INT(source.restarts, 0);
 }
 
 static void truncated_and_regrown(void **state)
@@ -1051,6 +1079,8 @@ int main(void)
 		ON_FILES(a_symlink_that_is_turned),
 		ON_FILES(a_name_that_only_begins_alike_is_another_log),
 		ON_FILES(copytruncate),
+		ON_FILES(copytruncate_before_all_was_read),
+		ON_FILES(written_anew_bit_by_bit),
 		ON_FILES(truncated_and_regrown),
 		ON_FILES(regrown_right_after_a_start),
 		ON_FILES(regrown_after_a_start_at_the_end),
