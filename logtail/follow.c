@@ -17,6 +17,7 @@
 #include "reader.h"
 #include "show.h"
 #include "tails.h"
+#include "twins.h"
 #include "watch.h"
 
 /* How much of a log is read back at a start, to know the messages in the queue again. */
@@ -57,6 +58,7 @@ struct follower {
 	struct watch *watch;
 	struct health *health; /* NULL: not yet */
 	struct record *record;
+	struct twins *twins;
 	unsigned partitions;
 	struct tails tails;
 	const struct tail *reading; /* whose line the facts are of */
@@ -474,6 +476,19 @@ static bool nothing_left(const struct follower *f)
 	return true;
 }
 
+/* Two logs with the same lines: the counts are double, which nobody would see. */
+static void look_for_twin(struct follower *f, struct tail *t, struct sv line)
+{
+	size_t number = f->tails.n > 1 ? twins_add(f->twins, line, t->number) : TWINS_NONE;
+	struct tail *other = number == TWINS_NONE ? NULL : tails_find(&f->tails, number);
+
+	if (!other || t->twin_told || other->twin_told)
+		return;
+	t->twin_told = true;
+	log_warning("file=%s has the same lines as file=%s: what is in both counts twice; leave one of them out of logtail.files",
+		t->source.path, other->source.path);
+}
+
 /* False: the line is behind the period, and not taken. */
 static bool take_line(struct follower *f, struct tail *t, struct sv line)
 {
@@ -487,6 +502,8 @@ static bool take_line(struct follower *f, struct tail *t, struct sv line)
 	t->event_s = t->source.anchor.time_s;
 	if (kind == RECORD_LOSS || t->source.missed)
 		health_lost(f->health, t->health, &t->source, f->record);
+	if (kind == RECORD_DELIVERY)
+		look_for_twin(f, t, line);
 	if (kind != RECORD_NONE)
 		record_facts(f->reader, f->record, add_fact, f);
 	return true;
@@ -543,10 +560,10 @@ static bool turn(struct follower *f, struct tail *t)
 	/* with nothing more to read there is nothing to do meanwhile */
 	if (result != SOURCE_LINE && !land(f))
 		return false;
-	tails_watch(&f->tails, t);
+	bool again = tails_watch(&f->tails, t);
 	watch_turn(f->watch, t->event_s, f->ready && result != SOURCE_LINE && nothing_left(f));
 	tell_health(f, t, result == SOURCE_MISSING);
-	return result == SOURCE_LINE;
+	return result == SOURCE_LINE || again;
 }
 
 /* A server that lost its last writes, or a replica of it that never had them, says nothing of it, and
@@ -581,6 +598,17 @@ static void recheck_all(struct follower *f)
 	for (size_t i = 0; i < f->tails.n; i++)
 		if (f->tails.v[i]->ended && !f->tails.v[i]->source.stream)
 			recheck(f, f->tails.v[i]);
+}
+
+/* How long to wait for news: an end of draining is none. */
+static int64_t idle_ms(const struct follower *f)
+{
+	int64_t ms = f->config->logtail_poll_ms;
+
+	for (size_t i = 0; i < f->tails.n; i++)
+		if ((f->tails.v[i]->source.quiet_since_ms || f->tails.v[i]->source.rewritten_ms) && ms > SOURCE_DRAIN_MS)
+			ms = SOURCE_DRAIN_MS;
+	return ms;
 }
 
 static bool all_ended(const struct follower *f)
@@ -689,7 +717,7 @@ static void run(struct follower *f)
 			caught_up(f);
 		else
 			tell_progress(f);
-		wait_for_change(f, more || f->stop ? 0 : f->config->logtail_poll_ms, false);
+		wait_for_change(f, more || f->stop ? 0 : idle_ms(f), false);
 		if (!more)
 			recheck_all(f);
 	}
@@ -735,6 +763,7 @@ static void finish(struct follower *f)
 		ledger_free(&f->ledgers[i]);
 	arena_free(&f->flight.arena);
 	health_free(f->health);
+	twins_free(f->twins);
 	watch_free(f->watch);
 	store_free(f->store);
 	reader_free(f->reader);
@@ -756,6 +785,7 @@ int follow(struct config *config, struct ruleset *rules, const struct follow_opt
 	f.reader = xalloc(sizeof *f.reader);
 	f.record = xalloc(sizeof *f.record);
 	reader_init(f.reader, config, rules);
+	f.twins = twins_new();
 	f.store = store_redis(config);
 	tails_init(&f.tails, config, options->files, options->n_files, options->once);
 	f.watch = watch_new(f.store, config, f.tails.name);

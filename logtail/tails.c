@@ -34,6 +34,9 @@ void tails_init(struct tails *t, const struct config *config, char *const *files
 {
 	*t = (struct tails){ .config = config, .named = n ? files : NULL, .n_named = n, .ordered = n && ordered ? order_files(files, n) : NULL };
 	t->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (t->inotify < 0)
+		log_warning("no inotify (%s): logs are polled every %lld ms; raise fs.inotify.max_user_instances", strerror(errno),
+			(long long)config->logtail_poll_ms);
 	logname_source(cli_hostname(), entry(t, 0), t->name, sizeof t->name);
 	(void)tails_look(t);
 }
@@ -97,7 +100,7 @@ static bool add(struct tails *t, const char *path, bool matched)
 		return false;
 	}
 	struct tail *one = xalloc(sizeof *one);
-	*one = (struct tail){ .watch = -1, .matched = matched, .late = t->started };
+	*one = (struct tail){ .watch = -1, .matched = matched, .late = t->started, .number = t->numbers++ };
 	source_init(&one->source, cli_hostname(), path);
 	one->source.socket_mode = (unsigned)t->config->logtail_socket_mode;
 	t->v[t->n++] = one;
@@ -206,19 +209,28 @@ bool tail_is_over(const struct tail *one)
 
 /* ---- waiting ---- */
 
-void tails_watch(struct tails *t, struct tail *one)
+struct tail *tails_find(const struct tails *t, size_t number)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i]->number == number)
+			return t->v[i];
+	return NULL;
+}
+
+bool tails_watch(struct tails *t, struct tail *one)
 {
 	const struct source *s = &one->source;
 
-	if (t->inotify < 0 || s->fd < 0 || !s->open_path[0] || (one->watch >= 0 && strcmp(one->watched, s->open_path) == 0))
-		return;
+	if (t->inotify < 0 || s->fd < 0 || !s->open_path[0] || one->watched == s->opened)
+		return false;
 	if (one->watch >= 0)
 		(void)inotify_rm_watch(t->inotify, one->watch);
 	one->watch = inotify_add_watch(t->inotify, s->open_path, IN_MODIFY | IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB);
 	if (one->watch < 0) /* polling does the work, later */
-		log_warning("file=%s cannot be watched (%s), it is polled every %lld ms", s->open_path,
-			strerror(errno), (long long)t->config->logtail_poll_ms);
-	memcpy(one->watched, s->open_path, sizeof one->watched);
+		log_warning("file=%s cannot be watched (%s), it is polled every %lld ms%s", s->open_path, strerror(errno),
+			(long long)t->config->logtail_poll_ms, errno == ENOSPC ? "; raise fs.inotify.max_user_watches" : "");
+	one->watched = s->opened;
+	return true;
 }
 
 size_t tails_poll(const struct tails *t, struct pollfd *p, int64_t *wait_ms)

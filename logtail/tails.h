@@ -18,13 +18,14 @@ struct tail {
 	uint64_t generation;        /* of the source, as last seen */
 	int64_t blocked_ms;         /* since when its place cannot be opened; 0: it can */
 	bool catching_up;           /* some partition is ahead: see source_renumber() */
-	bool missing_told, ended;
+	size_t number;              /* no other has it, also later */
+	bool missing_told, twin_told, ended;
 	bool past;                  /* behind the period that is read: nothing more of it is */
 	bool matched;               /* a pattern stands for it */
 	bool late;                  /* it came while we followed: all of it is new */
 	struct watched_log *health; /* health.h */
 	int watch; /* inotify; -1: none */
-	char watched[sizeof((struct source *)0)->open_path];
+	uint64_t watched; /* which of the files that the source opened */
 };
 
 struct tails {
@@ -35,6 +36,7 @@ struct tails {
 	char *const *named; /* on the command line; NULL: those of the configuration */
 	size_t n_named;
 	struct order_file *ordered; /* the same in the order in which they are read; NULL: that one */
+	size_t numbers; /* given so far */
 	int inotify;
 	int64_t looked_ms; /* when patterns were expanded */
 	bool started, told_too_many, told_no_match[CONFIG_LIST_MAX];
@@ -58,8 +60,11 @@ bool tail_is_over(const struct tail *tail);
 /* Forgets the i-th. */
 void tails_drop(struct tails *tails, size_t i);
 
-/* Has inotify(7) tell of changes of the file that is open now. */
-void tails_watch(struct tails *tails, struct tail *tail);
+/* The one of this number; NULL: it is gone. */
+struct tail *tails_find(const struct tails *tails, size_t number);
+
+/* Has inotify(7) tell of changes of the file that is open now. True: since just now; what happened before that has told nobody. */
+bool tails_watch(struct tails *tails, struct tail *tail);
 
 /* What to wait for: fills at most TAILS_MAX + 1, returns how many; *wait_ms becomes shorter if it
  * must. Afterwards serve: hold as for source_serve(). */
