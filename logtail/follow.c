@@ -68,7 +68,7 @@ struct follower {
 	bool stop, ready, missing; /* missing: --once found a log that it cannot read */
 	bool unwritten; /* stopped before the store had all: what comes later must not be written either */
 	uint64_t bytes;
-	struct log_limit store_limit;
+	struct log_limit store_limit, rejected_limit;
 };
 
 /* ---- signals ---- */
@@ -504,6 +504,9 @@ static bool take_line(struct follower *f, struct tail *t, struct sv line)
 		health_lost(f->health, t->health, &t->source, f->record);
 	if (kind == RECORD_DELIVERY)
 		look_for_twin(f, t, line);
+	if (kind == RECORD_REJECTED && log_limited(&f->rejected_limit, "lines that are no delivery results"))
+		log_warning("file=%s: the line before byte %llu begins like a delivery result and is none; it is not counted",
+			t->source.open_path, (unsigned long long)t->source.offset);
 	if (kind != RECORD_NONE)
 		record_facts(f->reader, f->record, add_fact, f);
 	return true;
