@@ -86,6 +86,7 @@ help:
 	@echo "make bench      figures, as ratios against something measured in the same run"
 	@echo "make accuracy   how right the shipped rules are on tests/corpus"
 	@echo "make chaos      kill everything while it reads; KILLS=60 SEED= ON=server|cluster|sentinel PARTITIONS= ; nothing is lost or doubled"
+	@echo "make protections  take out of the source what each test of tests/e2e/test_rotation.py tests: it must fail; ROWS=\"-n 5\""
 	@echo "make lint layers asan fuzz clean"
 
 run: deps-build deps-run

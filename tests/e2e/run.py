@@ -3,14 +3,17 @@
 
 usage: run.py [-k PATTERN]... [--bin DIRECTORY] [--keep] [--list]
 
-A line for each test, then "N passed, N failed". A missing server is a failure.
+A line for each test, then "N passed, N failed". A missing server is a failure. Tests of a class
+that says how many of them may run at a time (at_a_time) do: those that mostly wait.
 """
 import argparse
+import io
 import os
 import signal
 import sys
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TEST_LIMIT_S = 120      # a test that takes longer hangs
@@ -74,6 +77,35 @@ class Result(unittest.TestResult):
             self._bad(test, err, ' ' + subtest._subDescription())
 
 
+class Part(Result):
+    """Of one test beside others: what it says comes in one piece, and the alarm is not its own."""
+
+    def __init__(self):
+        super().__init__(io.StringIO())
+
+    def startTest(self, test):
+        unittest.TestResult.startTest(self, test)
+        self._start = time.monotonic()
+
+    def stopTest(self, test):
+        unittest.TestResult.stopTest(self, test)
+
+
+def run_beside(tests, result):
+    """All tests of one class, some at a time; their results in the order of their names."""
+    def run(test):
+        part = Part()
+        test.run(part)
+        return part
+    with ThreadPoolExecutor(tests[0].at_a_time) as pool:
+        for part in pool.map(run, tests):
+            result.stream.write(part.stream.getvalue())
+            result.stream.flush()
+            result.passed += part.passed
+            result.failed += part.failed
+            result.skipped += part.skipped
+
+
 def on_alarm(_number, _frame):
     raise AssertionError('the test hangs: more than %d s' % TEST_LIMIT_S)
 
@@ -117,7 +149,13 @@ def main():
         return 0
     result = Result(sys.stdout)
     try:
-        suite.run(result)
+        beside = {}
+        for test in flatten(suite):
+            if getattr(test, 'at_a_time', 1) > 1:
+                beside.setdefault(type(test), []).append(test)
+        for tests in beside.values():
+            run_beside(tests, result)
+        unittest.TestSuite(test for test in flatten(suite) if type(test) not in beside).run(result)
     except KeyboardInterrupt:
         print('interrupted: %d passed, %d failed so far' % (result.passed, result.failed))
         return 130

@@ -1,56 +1,13 @@
-"""nixie-logtail on files that grow, rotate, vanish and lie: every counter must be exact."""
+"""nixie-logtail on files that grow and lie, and other input: every counter must be exact. What happens to files is in test_rotation.py."""
 import gzip
 import json
 import os
-import shutil
-import signal
-import threading
 import time
 
 from harness import maillog
-from harness.case import Case
-from harness.maillog import delivered, full, hard
+from harness.follow import FollowCase, append
+from harness.maillog import full, hard
 from harness.nixie import run
-
-
-def append(path, data):
-    with open(path, 'ab') as f:
-        f.write(data if isinstance(data, bytes) else data.encode('utf-8', 'surrogateescape'))
-
-
-class FollowCase(Case):
-    def setUp(self):
-        super().setUp()
-        self.site = self.with_redis()
-        self.log = self.site.log_path
-        self.sent = self.hard = 0
-
-    # What has been written is counted here, and must be counted there.
-
-    def deliveries(self, n):
-        first, self.sent = self.sent, self.sent + n
-        return ''.join(delivered('ok%d@example.com' % i) for i in range(first, self.sent))
-
-    def bounces(self, n):
-        first, self.hard = self.hard, self.hard + n
-        return ''.join(hard('gone%d@example.com' % i) for i in range(first, self.hard))
-
-    def mixed(self, n):
-        return ''.join(self.deliveries(2) + self.bounces(1) for _ in range(n))
-
-    def settle(self):
-        """Wait until all is counted; a last delivery makes sure that nothing comes after."""
-        append(self.log, self.deliveries(1))
-        self.site.wait_counter('delivered', self.sent)
-        self.exact()
-
-    def exact(self):
-        got = {k: v for k, v in self.site.counters().items()
-               if k in ('delivered', 'hard', 'soft', 'hard-as-soft', 'soft-to-hard')}
-        wanted = {'delivered': self.sent, 'hard': self.hard}
-        self.assertEqual(got, {k: v for k, v in wanted.items() if v})
-        for i in range(self.hard):
-            self.assertEqual(self.site.status('gone%d@example.com' % i), 'hard')
 
 
 class Growing(FollowCase):
@@ -69,38 +26,6 @@ class Growing(FollowCase):
         append(self.log, self.mixed(5))
         self.settle()
         self.assertIsNone(self.site.status('old@example.com'))
-
-    def partial(self, cut):
-        append(self.log, self.deliveries(3))
-        text = self.bounces(1)
-        append(self.log, text[:cut])
-        self.site.logtail()
-        self.assertIsNone(self.site.status('gone0@example.com'))
-        append(self.log, text[cut:])
-        self.settle()
-
-    def test_partial_last_line_completed_later(self):
-        text = hard('gone0@example.com')
-        self.partial(text.index('status=bounced') + 10)
-
-    def test_last_line_without_its_newline(self):
-        m = maillog.Message()
-        append(self.log, m.begin() + m.bounced('gone0@example.com').rstrip('\n'))
-        self.site.logtail()
-        self.assertIsNone(self.site.status('gone0@example.com'))
-        append(self.log, '\n')
-        self.hard += 1
-        self.settle()
-
-    def test_partial_status_line_over_a_restart(self):
-        text = self.bounces(1).splitlines(keepends=True)
-        half = text[3].index('status=') + 9
-        append(self.log, ''.join(text[:3]) + text[3][:half])
-        self.assertEqual(self.site.logtail().stop(), 0)
-        self.site.logtail().kill()
-        append(self.log, text[3][half:] + ''.join(text[4:]))
-        self.site.logtail()
-        self.settle()
 
     def test_lines_of_one_message_over_a_restart(self):
         # The sender stands in lines before the position: a null sender must stay one.
@@ -144,54 +69,11 @@ class Growing(FollowCase):
         self.site.logtail()
         self.settle()
 
-    def test_a_quiet_log_and_a_server_that_lost_its_data(self):
-        append(self.log, self.mixed(20))
-        self.site.logtail()
-        self.exact()
-        self.redis.command('FLUSHALL')
-        self.site.wait_counter('delivered', self.sent)      # without another line
-        self.exact()
-
     def test_two_readers_of_one_file(self):
         append(self.log, self.mixed(50))
         self.site.logtail()
         self.site.logtail()
         append(self.log, self.mixed(50))
-        self.settle()
-
-    def test_kill_9_again_and_again(self):
-        # A writer that never pauses, a reader that keeps dying.
-        done = threading.Event()
-        parts = [self.mixed(5) for _ in range(60)]
-
-        def write():
-            for part in parts:
-                append(self.log, part)
-                if done.wait(0.02):
-                    break
-        append(self.log, parts.pop())
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            for _ in range(6):
-                child = self.site.logtail(ready=False)
-                before = self.site.counter('delivered')
-                self.site.wait_counter('delivered', min(before + 1, self.sent))
-                child.kill()
-        finally:
-            writer.join(60)
-            done.set()
-        self.site.logtail()
-        self.settle()
-
-    def test_kill_9_in_the_first_milliseconds(self):
-        append(self.log, self.mixed(300))
-        for n in range(8):
-            child = self.site.logtail(ready=False)
-            # Not a wait for anything: only to die at another moment each time.
-            time.sleep(0.005 * n)
-            child.kill()
-        self.site.logtail()
         self.settle()
 
     def test_two_files(self):
@@ -267,215 +149,6 @@ class OtherInput(FollowCase):
         self.assertIn('cut off', done.stderr)
 
 
-class Rotation(FollowCase):
-    def rotate(self, create=True):
-        os.rename(self.log, self.log + '.1')
-        if create:
-            append(self.log, '')
-
-    def test_rename_while_the_writer_still_has_the_old_file(self):
-        append(self.log, self.mixed(5))
-        self.site.logtail()
-        with open(self.log, 'a') as old:
-            self.rotate()
-            append(self.log, self.mixed(2))
-            for _ in range(10):
-                old.write(self.mixed(1))
-                old.flush()
-                append(self.log, self.mixed(1))
-        self.settle()
-
-    def test_rename_before_the_tail_is_read(self):
-        self.site.options['logtail']['poll-interval'] = '1s'
-        self.site.write_conf()
-        append(self.log, self.mixed(5))
-        self.site.logtail()
-        append(self.log, self.mixed(50))
-        self.rotate()
-        append(self.log, self.mixed(5))
-        self.settle()
-
-    def test_many_rotations_while_running(self):
-        append(self.log, self.mixed(1))
-        self.site.logtail()
-        for _ in range(5):
-            self.rotate()
-            append(self.log, self.mixed(4))
-            self.site.wait_counter('delivered', self.sent)
-        self.settle()
-
-    def test_nocreate_gap(self):
-        append(self.log, self.mixed(5))
-        self.site.logtail()
-        self.rotate(create=False)
-        append(self.log + '.1', self.mixed(2))
-        self.site.wait_counter('delivered', self.sent)
-        append(self.log, self.mixed(5))
-        self.settle()
-
-    def test_log_vanishes_and_comes_back(self):
-        append(self.log, self.mixed(5))
-        child = self.site.logtail()
-        os.unlink(self.log)
-        # A while without the file; how long does not matter.
-        time.sleep(0.5)
-        self.assertIsNone(child.poll())
-        append(self.log, self.mixed(5))
-        self.settle()
-
-    def test_log_absent_at_start(self):
-        child = self.site.logtail(ready=False)
-        child.wait_log(self.log)
-        append(self.log, self.mixed(5))
-        self.settle()
-
-    def test_copytruncate(self):
-        append(self.log, self.mixed(10))
-        self.site.logtail()
-        shutil.copy(self.log, self.log + '.1')
-        os.truncate(self.log, 0)
-        append(self.log, self.mixed(3))
-        self.settle()
-
-    def test_copytruncate_regrown_past_the_position(self):
-        append(self.log, self.mixed(5))
-        child = self.site.logtail()
-        child.send_signal(signal.SIGSTOP)
-        shutil.copy(self.log, self.log + '.1')
-        os.truncate(self.log, 0)
-        append(self.log, self.mixed(30))
-        child.send_signal(signal.SIGCONT)
-        self.settle()
-
-    def test_copytruncate_while_stopped_and_regrown(self):
-        append(self.log, self.mixed(5))
-        self.assertEqual(self.site.logtail().stop(), 0)
-        append(self.log, self.mixed(2))
-        shutil.copy(self.log, self.log + '.1')
-        os.truncate(self.log, 0)
-        append(self.log, self.mixed(30))
-        self.site.logtail()
-        self.settle()
-
-    def test_rotated_while_stopped(self):
-        append(self.log, self.mixed(5))
-        self.assertEqual(self.site.logtail().stop(), 0)
-        append(self.log, self.mixed(5))
-        self.rotate()
-        append(self.log, self.mixed(5))
-        self.site.logtail()
-        self.settle()
-
-    def test_rotated_while_killed_and_new_file_longer(self):
-        append(self.log, self.mixed(5))
-        self.site.logtail().kill()
-        append(self.log, self.mixed(1))
-        self.rotate()
-        append(self.log, self.mixed(60))
-        self.site.logtail()
-        self.settle()
-
-    def test_rotated_twice_while_stopped(self):
-        append(self.log, self.mixed(5))
-        self.assertEqual(self.site.logtail().stop(), 0)
-        append(self.log, self.mixed(5))
-        os.rename(self.log, self.log + '.2')
-        append(self.log + '.1', self.mixed(5))
-        append(self.log, self.mixed(5))
-        self.site.logtail()
-        self.settle()
-
-    def compress_unread(self, name):
-        """What was written while logtail was stopped is compressed before it comes back."""
-        append(self.log, self.mixed(5))
-        self.assertEqual(self.site.logtail().stop(), 0)
-        append(self.log, self.mixed(5))
-        with open(self.log, 'rb') as f, gzip.open(self.log + name, 'wb') as z:
-            shutil.copyfileobj(f, z)
-        os.unlink(self.log)
-
-    def test_rotated_twice_while_stopped_and_compressed(self):
-        self.compress_unread('.2.gz')
-        append(self.log + '.1', self.mixed(5))
-        append(self.log, self.mixed(5))
-        self.site.logtail()
-        self.settle()
-
-    def test_rotated_and_compressed_while_stopped(self):
-        self.compress_unread('.1.gz')
-        append(self.log, self.mixed(5))
-        self.site.logtail()
-        self.settle()
-
-    def test_rotated_away_while_stopped(self):
-        append(self.log, self.mixed(5))
-        self.assertEqual(self.site.logtail().stop(), 0)
-        append(self.log, ''.join(delivered('lost%d@example.com' % i) for i in range(5)))
-        os.unlink(self.log)
-        append(self.log, self.mixed(5))
-        child = self.site.logtail()
-        child.wait_log('may be missing')        # said, and everything that can be read is
-        self.settle()
-
-    def test_dateext(self):
-        append(self.log, self.mixed(5))
-        self.assertEqual(self.site.logtail().stop(), 0)
-        append(self.log, self.mixed(5))
-        os.rename(self.log, self.log + '-20261121')
-        append(self.log, self.mixed(5))
-        self.site.logtail()
-        self.settle()
-
-    def test_once_goes_past_a_rotation(self):
-        append(self.log, self.mixed(5))
-        once = ('nixie-logtail', '-f', '-c', self.site.conf_path, '--once')
-        self.assertEqual(run(*once).returncode, 0)
-        append(self.log, self.mixed(5))
-        os.rename(self.log, self.log + '.1')
-        append(self.log, self.mixed(5))
-        self.assertEqual(run(*once).returncode, 0)
-        self.exact()
-
-    def test_an_old_log_is_unpacked_beside(self):
-        old = ''.join(line.replace('2026-', '2025-', 1) + '\n' for line in hard('old@example.com').splitlines())
-        append(self.log, self.mixed(5))
-        self.assertEqual(self.site.logtail().stop(), 0)
-        append(self.log, self.mixed(5))
-        os.rename(self.log, self.log + '.1')
-        append(self.log + '.2', old)            # younger than .1, and its lines are not
-        append(self.log, self.mixed(5))
-        os.utime(self.log + '.1', (1, 1))
-        self.site.logtail()
-        self.settle()
-
-    def test_identical_first_lines(self):
-        # logrotate and some syslogs begin each file with the same line.
-        banner = 'logfile turned over\n'
-        append(self.log, banner + self.mixed(5))
-        self.assertEqual(self.site.logtail().stop(), 0)
-        os.rename(self.log, self.log + '.1')
-        append(self.log, banner + self.mixed(10))
-        self.site.logtail()
-        self.settle()
-
-
-class Permissions(FollowCase):
-    def test_unreadable_until_chmod(self):
-        prefix = ()
-        if os.geteuid() == 0:
-            if shutil.which('setpriv') is None:
-                self.skipTest('root reads everything and setpriv(1) is missing')
-            # still root, whose home the programs may lie in, but one who obeys file modes
-            prefix = ('setpriv', '--bounding-set=-dac_override,-dac_read_search')
-        append(self.log, self.mixed(5))
-        os.chmod(self.log, 0)
-        child = self.site.logtail(ready=False, prefix=prefix)
-        child.wait_log([self.log, 'permission denied'])
-        self.assertIsNone(child.poll())
-        os.chmod(self.log, 0o644)
-        self.settle()
-
-
 class HostileLines(FollowCase):
     def around(self, line):
         append(self.log, self.mixed(2) + self.deliveries(1))
@@ -484,22 +157,6 @@ class HostileLines(FollowCase):
         self.site.logtail()
         append(self.log, line)
         self.settle()
-
-    def test_line_of_1_mib(self):
-        self.around('Nov 21 10:00:00 mx1 postfix/smtp[1]: ' + 'x' * (1 << 20) + '\n')
-
-    def test_status_line_of_1_mib(self):
-        m = maillog.Message()
-        self.around(m.bounced('x' * (1 << 20) + '@example.com'))
-        self.assertEqual(self.redis.command('ZCARD', 'nixie:{0}:suppressed'), self.hard)
-
-    def test_1_mib_without_newline_at_the_end(self):
-        append(self.log, self.mixed(2) + 'y' * (1 << 20))
-        child = self.site.logtail()
-        self.exact()
-        append(self.log, '\n')
-        self.settle()
-        self.assertIsNone(child.poll())
 
     def test_nul_bytes(self):
         self.around(b'\0' * 5000 + b'\n' + b'a\0b: to=<x\0y@example.com>, status=bounced (\0)\n')
@@ -514,13 +171,6 @@ class HostileLines(FollowCase):
         self.hard -= 1
         known = self.site.check('u@example.com')     # still JSON
         self.assertEqual(known['status'], 'hard')
-
-    def test_crlf(self):
-        append(self.log, self.mixed(5).replace('\n', '\r\n'))
-        self.site.logtail()
-        append(self.log, self.mixed(5).replace('\n', '\r\n'))
-        self.settle()
-        self.assertNotIn('\r', self.site.check('gone0@example.com').get('text', ''))
 
     def test_garbage(self):
         self.around(os.urandom(100000).replace(b'\n', b' ') + b'\n')

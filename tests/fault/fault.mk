@@ -17,3 +17,15 @@ CHAOS ?=
 .PHONY: chaos
 chaos: programs
 	@python3 tests/fault/chaos.py --bin $(BUILD)/bin --kills $(KILLS) --on $(ON) $(if $(PARTITIONS),--partitions $(PARTITIONS)) $(if $(SEED),--seed $(SEED)) $(CHAOS)
+
+# make protections: is each test of tests/e2e/test_rotation.py worth something? What it tests is taken out of a
+# copy of the source, and then it must fail. Takes some ten minutes; not part of make check. See tests/fault/protections.py.
+#
+#     make protections ROWS="-n 5 -n 6"
+#     make protections ROWS=--list
+
+ROWS ?=
+
+.PHONY: protections
+protections:
+	@python3 tests/fault/protections.py $(ROWS)

@@ -77,11 +77,12 @@ class RedisServer:
         self.socket = os.path.join(self.directory, 'redis.sock')
         self.address = 'unix:' + self.socket
         self.options, self.name, self.child = list(options), name, None
+        self.prefix = []        # of the command line: nsenter(1) ...
         self.command = RedisClient(self.socket)
         self.hgetall = self.command.hgetall
 
     def start(self):
-        args = ['redis-server', '--port', '0', '--unixsocket', self.socket,
+        args = list(self.prefix) + ['redis-server', '--port', '0', '--unixsocket', self.socket,
                 '--unixsocketperm', '777', '--dir', self.directory, '--appendonly', 'yes',
                 '--appendfsync', 'everysec', '--save', '', '--daemonize', 'no',
                 '--logfile', '', '--maxclients', '4000'] + self.options
