@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Is each test of tests/e2e/test_rotation.py worth something: does it fail when what it tests is taken out?
+Number 0 is that of tests/e2e/test_backpressure.py.
 
 usage: protections.py [-n NUMBER]... [--jobs N] [--tree DIRECTORY] [--list]
 
@@ -41,7 +42,13 @@ POLL = (FOLLOW, 'int64_t ms = f->config->logtail_poll_ms;', 'int64_t ms = 360000
 KEEP_OPEN = (SOURCE, 'if (stat(s->path, &st) != 0 || ', 'if (stat(s->path, &st) != 0) { close_file(s); return false; }\n\tif (')
 WHOLE_LINES = (SOURCE, 'whole = ended || (s->final && have.n);', 'whole = have.n > 0;')
 
+# A reader that goes on without Redis, and keeps what it read.
+BUFFER = ((FOLLOW, 'int64_t pause_ms = RETRY_MIN_MS;\n\tenum settled settled = SETTLED_AGAIN;',
+           'int64_t pause_ms = RETRY_MIN_MS;\n\tenum settled settled = SETTLED_AGAIN;\n\n'
+           '\tif (!store_ready(f->store)) {\n\t\tlog_warning("waiting, nothing is lost");\n\t\tstore_service(f->store, 0);\n\t\treturn true;\n\t}'),)
+
 PROTECTIONS = (
+    Protection(0, 'what Redis does not take is not read', BUFFER, ('BackPressureTest.redis_is_away_for_a_busy_hour',)),
     one(1, 'the old file is given a second', 'logtail/source.h', '#define SOURCE_DRAIN_MS 1000', '#define SOURCE_DRAIN_MS 0',
         '01_rename_while_both_files_are_written_to'),
     one(1, 'an empty new file is not gone to', SOURCE, 'if (st.st_size == 0 || now_ms', 'if (now_ms',
@@ -103,7 +110,7 @@ PROTECTIONS = (
     Protection(18, 'every log is polled', (POLL,), ('18_a_file_system_that_tells_nothing', '18_no_inotify_at_all')),
     Protection(19, 'every log is polled', (POLL,), ('19_no_watches_left',)),
     one(19, 'any event makes it look at all logs', FOLLOW, '{ f->inotify, POLLIN, 0 }', '{ -1, POLLIN, 0 }', '19_queue_overflow'),
-    one(20, 'CR before the end of the line', 'common/line.c', "rest.p[rest.n - 1] == '\\r'", 'false', '20_crlf'),
+    one(20, 'CR before the end of the line', 'common/line.c', "rest.p[rest.n - 1] == '\\r'", 'false', '20_crlf_behind_a_word', '20_crlf'),
     one(20, 'a line that fills the buffer', SOURCE, 'if (!whole && n <= LINE_BYTES_MAX)', 'if (!whole)',
         '20_line_of_1_mib', '20_1_mib_without_newline_at_the_end'),
     one(20, 'long, but a line', 'common/line.h', '#define LINE_BYTES_MAX 16384', '#define LINE_BYTES_MAX 8192', '20_result_of_more_than_8_kib'),
@@ -143,11 +150,12 @@ class Tree:
         """{name: ok, FAIL, skip} of each"""
         command = [sys.executable, 'tests/e2e/run.py', '--bin', 'build/bin']
         for name in names:
-            command += ['-k', 'RotationTest.test_' + name]
+            command += ['-k', '%s.test_%s' % tuple(('RotationTest.' + name).split('.')[-2:])]
         done = subprocess.run(command, cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
                               env=dict(os.environ, NIXIE_TEST_LIMIT=WAIT_S))
         found = {}
-        for name, verdict in re.findall(r'^test_rotation\.RotationTest\.test_(\w+) \([\d.]+ s\) +(ok|FAIL|skip)', done.stdout, re.M):
+        for case, name, verdict in re.findall(r'^\w+\.(\w+)\.test_(\w+) \([\d.]+ s\) +(ok|FAIL|skip)', done.stdout, re.M):
+            name = name if case == 'RotationTest' else '%s.%s' % (case, name)
             found[name] = 'FAIL' if found.get(name) == 'FAIL' else verdict
         return found, done.stdout
 

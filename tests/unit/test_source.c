@@ -428,6 +428,28 @@ static void written_anew_bit_by_bit(void **state)
 	WANT_INT(source.restarts, 0);
 }
 
+/* What was read last is not in it any more: stamps tell what is new. */
+static void rewritten_without_its_last_lines(void **state)
+{
+	char text[120];
+
+	(void)state;
+	for (int i = 0; i < 30; i++) {
+		(void)snprintf(text, sizeof text, "2026-11-21T10:00:%02dZ mail p/s[1]: a line of some length\n", i);
+		append("mail.log", text);
+	}
+	start();
+	(void)lines(0);
+	source.anchor.time_s = at("2026-11-21T10:00:29Z");
+	write_bytes("mail.log", 0, SV(""));
+	assert_int_equal(truncate(path_of("mail.log"), file_bytes("mail.log") - 200), 0);
+	append("mail.log", "2026-11-21T10:00:28Z mail p/s[1]: another\n2026-11-21T10:00:30Z mail p/s[1]: new\n");
+	WANT_STRING(lines(0), "");
+	source.rewritten_ms -= SOURCE_REWRITE_MS;
+	WANT_STRING(lines(0), "2026-11-21T10:00:30Z mail p/s[1]: new|");
+	WANT_INT(source.restarts, 1);
+}
+
 static void truncated_and_regrown(void **state)
 {
 	static const struct { const char *name, *text, *want; } table[] = {
@@ -890,6 +912,59 @@ static void copied_and_moved_while_stopped(void **state)
 	WANT_STRING(lines(0), "three|");
 }
 
+/* logrotate's `extension .log`, or what a link pointed to: the inode tells. */
+static void a_name_like_no_other_while_stopped(void **state)
+{
+	(void)state;
+	struct position p = read_two();
+	append("mail.log", "three\n");
+	move("mail.log", "mail-20261121.log");
+	append("mail.log", "four\n");
+	WANT(restart(&p));
+	WANT_STRING(lines(1), "three|four|");
+}
+
+static void a_symlink_that_is_turned_while_stopped(void **state)
+{
+	(void)state;
+	append("a", "one\ntwo\n");
+	assert_int_equal(symlink("a", path_of("mail.log")), 0);
+	start();
+	WANT_STRING(lines(0), "one|two|");
+	struct position p = position();
+	append("a", "three\n");
+	append("b", "four\n");
+	assert_int_equal(unlink(path_of("mail.log")), 0);
+	assert_int_equal(symlink("b", path_of("mail.log")), 0);
+	WANT(restart(&p));
+	WANT_STRING(lines(1), "three|four|");
+}
+
+/* What it points to is rotated: the siblings are that file's. */
+static void siblings_of_what_a_symlink_points_to(void **state)
+{
+	(void)state;
+	append("real", "one\ntwo\n");
+	assert_int_equal(symlink("real", path_of("mail.log")), 0);
+	start();
+	WANT_STRING(lines(0), "one|two|");
+	struct position p = position();
+	move("real", "real.2");
+	append("real.1", "three\n");
+	append("real", "four\n");
+	WANT(restart(&p));
+	WANT_STRING(lines(2), "three|four|");
+}
+
+/* A place whose offset was damaged looks like one at the beginning. */
+static void no_beginning(void **state)
+{
+	(void)state;
+	struct position p = read_two();
+	p.offset = 0;
+	WANT(!restart(&p));
+}
+
 static void files_that_begin_alike(void **state)
 {
 	(void)state;
@@ -1081,6 +1156,7 @@ int main(void)
 		ON_FILES(copytruncate),
 		ON_FILES(copytruncate_before_all_was_read),
 		ON_FILES(written_anew_bit_by_bit),
+		ON_FILES(rewritten_without_its_last_lines),
 		ON_FILES(truncated_and_regrown),
 		ON_FILES(regrown_right_after_a_start),
 		ON_FILES(regrown_after_a_start_at_the_end),
@@ -1101,6 +1177,10 @@ int main(void)
 		ON_FILES(inode_used_again),
 		ON_FILES(both_ends_must_be_the_same),
 		ON_FILES(copied_and_moved_while_stopped),
+		ON_FILES(a_name_like_no_other_while_stopped),
+		ON_FILES(a_symlink_that_is_turned_while_stopped),
+		ON_FILES(siblings_of_what_a_symlink_points_to),
+		ON_FILES(no_beginning),
 		ON_FILES(files_that_begin_alike),
 		ON_FILES(position_at_the_beginning),
 		ON_FILES(start_at_the_end),
