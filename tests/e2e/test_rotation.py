@@ -797,16 +797,16 @@ class RotationTest(FollowCase):
         self.peacefully()
         self.assertNotIn('\r', self.site.check('gone0@example.com').get('text', ''))
 
-    def test_20_crlf_behind_a_word(self):
-        """Where a text in parentheses ends does not matter; here it does."""
-        m = maillog.Message(when=time.time() - 600)
-        text = m.begin() + m.deferred('slow@example.com') + m.line(
-            'qmgr', m.qid + ': from=<%s>, status=expired, returned to sender' % m.sender, 100) + m.removed(101)
-        append(self.log, (text + self.deliveries(1)).replace('\n', '\r\n'))
+    def test_20_crlf_behind_a_text_without_an_end(self):
+        """Exim's texts end with the line."""
+        stamp = time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(time.time() - 60))
+        append(self.log, '%s 1tDxyz-0000AB-CD <= news@example.org H=web [192.0.2.7] P=esmtp S=999\r\n'
+               '%s 1tDxyz-0000AB-CD ** gone@example.net R=dnslookup T=remote_smtp H=mx.example.net [192.0.2.9]: SMTP error from remote '
+               'mail server after RCPT TO:<gone@example.net>: 550 5.1.1 User unknown\r\n' % (stamp, stamp))
         self.site.logtail()
-        self.site.wait_counter('delivered', self.sent)
-        self.assertEqual(self.site.counter('soft'), 1)
-        self.assertEqual(self.redis.command('KEYS', 'nixie:{0}:pend:*'), [])
+        entry = self.redis.hgetall('nixie:{0}:addr:gone@example.net')
+        self.assertEqual(entry['status'], 'hard')
+        self.assertTrue(entry['text'].endswith('User unknown'), entry)
 
     def test_20_result_of_more_than_8_kib(self):
         m = maillog.Message()

@@ -110,7 +110,7 @@ PROTECTIONS = (
     Protection(18, 'every log is polled', (POLL,), ('18_a_file_system_that_tells_nothing', '18_no_inotify_at_all')),
     Protection(19, 'every log is polled', (POLL,), ('19_no_watches_left',)),
     one(19, 'any event makes it look at all logs', FOLLOW, '{ f->inotify, POLLIN, 0 }', '{ -1, POLLIN, 0 }', '19_queue_overflow'),
-    one(20, 'CR before the end of the line', 'common/line.c', "rest.p[rest.n - 1] == '\\r'", 'false', '20_crlf_behind_a_word', '20_crlf'),
+    one(20, 'CR before the end of the line', 'common/line.c', "rest.p[rest.n - 1] == '\\r'", 'false', '20_crlf_behind_a_text_without_an_end', '20_crlf'),
     one(20, 'a line that fills the buffer', SOURCE, 'if (!whole && n <= LINE_BYTES_MAX)', 'if (!whole)',
         '20_line_of_1_mib', '20_1_mib_without_newline_at_the_end'),
     one(20, 'long, but a line', 'common/line.h', '#define LINE_BYTES_MAX 16384', '#define LINE_BYTES_MAX 8192', '20_result_of_more_than_8_kib'),
