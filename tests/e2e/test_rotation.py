@@ -896,10 +896,10 @@ class RotationTest(FollowCase):
     # -- 23: the disk is full ------------------------------------------------------------------------------------------------
 
     def small_disk(self):
-        """256 KiB of memory, and how to fill and free them."""
+        """8 MiB of memory, and how to fill and free them."""
         path = self.target('disk')
         os.mkdir(path)
-        self.mounts = Mounts(self.directory, '-t', 'tmpfs', '-o', 'size=256k,mode=0755', 'tmpfs', path)
+        self.mounts = Mounts(self.directory, '-t', 'tmpfs', '-o', 'size=8m,mode=0755', 'tmpfs', path)
         self.addCleanup(self.mounts.stop)
         self.disk = self.mounts.path(path)
         return path
