@@ -603,13 +603,13 @@ static void recheck_all(struct follower *f)
 			recheck(f, f->tails.v[i]);
 }
 
-/* How long to wait for news: an end of draining is none. */
+/* How long to wait for news: there are none of a file that is made, or of an end of draining. */
 static int64_t idle_ms(const struct follower *f)
 {
 	int64_t ms = f->config->logtail_poll_ms;
 
 	for (size_t i = 0; i < f->tails.n; i++)
-		if ((f->tails.v[i]->source.quiet_since_ms || f->tails.v[i]->source.rewritten_ms) && ms > SOURCE_DRAIN_MS)
+		if ((f->tails.v[i]->source.moved || f->tails.v[i]->source.rewritten_ms) && ms > SOURCE_DRAIN_MS)
 			ms = SOURCE_DRAIN_MS;
 	return ms;
 }

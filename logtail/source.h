@@ -70,6 +70,7 @@ struct source {
 	uint64_t lines, long_lines, restarts; /* restarts: files that began anew under us */
 	uint64_t missed, missed_lines; /* so often lines were missed that may tell of deliveries; the number where it is known. Who takes note sets both to 0 */
 	uint64_t lost; /* what came while there was no room to keep it: of a socket */
+	bool moved;      /* the open file is not, or no longer, what the path names */
 	bool next_told;  /* that the next file cannot be opened */
 	char problem[512];
 };

@@ -25,7 +25,7 @@ static void close_file(struct source *s)
 		close(s->fd);
 	s->fd = -1;
 	s->start = s->end = 0;
-	s->skipping = s->final = s->next_told = false;
+	s->skipping = s->final = s->next_told = s->moved = false;
 	s->quiet_since_ms = s->rewritten_ms = 0;
 }
 
@@ -474,7 +474,9 @@ static bool rotated(struct source *s)
 	struct stat st;
 	int64_t now_ms = clock_mono_ms();
 
-	if (stat(s->path, &st) != 0 || (st.st_ino == s->inode && st.st_dev == s->device)) {
+	bool there = stat(s->path, &st) == 0;
+	s->moved = !there || st.st_ino != s->inode || st.st_dev != s->device;
+	if (!there || !s->moved) {
 		s->quiet_since_ms = 0;
 		return false;
 	}

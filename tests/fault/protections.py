@@ -39,7 +39,7 @@ BY_INODE_ALONE = ((SOURCE, 'return file_size(fd) >= p->offset && hash_range', 'r
 TOLD = (SOURCE, 'return newest == NULL || (newest->offset == 0 && newest->tail_bytes == 0);', 'return true;')
 LOOK_BACK = (SOURCE, 'if (!s->stream && rewritten(s) && !restart(s))', 'if (false && rewritten(s) && !restart(s))')
 POLL = (FOLLOW, 'int64_t ms = f->config->logtail_poll_ms;', 'int64_t ms = 3600000;')
-KEEP_OPEN = (SOURCE, 'if (stat(s->path, &st) != 0 || ', 'if (stat(s->path, &st) != 0) { close_file(s); return false; }\n\tif (')
+KEEP_OPEN = (SOURCE, 's->moved = !there || st.st_ino', 'if (!there) { close_file(s); return false; }\n\ts->moved = !there || st.st_ino')
 WHOLE_LINES = (SOURCE, 'whole = ended || (s->final && have.n);', 'whole = have.n > 0;')
 
 # A reader that goes on without Redis, and keeps what it read.
