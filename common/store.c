@@ -276,29 +276,25 @@ enum store_result store_alerts(struct store *store, struct arena *arena, store_a
 }
 
 /* What is about no account, in partition 0 */
-static enum store_result commit_alone(struct store *store, struct transaction *t, struct err *err)
+static enum store_result commit_alone(struct store *store, struct transaction t, struct err *err)
 {
 	struct arena arena = { 0 };
 
-	t->arena = &arena;
-	enum store_result result = store_commit(store, t, err);
-	transaction_free(t);
+	t.arena = &arena;
+	enum store_result result = store_commit(store, &t, err);
+	transaction_free(&t);
 	arena_free(&arena);
 	return result;
 }
 
 enum store_result store_alert(struct store *store, const struct alert *alert, enum alert_event event, struct err *err)
 {
-	struct transaction t = { .alert = alert, .alert_event = event };
-
-	return commit_alone(store, &t, err);
+	return commit_alone(store, (struct transaction){ .alert = alert, .alert_event = event }, err);
 }
 
 enum store_result store_gap(struct store *store, struct sv source, int64_t time_s, struct err *err)
 {
-	struct transaction t = { .gap_source = source, .gap_s = time_s };
-
-	return commit_alone(store, &t, err);
+	return commit_alone(store, (struct transaction){ .gap_source = source, .gap_s = time_s }, err);
 }
 
 enum store_result store_gaps(struct store *store, store_gap_callback *callback, void *arg, struct err *err)
@@ -308,9 +304,7 @@ enum store_result store_gaps(struct store *store, store_gap_callback *callback, 
 
 enum store_result store_reader(struct store *store, const struct reader_state *state, struct err *err)
 {
-	struct transaction t = { .reader = state };
-
-	return commit_alone(store, &t, err);
+	return commit_alone(store, (struct transaction){ .reader = state }, err);
 }
 
 enum store_result store_readers(struct store *store, struct arena *arena, store_reader_callback *callback, void *arg, struct err *err)

@@ -615,7 +615,7 @@ static void on_steps(void *arg_, const struct value *reply)
 
 static enum store_result read_journal(struct redis_store *s, struct reading *r)
 {
-	enum store_result result;
+	enum store_result result = STORE_OK;
 
 	memcpy(r->last_id, "-", 2);
 	do {

@@ -632,7 +632,7 @@ static bool may_end(const struct source *s)
 static bool all_done(const struct follower *f)
 {
 	for (size_t i = 0; i < f->tails.n; i++)
-		if (!f->tails.v[i]->ended || !(f->options->once ? may_end(&f->tails.v[i]->source) : f->tails.v[i]->source.closed || f->tails.v[i]->past))
+		if (!f->tails.v[i]->ended || !(f->tails.v[i]->past || (f->options->once ? may_end(&f->tails.v[i]->source) : f->tails.v[i]->source.closed)))
 			return false;
 	return f->options->once || !tails_grow(&f->tails);
 }
