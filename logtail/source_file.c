@@ -378,6 +378,7 @@ static void continue_copy(struct source *s, uint64_t found)
 		(unsigned long long)at, (unsigned long long)file_size(s->fd),
 		found ? "" : ", where the stamps are later: what was read last is not in it, lines may be missing in the counts");
 	s->restarts++;
+	s->missed += !found;
 	go_to(s, at);
 }
 
@@ -553,6 +554,7 @@ static bool restart(struct source *s)
 	log_warning("file=%s was truncated or rewritten; reading it from its beginning; "
 		"lines that were not read before it, if any, are missing in the counts", s->open_path);
 	s->generation++;
+	s->missed++;
 	go_to(s, 0);
 	return true;
 }

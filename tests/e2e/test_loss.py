@@ -106,6 +106,16 @@ class Loss(Case):
         self.assertEqual(self.lost(), {self.site.log_path: self.between})
         self.assertNotIn('are lost', said)      # of the last reading: it lost nothing
 
+    def test_a_log_that_is_emptied(self):
+        """Without a copy nobody knows what was written since it was read last."""
+        self.read(self.first)
+        self.site.logtail()
+        with open(self.site.log_path, 'w') as f:
+            f.write(delivered('other@example.com', when=self.between) + self.second)
+        wait_until(lambda: self.lost() == {self.site.log_path: self.between}, 'the gap')
+        wait_until(lambda: self.site.counter('soft') == 2, 'the second failure')
+        self.want('soft')
+
     def test_a_line_too_long(self):
         self.read(self.first, says('x' * 20000, self.between, 'dovecot') + delivered('other@example.com', when=self.between), self.second)
         self.want('soft')
