@@ -11,6 +11,7 @@ usage: bench.py [--lines N] [--rounds N] [--only PART]... [--json FILE]
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -84,21 +85,40 @@ def bench_reading(bench):
     megabytes = os.path.getsize(path) / 1e6
     config = lab.path("empty.conf")
     open(config, "w").close()
+    tenth, tenth_lines = first_lines(lab, path, bench.lines // 10)
     wc, grep, nixie = Row("wc -l"), Row("LC_ALL=C grep -c status="), Row("nixie-logtail --dry-run")
+    short, nothing = Row("nixie-logtail --dry-run, the first tenth"), Row("nixie-logtail --dry-run, an empty log")
 
-    def measure(row, command):
+    def measure(row, command, lines=bench.lines):
         cost = lab.run(command, env=C_LOCALE)
         row.add(cpu_s=cost["cpu_s"], wall_s=cost["wall_s"], rss_mib=cost["peak_rss_kib"] / 1024)
+        if row in (nixie, short): # without the rules, which are read once
+            row.add(line_us=(cost["cpu_s"] - nothing.values["cpu_s"][-1]) * 1e6 / lines)
+
+    def dry_run(row, log, *lines):
+        measure(row, [lab.program("nixie-logtail"), "-c", config, "--dry-run", log], *lines)
 
     bench.in_rounds("reading", {
         wc.label: lambda: measure(wc, ["wc", "-l", path]),
         grep.label: lambda: measure(grep, ["grep", "-c", "status=", path]),
-        nixie.label: lambda: measure(nixie, [lab.program("nixie-logtail"), "-c", config, "--dry-run", path]),
+        nothing.label: lambda: dry_run(nothing, "/dev/null"),
+        nixie.label: lambda: dry_run(nixie, path),
+        short.label: lambda: dry_run(short, tenth, tenth_lines),
     })
-    return [Table(f"Reading a log of {bench.lines:,} lines, {megabytes:.0f} MB", [wc, grep, nixie], [
+    return [Table(f"Reading a log of {bench.lines:,} lines, {megabytes:.0f} MB", [wc, grep, nixie, short, nothing], [
         value_column("CPU s", "cpu_s"), middle_column("wall s", "wall_s"),
         middle_column("peak MiB", "rss_mib"), ratio_column("CPU / wc", "cpu_s", wc),
-        ratio_column("CPU / grep", "cpu_s", grep)])]
+        ratio_column("CPU / grep", "cpu_s", grep), value_column("CPU us/line", "line_us"),
+        ratio_column("/ that of the whole log", "line_us", nixie)])]
+
+
+def first_lines(lab, path, lines):
+    """A file with the beginning of another, and how many lines it has."""
+    head = lab.path("head.log")
+    with open(path, "rb") as log, open(head, "wb") as out:
+        for line in itertools.islice(log, lines):
+            out.write(line)
+    return head, lines
 
 
 # ---- classifying replies ----

@@ -245,6 +245,7 @@ class Chaos:
         # what a torn file still holds shows at the next start, or at the one after that
         for _ in range(self.crashes):
             self.stage.wait_whole()
+            self.stage.wait_written()
             self.stage.crash()
         if not self._at_the_end():
             raise AssertionError('after the last restart of Redis the logs are not read to their ends: %r' % self.places())

@@ -125,6 +125,12 @@ class Stage:
                 return False
         wait_until(whole, 'peace among the servers', LIMIT_S)
 
+    def wait_written(self):
+        """A busy disk holds up the append-only file for seconds: what was answered is in it."""
+        def written():
+            return all('aof_buffer_length:0' in server.command('INFO', 'persistence').split() for server in self.servers())
+        wait_until(written, 'the append-only files', LIMIT_S)
+
 
 # ---- one server, which a second one follows now and then
 
