@@ -112,6 +112,32 @@ static enum address_result copy_domain(struct sv domain, struct address *out)
 	return ADDRESS_OK;
 }
 
+/* Most addresses: a key already, but for capitals. Index of the "@"; 0: it is another. */
+static size_t copy_plain(struct sv text, const struct address_options *options, struct address *out)
+{
+	size_t at = 0;
+	char before = '.';
+
+	if (text.n > ADDRESS_DOMAIN_MAX)
+		return 0;
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		bool dot = c == '.';
+		if (c == '@' && at == 0 && i > 0) {
+			at = i;
+			c = before = '.';
+			out->key[i] = '@';
+			continue;
+		}
+		if (!(sv_is_alnum(c) || c == '-' || c == '_' || dot || (at == 0 && (c == '+' || c == '='))) || (c == options->subaddress && at == 0) ||
+		    (at && dot && before == '.'))
+			return 0;
+		out->key[i] = at || !options->keep_case ? sv_lower(c) : c;
+		before = c;
+	}
+	return at && before != '.' ? at : 0;
+}
+
 enum address_result address_parse(struct sv text, enum address_form form,
 	const struct address_options *options, struct address *address_r)
 {
@@ -119,6 +145,12 @@ enum address_result address_parse(struct sv text, enum address_form form,
 
 	if (text.n == 0)
 		return ADDRESS_EMPTY;
+	address_r->at = copy_plain(text, options, address_r);
+	if (address_r->at) {
+		address_r->n = text.n;
+		address_r->key[text.n] = '\0';
+		return ADDRESS_OK;
+	}
 	struct sv domain = sv_after_last(text, '@');
 	size_t at = text.n - domain.n;
 	if (at == 0)

@@ -37,7 +37,7 @@ struct address {
 	char key[ADDRESS_KEY_MAX + 1];
 };
 
-/* Fills *address_r on ADDRESS_OK only. Pure. */
+/* What is in *address_r counts on ADDRESS_OK only. Pure. */
 enum address_result address_parse(struct sv text, enum address_form form,
 	const struct address_options *options, struct address *address_r) NIXIE_MUST_CHECK;
 

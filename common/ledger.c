@@ -336,13 +336,11 @@ static void apply_delivered(struct ledger *ledger, struct transaction *t, const 
 	struct pending_recipient *r = p ? find_recipient(p, f->address) : NULL;
 	struct fact room;
 
-	if (!f->uncounted) {
-		count(t, f->time_s, SV("delivered"));
+	if (!f->uncounted) /* see also count_deliveries() */
 		tally(t, with_campaign(f, p, &room), f->address, TALLY_DELIVERED, NULL);
-	}
 	if (r)
 		drop_recipient(p, r);
-	if (a) {
+	if (a && (a->window->n || !entry_is_empty(&a->entry))) {
 		struct entry before = a->entry;
 		enum convert_result result = convert_delivery(&a->entry, a->window, f->time_s, &ledger->config->conversions);
 		if (result != CONVERT_SAME) {
@@ -627,6 +625,26 @@ static void keep_only(struct ledger_work *w, enum store_result result)
 	w->n = out;
 }
 
+/* Most results are deliveries, and most are of the minute of the one before. */
+static void count_deliveries(struct ledger_part *part)
+{
+	int64_t n = 0, time_s = 0;
+
+	for (size_t i = 0; i < part->n; i++) {
+		const struct fact *f = &part->facts[i];
+		if (f->kind != FACT_DELIVERED || f->uncounted)
+			continue;
+		if (n && f->time_s / 60 != time_s / 60) {
+			transaction_count(&part->t, time_s, SV(""), SV("delivered"), n);
+			n = 0;
+		}
+		time_s = f->time_s;
+		n++;
+	}
+	if (n)
+		transaction_count(&part->t, time_s, SV(""), SV("delivered"), n);
+}
+
 static void launch(struct ledger *ledger, struct ledger_work *w)
 {
 	if (w->n == 0)
@@ -635,9 +653,11 @@ static void launch(struct ledger *ledger, struct ledger_work *w)
 		begin(ledger, w->parts[i], w->at ? &w->at[w->parts[i] - ledger->parts] : NULL, w->to);
 	load(ledger, w, &w->err);
 	keep_only(w, STORE_OK);
-	for (size_t i = 0; i < w->n; i++)
+	for (size_t i = 0; i < w->n; i++) {
+		count_deliveries(w->parts[i]);
 		for (size_t j = 0; j < w->parts[i]->n; j++)
 			apply(ledger, w->t[i], &w->parts[i]->facts[j]);
+	}
 	if (w->n)
 		store_commit_start(ledger->store, w->t, w->n, &w->err);
 }

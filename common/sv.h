@@ -40,10 +40,18 @@ static inline bool sv_same_bytes(const char *a, const char *b, size_t n)
 
 	if (__builtin_constant_p(n))
 		return n == 0 || memcmp(a, b, n) == 0;
-	if (n < sizeof x) {
+	if (n < 4) {
 		while (i < n && a[i] == b[i])
 			i++;
 		return i == n;
+	}
+	if (n < sizeof x) { /* the first four, and the last four: some of them again */
+		uint32_t u[4];
+		memcpy(&u[0], a, 4);
+		memcpy(&u[1], b, 4);
+		memcpy(&u[2], a + n - 4, 4);
+		memcpy(&u[3], b + n - 4, 4);
+		return u[0] == u[1] && u[2] == u[3];
 	}
 	for (; i + sizeof x < n; i += sizeof x) {
 		memcpy(&x, a + i, sizeof x);
