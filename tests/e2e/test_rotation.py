@@ -8,15 +8,17 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 
 from harness import maillog
+from harness.case import Case
 from harness.follow import FollowCase, append
 from harness.maillog import delivered, full, hard
 from harness.mounts import Mounts, user_namespace
-from harness.nixie import run
+from harness.nixie import REPOSITORY, run
 from harness.proc import wait_until
 
 LOST = 'may be missing', 'are missing'
@@ -1083,3 +1085,12 @@ class RotationTest(FollowCase):
         self.edit('7d')
         child = self.site.logtail()
         child.wait_log('counts again')
+
+
+class Protections(Case):
+    def test_the_table_is_of_this_source(self):
+        """make protections takes long to say so."""
+        sys.path.append(os.path.join(REPOSITORY, 'tests', 'fault'))
+        import protections
+        self.assertEqual(protections.outdated(REPOSITORY), [])
+        self.assertEqual({p.number for p in protections.PROTECTIONS}, set(range(26)))

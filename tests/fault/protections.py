@@ -24,9 +24,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 LEFT_OUT = shutil.ignore_patterns('.git', 'build*', 'run', '__pycache__')
 # A test that waits in vain shall not do so for the usual half minute.
 WAIT_S = '12'
-SOURCE, FILES, FOLLOW = 'logtail/source.c', 'logtail/source_files.c', 'logtail/follow.c'
+SOURCE = FILES = FOLLOW = 'logtail'     # wherever it is in there
 
-# what: in a few words, what is taken out. edits: (file, text, text instead). tests: at least one must fail.
+# what: in a few words, what is taken out. edits: (file, or directory, in which the text is once; text; text instead). tests: at least one must fail.
 Protection = namedtuple('Protection', 'number what edits tests')
 
 
@@ -37,7 +37,7 @@ def one(number, what, file, text, instead, *tests):
 BY_INODE_ALONE = ((SOURCE, 'return file_size(fd) >= p->offset && hash_range', 'return file_size(fd) >= p->offset || hash_range'),
                   (SOURCE, 'return p->head_bytes <= sizeof bytes && source', 'return p->head_bytes <= sizeof bytes || source'))
 TOLD = (SOURCE, 'return newest == NULL || (newest->offset == 0 && newest->tail_bytes == 0);', 'return true;')
-LOOK_BACK = (SOURCE, 'if (!s->stream && rewritten(s) && !restart(s))', 'if (false && rewritten(s) && !restart(s))')
+LOOK_BACK = (SOURCE, 'if (rewritten(s) && !restart(s))', 'if (false && rewritten(s) && !restart(s))')
 POLL = (FOLLOW, 'int64_t ms = f->config->logtail_poll_ms;', 'int64_t ms = 3600000;')
 KEEP_OPEN = (SOURCE, 's->moved = !there || st.st_ino', 'if (!there) { close_file(s); return false; }\n\ts->moved = !there || st.st_ino')
 WHOLE_LINES = (SOURCE, 'whole = ended || (s->final && have.n);', 'whole = have.n > 0;')
@@ -53,14 +53,14 @@ PROTECTIONS = (
         '01_rename_while_both_files_are_written_to'),
     one(1, 'an empty new file is not gone to', SOURCE, 'if (st.st_size == 0 || now_ms', 'if (now_ms',
         '01_rename_create_hup_with_the_writer_appending_to_the_old_file'),
-    one(1, 'the new file is watched', FOLLOW, 't->watched == t->source.opened)', 't->watched)', '01_again_and_again_and_told_by_inotify'),
+    one(1, 'the new file is watched', FOLLOW, 'one->watched == s->opened)', 'one->watched)', '01_again_and_again_and_told_by_inotify'),
     Protection(2, 'a file without a name is read on', (KEEP_OPEN,), ('02_unlinked_while_open_and_written_to',)),
     Protection(2, 'a lost place is told', (TOLD,), ('02_unlinked_while_stopped',)),
     Protection(3, 'a file that has another name is read on', (KEEP_OPEN,), ('03_nocreate_gap',)),
-    one(3, 'what is missing is tried again', SOURCE, 'if (s->stream || !open_file(s, s->path))',
-        'if (s->stream || s->problem[0] || !open_file(s, s->path))', '03_absent_at_the_start'),
-    one(4, 'what may not be read is tried again', SOURCE, 'if (s->stream || !open_file(s, s->path))',
-        'if (s->stream || s->problem[0] || !open_file(s, s->path))', '04_unreadable_until_chmod'),
+    one(3, 'what is missing is tried again', SOURCE, 'if (!open_file(s, s->path))\n\t\t\treturn SOURCE_MISSING',
+        'if (s->problem[0] || !open_file(s, s->path))\n\t\t\treturn SOURCE_MISSING', '03_absent_at_the_start'),
+    one(4, 'what may not be read is tried again', SOURCE, 'if (!open_file(s, s->path))\n\t\t\treturn SOURCE_MISSING',
+        'if (s->problem[0] || !open_file(s, s->path))\n\t\t\treturn SOURCE_MISSING', '04_unreadable_until_chmod'),
     one(4, 'the next file that may not be read is told', SOURCE, 'if (!s->next_told)', 'if (false)',
         '04_rotated_to_a_file_that_is_unreadable_until_chmod'),
     Protection(5, 'a truncation is seen', (LOOK_BACK,), ('05_copytruncate',)),
@@ -70,7 +70,7 @@ PROTECTIONS = (
     Protection(6, 'contents tell a file, not only its inode', BY_INODE_ALONE,
                ('06_copytruncate_while_stopped_and_regrown', '06_truncated_while_stopped_and_regrown')),
     one(6, 'the last bytes are compared', SOURCE, 'return s->seen_n && (peek', 'return false && (peek', '06_copytruncate_while_frozen_and_regrown'),
-    one(6, 'before every read, not only after a pause', SOURCE, 'if (!s->stream)\n\t\tremember_seen(s);', '',
+    one(6, 'before every read, not only after a pause', SOURCE, 's->quiet_since_ms = 0;\n\tremember_seen(s);', 's->quiet_since_ms = 0;',
         '06_copytruncate_while_redis_is_away_and_regrown'),
     one(7, 'NULs before a line are passed over', SOURCE, "s->buffer[s->start] == '\\0'", "s->buffer[s->start] == '\\1'",
         '07_sparse_hole', '07_sparse_hole_while_stopped', '07_hole_of_megabytes'),
@@ -110,13 +110,13 @@ PROTECTIONS = (
         '17_what_it_points_to_is_rotated_in_its_own_directory'),
     Protection(18, 'every log is polled', (POLL,), ('18_a_file_system_that_tells_nothing', '18_no_inotify_at_all')),
     Protection(19, 'every log is polled', (POLL,), ('19_no_watches_left',)),
-    one(19, 'any event makes it look at all logs', FOLLOW, '{ f->inotify, POLLIN, 0 }', '{ -1, POLLIN, 0 }', '19_queue_overflow'),
+    one(19, 'any event makes it look at all logs', FOLLOW, '{ t->inotify, POLLIN, 0 }', '{ -1, POLLIN, 0 }', '19_queue_overflow'),
     one(20, 'CR before the end of the line', 'common/line.c', 'bytes = line_forms_end(bytes);', '', '20_crlf_behind_a_text_without_an_end', '20_crlf'),
     one(20, 'a line that fills the buffer', SOURCE, 'if (!whole && n <= LINE_BYTES_MAX)', 'if (!whole)',
         '20_line_of_1_mib', '20_1_mib_without_newline_at_the_end'),
     one(20, 'long, but a line', 'common/line.h', '#define LINE_BYTES_MAX 16384', '#define LINE_BYTES_MAX 8192', '20_result_of_more_than_8_kib'),
     Protection(21, 'half a line is no line', (WHOLE_LINES,), ('21_line_split_over_two_writes', '21_line_in_many_writes')),
-    one(22, 'two logs with the same lines are told', FOLLOW, 'if (other == TWINS_NONE || ', 'if (true || ', '22_the_same_events_in_two_logs'),
+    one(22, 'two logs with the same lines are told', FOLLOW, 'if (!other || t->twin_told', 'if (true || t->twin_told', '22_the_same_events_in_two_logs'),
     one(22, 'a message is one occurrence', 'common/convert.c', '\t\t    sv_eq(w->v[i].message, o->message))', '\t\t    false)',
         '22_the_same_events_in_two_logs'),
     Protection(23, 'half a line is no line', (WHOLE_LINES,), ('23_the_log_s_disk_is_full_and_the_writer_tries_again',)),
@@ -172,11 +172,12 @@ class Tree:
         """The verdict about one row, and the tests that failed."""
         before = {}
         try:
-            for file, text, instead in protection.edits:
+            for where, text, instead in protection.edits:
+                file, problem = find(self.directory, where, text)
+                if problem:
+                    return 'NO LONGER APPLIES', problem
                 now = self.read(file)
                 before.setdefault(file, now)
-                if now.count(text) != 1:
-                    return 'NO LONGER APPLIES', '%r is %d times in %s' % (text, now.count(text), file)
                 self.write(file, now.replace(text, instead))
             errors = self.build()
             if errors:
@@ -191,6 +192,25 @@ class Tree:
         finally:
             for file, text in before.items():
                 self.write(file, text)
+
+
+def find(tree, where, text):
+    """The file that has the text once, and None; or what is wrong."""
+    path = os.path.join(tree, where)
+    files = [where] if os.path.isfile(path) else [os.path.join(where, name) for name in sorted(os.listdir(path)) if name.endswith(('.c', '.h'))]
+    found = {}
+    for file in files:
+        with open(os.path.join(tree, file), encoding='utf-8') as f:
+            found[file] = f.read().count(text)
+    if sum(found.values()) != 1:
+        return None, '%r is %d times in %s' % (text, sum(found.values()), where)
+    return next(file for file, n in found.items() if n), None
+
+
+def outdated(tree):
+    """What no longer applies of the table, as lines."""
+    return ['%d %s: %s' % (p.number, p.what, problem) for p in PROTECTIONS
+            for problem in (find(tree, where, text)[1] for where, text, _ in p.edits) if problem]
 
 
 def prove_all(protections, tree, jobs, say):
