@@ -41,7 +41,7 @@ static void open_block(struct arena *arena, size_t want)
 	if (block && want <= block->size) {
 		arena->spare = block->next;
 	} else {
-		size_t bytes = want > BLOCK_BYTES ? want : BLOCK_BYTES;
+		size_t usual = arena->block_bytes ? arena->block_bytes : BLOCK_BYTES, bytes = want > usual ? want : usual;
 		block = xmalloc(sizeof *block + bytes);
 		block->size = bytes;
 		arena->total += bytes;

@@ -16,6 +16,7 @@ struct arena {
 	struct arena_block *spare;  /* kept by arena_reset() */
 	size_t used;                /* of the newest */
 	size_t total;               /* bytes held, for bounds and metrics */
+	size_t block_bytes;         /* taken at a time; 0: 64 KiB. Set before the first use */
 };
 
 /* Aligned for any type, zeroed. Never NULL. */

@@ -5,6 +5,9 @@
 
 #include "store_ops.h"
 
+/* One recipient of most messages fits in. */
+#define PENDING_BYTES 1024
+
 struct stored_account {
 	struct entry entry;
 	struct occurrence *window;
@@ -201,6 +204,7 @@ static void commit_pending(struct memory *m, const struct transaction *t, const 
 	if (!p->changed)
 		return;
 	struct stored_pending *fresh = xalloc(sizeof *fresh);
+	fresh->arena.block_bytes = PENDING_BYTES;
 	fresh->pending.key = pending_key(&fresh->arena, t, p->key);
 	copy_pending(&fresh->arena, p, &fresh->pending);
 	free_pending(map_take(&m->pendings, fresh->pending.key));
