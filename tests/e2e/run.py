@@ -139,6 +139,8 @@ def main():
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, on_term)
     signal.signal(signal.SIGHUP, on_term)
+    # in the background of a shell it is ignored, which what we start would inherit, and ^C is tested
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.umask(0o022)
     loader = unittest.TestLoader()
     loader.testNamePatterns = ['*%s*' % k for k in options.k] if options.k else None
