@@ -7,6 +7,7 @@
 void gaps_free(struct gaps *g)
 {
 	free(g->own);
+	arena_free(&g->arena);
 }
 
 static struct gap *own_of(struct gaps *g, struct sv source)
@@ -28,8 +29,10 @@ void gaps_add(struct gaps *g, struct sv source, int64_t time_s)
 	if (!gap) {
 		g->own = xgrow(g->own, g->n, &g->size, sizeof *g->own);
 		gap = &g->own[g->n++];
+		gap->source = arena_dup(&g->arena, source);
 	}
-	*gap = (struct gap){ source, time_s, false };
+	gap->time_s = time_s;
+	gap->written = false;
 	g->newest_s = time_s;
 }
 

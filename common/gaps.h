@@ -5,10 +5,11 @@
 #ifndef NIXIE_GAPS_H
 #define NIXIE_GAPS_H
 
+#include "arena.h"
 #include "store.h"
 
 struct gap {
-	struct sv source; /* borrowed */
+	struct sv source; /* in the arena of all */
 	int64_t time_s;
 	bool written;
 };
@@ -17,11 +18,12 @@ struct gaps {
 	int64_t newest_s; /* of all sources; 0: none is known */
 	struct gap *own;  /* one a source of this reader that lost any */
 	size_t n, size;
+	struct arena arena;
 };
 
 void gaps_free(struct gaps *gaps);
 
-/* Lines of this source are lost, the last of them about then; a time in the future is now. */
+/* Lines of this source are lost, the last of them about then; a time in the future is now. Copies the name. */
 void gaps_add(struct gaps *gaps, struct sv source, int64_t time_s);
 
 /* Writes what is not written yet; mostly that is nothing. */

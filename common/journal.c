@@ -52,6 +52,7 @@ struct journal {
 	size_t field_n[FIELD_COUNT];
 	char message[LINE_BYTES_MAX];
 	size_t message_n;
+	bool too_long; /* more than is in `message` */
 	char line[LINE_BYTES_MAX];
 };
 
@@ -162,7 +163,7 @@ static size_t copy_harmless(char *to, struct sv from)
 	return from.n;
 }
 
-/* Of a field that is there several times the first counts. False: it has no message, or too long a one. */
+/* Of a field that is there several times the first counts. False: it has no message. */
 static bool read_fields(struct journal *j)
 {
 	const void *data;
@@ -172,16 +173,14 @@ static bool read_fields(struct journal *j)
 
 	memset(j->field_n, 0, sizeof j->field_n);
 	j->message_n = 0;
+	j->too_long = false;
 	sd_journal_restart_data(j->handle);
 	while (sd_journal_enumerate_available_data(j->handle, &data, &n) > 0) {
 		struct sv one = sv_make(data, n);
 		if (!message && take_value(one, "MESSAGE=", &value)) {
 			message = true;
-			if (value.n > sizeof j->message) {
-				j->long_lines++;
-				return false;
-			}
-			j->message_n = copy_harmless(j->message, value);
+			j->too_long = value.n > sizeof j->message;
+			j->message_n = copy_harmless(j->message, sv_head(value, sizeof j->message));
 			continue;
 		}
 		for (size_t i = 0; i < FIELD_COUNT; i++)
@@ -229,9 +228,10 @@ static bool compose(struct journal *j, struct sv *line_r)
 	}
 	buf_add(&b, SV(": "));
 	buf_add(&b, sv_make(j->message, j->message_n));
-	j->long_lines += b.full;
+	bool whole = !j->too_long && !b.full;
+	j->long_lines += !whole;
 	*line_r = buf_sv(&b);
-	return !b.full;
+	return whole;
 }
 
 static bool note_cursor(struct journal *j)

@@ -2,6 +2,8 @@
 
 #include "clock.h"
 
+#define CONTAINER_ID_MIN 12
+
 /* "<22>" off the front: any digits, what they say is of no interest */
 static bool take_priority(struct sv *s)
 {
@@ -123,14 +125,33 @@ static bool take_origin(struct sv s, const struct stamp_anchor *anchor, struct l
 
 static bool take_header(struct sv s, struct stamp_anchor *anchor, struct line *line)
 {
-	bool priority = take_priority(&s);
+	bool priority = take_priority(&s), has_year = s.n && sv_is_digit(s.p[0]);
 
 	if (priority && line_usual(s, anchor, line))
 		return true;
 	if (!take_rfc5424(s, line) && !(take_stamp(&s, anchor, &line->time_us) && take_origin(s, anchor, line)))
 		return false;
-	line_move(anchor, line->time_us, s.n && sv_is_digit(s.p[0]));
+	line_move(anchor, line->time_us, has_year);
 	return true;
+}
+
+/* Who passes on what another syslog wrote: a relay, which has no tag of its own, or a container's engine, whose
+ * tag is its name, or the container's id (twelve digits of it at least). Any other program's words are its own,
+ * and may be a stranger's. */
+static bool passes_on(const struct line *line)
+{
+	static const struct sv engines[] = { { "docker", 6 }, { "podman", 6 }, { "conmon", 6 }, { "containerd", 10 }, { "lxc", 3 }, { "kube", 4 }, { "k8s", 3 } };
+	struct sv id = sv_after_last(line->process, '/');
+	size_t n = 0;
+
+	if (sv_eq(line->process, line->host))
+		return true;
+	for (size_t i = 0; i < sizeof engines / sizeof *engines; i++)
+		if (sv_starts(line->process, engines[i]))
+			return true;
+	while (n < id.n && sv_hex(id.p[n]) >= 0)
+		n++;
+	return n == id.n && n >= CONTAINER_ID_MIN;
 }
 
 void line_forms_unwrap(struct stamp_anchor *anchor, struct line *line)
@@ -143,8 +164,7 @@ void line_forms_unwrap(struct stamp_anchor *anchor, struct line *line)
 			line->message = sv_skip(rest, sv_find_sv(rest, SV("] ")) + 2);
 			continue;
 		}
-		/* Exim writes its own stamp into syslog, and it is of the same moment */
-		if (sv_starts_nocase(line->process, SV("exim")) ||
+		if (!passes_on(line) ||
 		    (!line_usual(line->message, anchor, &inner) && !take_header(line->message, anchor, &inner)))
 			return;
 		if (inner.host.n == 0)

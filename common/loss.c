@@ -7,6 +7,9 @@ static bool is_other_service(struct sv unit)
 	static const struct sv words[] = { { "postfix", 7 }, { "exim", 4 }, { "mail", 4 }, { "smtp", 4 }, { "mta", 3 }, { "postlog", 7 },
 		{ "syslog", 6 }, { "docker", 6 }, { "podman", 6 }, { "container", 9 }, { "lxc", 3 }, { "nspawn", 6 } };
 
+	/* who has logged in, and floods the journal by hand */
+	if (sv_starts(unit, SV("session-")) || sv_starts(unit, SV("user@")) || sv_starts(unit, SV("user-")) || sv_starts(unit, SV("user.")))
+		return true;
 	if (!sv_ends_nocase(unit, SV(".service")))
 		return false;
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)

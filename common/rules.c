@@ -42,12 +42,14 @@ static size_t address_at(struct sv words)
 }
 
 /* A server's number for this message or this answer, "d2e1a72fcca58-7aa86f0e36ci115486b3a.42": letters
- * and digits mixed, with further numbers behind dots. How long it is; 0: it is none. */
-static size_t trace_id_at(struct sv words)
+ * and digits mixed, with further numbers behind dots. How long it is; 0: it is none. looked_r: behind
+ * what was looked at, none begins before that. */
+static size_t trace_id_at(struct sv words, const char **looked_r)
 {
 	size_t n = 0, digits = 0, letters = 0;
 
 	for (; n < words.n && (sv_is_alnum(words.p[n]) || words.p[n] == '-'); n++) {
+		*looked_r = words.p + n + 1;
 		if (words.p[n] == '-' && digits == 3 && n == 3)
 			return 0; /* a reply's code */
 		digits += sv_is_digit(words.p[n]);
@@ -62,14 +64,14 @@ static size_t trace_id_at(struct sv words)
 }
 
 /* How long what is hidden from the rules is, from the front; 0: nothing is. */
-static size_t hidden_at(struct sv words, bool in_word, struct sv *instead_r)
+static size_t hidden_at(struct sv words, const char **looked, struct sv *instead_r)
 {
 	static const struct sv address = { "<-@->", 5 }, trace_id = { "-#-", 3 };
 
 	*instead_r = words.p[0] == '<' ? address : trace_id;
 	if (words.p[0] == '<')
 		return address_at(words);
-	return !in_word && sv_is_alnum(words.p[0]) ? trace_id_at(words) : 0;
+	return words.p >= *looked && sv_is_alnum(words.p[0]) ? trace_id_at(words, looked) : 0;
 }
 
 /* The words, but for the addresses in <>: those are chosen by strangers, and <user-unknown@example.com>
@@ -78,13 +80,12 @@ static size_t hidden_at(struct sv words, bool in_word, struct sv *instead_r)
 static void take_text(struct ruleset *set, struct sv words)
 {
 	size_t n = 0;
-	bool in_word = false;
+	const char *looked = words.p;
 	struct sv instead;
 
 	set->n_hidden = 0;
 	while (words.n && n < sizeof set->text) {
-		size_t length = set->n_hidden < HIDDEN_MAX ? hidden_at(words, in_word, &instead) : 0;
-		in_word = sv_is_alnum(words.p[0]);
+		size_t length = hidden_at(words, &looked, &instead);
 		if (!length) {
 			set->text[n++] = words.p[0];
 			words = sv_skip(words, 1);
@@ -95,7 +96,8 @@ static void take_text(struct ruleset *set, struct sv words)
 		memcpy(set->text + n, instead.p, instead.n);
 		n += instead.n;
 		words = sv_skip(words, length);
-		set->hidden[set->n_hidden++] = (struct hidden){ n, (ptrdiff_t)length - (ptrdiff_t)instead.n };
+		if (set->n_hidden < HIDDEN_MAX)
+			set->hidden[set->n_hidden++] = (struct hidden){ n, (ptrdiff_t)length - (ptrdiff_t)instead.n };
 	}
 	set->text_n = n;
 }

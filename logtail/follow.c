@@ -64,8 +64,9 @@ struct follower {
 	const struct tail *reading; /* whose line the facts are of */
 	struct show show;
 	int signals;
-	int64_t rechecked_ms;
+	int64_t rechecked_ms, all_ms; /* all_ms: when all logs were looked at, also those of which no event tells */
 	bool stop, ready, missing; /* missing: --once found a log that it cannot read */
+	unsigned moves; /* so often a source was sent to another place, because the store is there */
 	bool unwritten; /* stopped before the store had all: what comes later must not be written either */
 	uint64_t bytes;
 	struct log_limit store_limit, rejected_limit;
@@ -244,6 +245,7 @@ static void go_to(struct follower *f, struct tail *t)
 		log_warning("%s; lines may be missing in the counts; %s", t->source.problem, where);
 	t->ended = t->source.blocked;
 	t->past = false;
+	t->due = true;
 	t->blocked_ms = t->source.blocked ? clock_mono_ms() : 0;
 	t->generation = t->source.generation;
 	t->catching_up = t->source.counts;
@@ -324,6 +326,7 @@ static enum settled settle(struct follower *f, struct tail *t, const struct posi
 			t->source.name);
 		ledger_forget(f->flight.ledger);
 		ledger_forget(f->ledger);
+		f->moves++;
 		go_to(f, t);
 		begin_watch(f);
 		return SETTLED_DONE;
@@ -514,6 +517,8 @@ static bool take_line(struct follower *f, struct tail *t, struct sv line)
 
 static void tell_health(struct follower *f, struct tail *t, bool missing)
 {
+	/* what is open is read to its end, and there is no new one */
+	missing = missing || (t->source.moved && access(t->source.path, F_OK) != 0);
 	const struct health_log log = { &t->source, t->source.stream ? NULL : oldest_place(f, t), t->event_s, t->ended, missing, t->blocked_ms != 0 };
 
 	health_turn(f->health, t->health, &log);
@@ -554,8 +559,11 @@ static bool turn(struct follower *f, struct tail *t)
 	f->missing = f->missing || result == SOURCE_MISSING;
 	t->missing_told = result == SOURCE_MISSING;
 	t->ended = t->past || (result != SOURCE_LINE && !source_is_draining(&t->source));
+	unsigned moves = f->moves;
 	if (!land(f))
 		return false;
+	if (f->moves != moves) /* what was read since is read again, from where it is now */
+		return true;
 	bool old = position_is_old(f, t);
 	if (f->ledger->n > 0 || old)
 		if (!launch(f, t, old))
@@ -693,6 +701,9 @@ static void renew_tails(struct follower *f)
 		if (!tail_is_over(f->tails.v[i]) || !land(f) || !leave_tail(f, f->tails.v[i]))
 			continue;
 		log_info("%s is gone, and was read to its end", f->tails.v[i]->source.path);
+		source_leave(&f->tails.v[i]->source);
+		if (f->tails.v[i]->committed && !f->tails.v[i]->source.stream && !commit(f, f->tails.v[i], true))
+			return;
 		health_leave(f->health, f->tails.v[i]->health);
 		tails_drop(&f->tails, i);
 	}
@@ -713,14 +724,24 @@ static void run(struct follower *f)
 	while (!f->stop) {
 		bool more = false;
 		renew_tails(f);
+		int64_t now_ms = clock_mono_ms();
+		if (f->options->once || now_ms - f->all_ms >= idle_ms(f)) {
+			tails_all_due(&f->tails);
+			f->all_ms = now_ms;
+		}
 		/* old logs are read one after the other, as they are named */
-		for (size_t i = 0; i < f->tails.n && !f->stop && !(more && f->options->once); i++)
-			more = turn(f, f->tails.v[i]) || more;
+		for (size_t i = 0; i < f->tails.n && !f->stop && !(more && f->options->once); i++) {
+			struct tail *t = f->tails.v[i];
+			t->due = t->due && turn(f, t);
+			more = more || t->due;
+		}
 		if (!more)
 			caught_up(f);
 		else
 			tell_progress(f);
-		wait_for_change(f, more || f->stop ? 0 : idle_ms(f), false);
+		now_ms = clock_mono_ms();
+		int64_t left_ms = f->all_ms + idle_ms(f) - now_ms;
+		wait_for_change(f, more || f->stop || left_ms < 0 ? 0 : left_ms, false);
 		if (!more)
 			recheck_all(f);
 	}

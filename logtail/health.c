@@ -202,7 +202,7 @@ static void judge_lost(struct health *h, struct watched_log *l)
 static void judge_log(struct health *h, struct watched_log *l)
 {
 	const struct config *c = h->parts.config;
-	int64_t now_s = clock_now_s(), idle = l->state.idle_s, lag = l->state.lag_s;
+	int64_t now_s = clock_now_s(), up_s = now_s - l->state.started_s, idle = l->state.idle_s, lag = l->state.lag_s;
 	struct sv name = sv_of(l->now.source->name);
 	bool waits = l->state.doing == READER_CAUGHT_UP || l->state.doing == READER_WAITING;
 	/* open until it is half as much, so that it does not flap */
@@ -212,9 +212,14 @@ static void judge_log(struct health *h, struct watched_log *l)
 	judge_lost(h, l);
 	if (l->now.source->stream)
 		return;
+	/* who has just been started gives the log its time, and itself some to catch up */
+	if (idle > up_s && !watch_log_alert(h->parts.watch, ALERT_LOG_IDLE, name))
+		idle = up_s;
+	bool behind = lag * 1000 > lag_limit_ms &&
+		(up_s >= HEALTH_CATCH_UP_S || up_s * 1000 >= c->alerts_log_lag_ms || watch_log_alert(h->parts.watch, ALERT_LOG_BEHIND, name));
 	waits = waits && (l->live || watch_log_alert(h->parts.watch, ALERT_LOG_IDLE, name));
 	judge(h, l, ALERT_LOG_IDLE, waits && c->alerts_log_idle_ms && idle * 1000 > c->alerts_log_idle_ms, now_s - idle, 0, idle, c->alerts_log_idle_ms / 1000);
-	judge(h, l, ALERT_LOG_BEHIND, !l->fresh && c->alerts_log_lag_ms && lag * 1000 > lag_limit_ms, now_s - lag, 0, lag, l->state.lag_bytes);
+	judge(h, l, ALERT_LOG_BEHIND, !l->fresh && c->alerts_log_lag_ms && behind, now_s - lag, 0, lag, l->state.lag_bytes);
 	judge(h, l, ALERT_LOG_MISSING, missing, now_s - (missing ? (clock_mono_ms() - l->missing_ms) / 1000 : 0), 0, 0, 0);
 }
 
@@ -294,7 +299,7 @@ void health_turn(struct health *h, struct watched_log *l, const struct health_lo
 	if (log->place)
 		l->store_place = *log->place;
 	if (!l->turned) {
-		l->fresh = log->place && !log->place->time_s; /* its first place may be there already, in several partitions */
+		l->fresh = log->place && (!log->place->time_s || !log->place->offset); /* its first place may be there already, in several partitions */
 		l->live = !l->fresh && clock_now_s() - log->event_s < HEALTH_LIVE_S;
 	}
 	l->turned = true;
@@ -314,6 +319,8 @@ void health_turn(struct health *h, struct watched_log *l, const struct health_lo
 	look_around(h, now_ms);
 	if (l->written_ms && now_ms - l->written_ms < READER_STATE_MS)
 		return;
+	if (!h->parts.watch && log->missing)
+		return; /* a name that was mistyped is no log to look after */
 	describe(h, l, now_ms);
 	(void)write_state(h, l); /* it is written again soon */
 	if (h->parts.watch)
@@ -348,7 +355,7 @@ void health_away(struct health *h, struct buf *to)
 void health_stop(struct health *h, bool done)
 {
 	for (struct watched_log *l = h ? h->logs : NULL; l; l = l->next) {
-		if (!l->turned)
+		if (!l->turned || (!h->parts.watch && l->now.missing))
 			continue;
 		describe(h, l, clock_mono_ms());
 		if (l->state.doing != READER_MISSING || !done)

@@ -19,6 +19,9 @@
 /* A log whose newest line is older at the start is an old one, and silent for a reason. */
 #define HEALTH_LIVE_S CLOCK_DAY_S
 
+/* So long after the start being behind is no news. */
+#define HEALTH_CATCH_UP_S 60
+
 struct health;
 struct watched_log;
 

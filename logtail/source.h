@@ -66,6 +66,7 @@ struct source {
 	uint64_t opened; /* files so far: another number is another file, whatever its name or inode */
 	unsigned socket_mode;   /* rights of a socket that it makes */
 	struct stamp_anchor anchor;
+	int64_t since_s; /* it came after that, while others were followed: what was rotated away from it since is its beginning; 0: not */
 	int64_t before_s; /* when the next file begins, if that is known: the years of this one end there; 0: not */
 	uint64_t lines, long_lines, restarts; /* restarts: files that began anew under us */
 	uint64_t missed, missed_lines; /* so often lines were missed that may tell of deliveries; the number where it is known. Who takes note sets both to 0 */
@@ -94,6 +95,9 @@ enum source_result source_next(struct source *source, struct sv *line_r) NIXIE_M
 
 /* The line that was given out last is not taken: it is the next one again. */
 void source_put_back(struct source *source, struct sv line);
+
+/* It was read to its end, and is gone: its place is now before the first byte of whatever has its name next. */
+void source_leave(struct source *source);
 
 /* At the end of a rotated file, which is left for the next one in a moment. */
 bool source_is_draining(const struct source *source);

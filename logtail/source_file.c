@@ -15,6 +15,8 @@
 
 /* Lines of several daemons are not in order to the second. */
 #define OVERLAP_S 2
+/* A directory that changes while it is listed is listed again so often. */
+#define LIST_AGAIN_MAX 10
 /* A clock that is set back, or an hour that the clocks repeat in autumn, makes a younger file
  * begin earlier, but not by more than this. */
 #define SET_BACK_S (3 * 3600)
@@ -276,6 +278,32 @@ static void open_oldest_after(struct source *s, int64_t time_s)
 	free(v);
 }
 
+/* A log that came while others were followed may have been rotated before it was looked at. */
+static bool open_oldest_since(struct source *s)
+{
+	struct candidate *v;
+	size_t n = source_files(s->path, &v), i = 0;
+
+	while (i < n && v[i].st.st_mtim.tv_sec < s->since_s)
+		i++;
+	bool opened = i < n && open_file(s, v[i].path);
+	free(v);
+	return opened;
+}
+
+/* Read to its end, and gone: the next of its name is another log. */
+static void leave(struct source *s)
+{
+	struct stat st;
+
+	/* renamed: its writer may not have been told yet, and what it still writes belongs to this log */
+	if (s->fd >= 0 && fstat(s->fd, &st) == 0 && st.st_nlink > 0)
+		return;
+	close_file(s);
+	s->device = s->inode = s->offset = s->read_offset = 0;
+	s->generation++;
+}
+
 static bool is_at(const struct source *s, const struct position *p)
 {
 	return s->fd >= 0 && s->device == p->device && s->inode == p->inode && matches(s->fd, p);
@@ -303,7 +331,7 @@ static bool resume(struct source *s, const struct position *const *places, size_
 	}
 	s->generation = newest ? newest->generation + 1 : 0;
 	s->missed += newest && newest->offset > 0;
-	if (!open_file(s, s->path) && !newest)
+	if (!(s->since_s && !newest && open_oldest_since(s)) && !open_file(s, s->path) && !newest)
 		return true;
 	if (newest && newest->offset > 0)
 		open_oldest_after(s, newest->time_s);
@@ -431,15 +459,28 @@ static size_t find_self(struct source *s, const struct candidate *v, size_t n)
 	return self;
 }
 
+/* Is it a rotation of this log, by its name? */
+static bool is_sibling(const char *log, const char *path)
+{
+	struct sv rest = sv_of(path);
+
+	return sv_take(&rest, sv_of(log)) && (rest.n == 0 || source_is_rotation(rest));
+}
+
 /* The file to read after this one: the next younger of the set, the log itself in the end. */
 static void open_next(struct source *s)
 {
 	struct candidate *v, other;
 	char next[CONFIG_STRING_MAX + 256], head[SOURCE_HEAD_BYTES], tail[SOURCE_TAIL_BYTES];
 	size_t head_n, tail_n;
-	size_t n = source_files(s->path, &v);
+	size_t n = source_files(s->path, &v), self = find_self(s, v, n);
 
-	size_t self = find_self(s, v, n);
+	/* renamed while the directory was being read: then it is among them now */
+	for (int again = 0; self == n && again < LIST_AGAIN_MAX && source_file_with(s->path, s->device, s->inode, &other) && is_sibling(s->path, other.path); again++) {
+		free(v);
+		n = source_files(s->path, &v);
+		self = find_self(s, v, n);
+	}
 	bool gone = self == n;
 	/* an older log that was unpacked or copied here is young, and its lines are not */
 	int64_t first_s = first_line_s(s);
@@ -685,5 +726,5 @@ static void tell(const struct source *s, char *text, size_t size)
 	(void)snprintf(text, size, "reading %s from byte %llu", s->fd >= 0 ? s->open_path : s->path, (unsigned long long)s->offset);
 }
 
-const struct source_ops source_file_ops = { .init = file_init, .close = close_file, .next = next, .resume = resume, .is_at = is_at,
+const struct source_ops source_file_ops = { .init = file_init, .close = close_file, .next = next, .leave = leave, .resume = resume, .is_at = is_at,
 	.is_draining = is_draining, .position = set_position, .read_back = read_back, .tell = tell, .size = size_of };

@@ -188,3 +188,9 @@ void source_put_back(struct source *s, struct sv line)
 	s->start = (size_t)(line.p - s->buffer);
 	s->offset = s->read_offset - (s->end - s->start);
 }
+
+void source_leave(struct source *s)
+{
+	if (s->ops->leave)
+		s->ops->leave(s);
+}

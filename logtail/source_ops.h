@@ -7,6 +7,7 @@
 struct source_ops {
 	void (*init)(struct source *source);
 	void (*close)(struct source *source); /* for ever */
+	void (*leave)(struct source *source); /* NULL: it has no name that could come again */
 	enum source_result (*next)(struct source *source, struct sv *line_r);
 	void (*put_back)(struct source *source); /* NULL: the line is in the buffer */
 	/* NULL: it has no place */

@@ -51,14 +51,18 @@ static bool open_socket(struct source *s)
 
 /* ---- lines ---- */
 
-/* "<22>" */
-static struct sv without_priority(struct sv line)
-{
-	size_t i = 1;
+#define FACILITY_MAIL 2
 
-	while (i < line.n && i < 4 && sv_is_digit(line.p[i]))
-		i++;
-	return line.n > 2 && line.p[0] == '<' && i > 1 && i < line.n && line.p[i] == '>' ? sv_skip(line, i + 1) : line;
+/* "<22>" off the front. False: it is of another facility than mail, where any program may say anything. */
+static bool take_priority(struct sv *line)
+{
+	struct sv rest = *line;
+	uint64_t priority;
+
+	if (!sv_take(&rest, SV("<")) || sv_find(rest, '>') == rest.n || !sv_u64(sv_cut(&rest, '>'), 999, &priority))
+		return true;
+	*line = rest;
+	return priority / 8 == FACILITY_MAIL;
 }
 
 /* Bytes of a stamp and the blank behind it, if a tag follows at once: "Nov 22 09:00:00 postfix/smtp[1]: ..."; else 0. */
@@ -101,15 +105,17 @@ static bool keep_line(struct source *s, struct sv line)
 	return true;
 }
 
-static void keep_datagram(struct source *s, struct sv datagram)
+/* A datagram is one line, whatever is in it: a line end is a blank, as in the journal. */
+static void keep_datagram(struct source *s, char *bytes, size_t n)
 {
-	while (datagram.n && (datagram.p[datagram.n - 1] == '\0' || datagram.p[datagram.n - 1] == '\n'))
-		datagram.n--;
-	while (datagram.n) {
-		struct sv line = without_priority(sv_cut(&datagram, '\n'));
-		if (line.n && !keep_line(s, line))
-			s->lost++;
-	}
+	struct sv line = sv_make(bytes, n);
+
+	while (line.n && (line.p[line.n - 1] == '\0' || line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
+		line.n--;
+	for (size_t i = 0; i < line.n; i++)
+		bytes[i] = bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\0' ? ' ' : bytes[i];
+	if (take_priority(&line) && line.n && !keep_line(s, line))
+		s->lost++;
 }
 
 /* Takes what has come. drop: also what there is no room for. */
@@ -126,7 +132,7 @@ static void take(struct source *s, bool drop)
 		if (n < 0 && errno != EINTR)
 			break;
 		if (n > 0)
-			keep_datagram(s, sv_make(datagram, (size_t)n));
+			keep_datagram(s, datagram, (size_t)n);
 	}
 	s->missed += s->lost > lost;
 	s->missed_lines += s->lost - lost;

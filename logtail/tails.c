@@ -15,6 +15,9 @@
 #include "logname.h"
 #include "source_files.h"
 
+/* Stamps of files are as coarse as the clock of the kernel, and what is written while the directory is read may be older than the look. */
+#define LOOK_SLACK_S 2
+
 static size_t entries(const struct tails *t)
 {
 	return t->named ? t->n_named : t->config->logtail_files.n;
@@ -75,7 +78,11 @@ static const struct tail *find_same(const struct tails *t, const char *name, con
 		const struct source *s = &t->v[i]->source;
 		if (strcmp(s->name, name) == 0)
 			return t->v[i];
-		if (there && logname_kind(s->path) == LOGNAME_FILE && stat(s->path, &other) == 0 && st.st_dev == other.st_dev && st.st_ino == other.st_ino)
+		if (!there || logname_kind(s->path) != LOGNAME_FILE)
+			continue;
+		/* by what is open, also after it was rotated away from its name; else by name */
+		if (s->fd >= 0 ? s->device == st.st_dev && s->inode == st.st_ino :
+		    stat(s->path, &other) == 0 && st.st_dev == other.st_dev && st.st_ino == other.st_ino)
 			return t->v[i];
 	}
 	return NULL;
@@ -86,6 +93,8 @@ static bool add(struct tails *t, const char *path, bool matched)
 {
 	char name[sizeof t->name];
 
+	if (t->n == TAILS_MAX && t->told_too_many)
+		return false;
 	logname_source(cli_hostname(), path, name, sizeof name);
 	const struct tail *same = find_same(t, name, path);
 	if (same) {
@@ -100,9 +109,10 @@ static bool add(struct tails *t, const char *path, bool matched)
 		return false;
 	}
 	struct tail *one = xalloc(sizeof *one);
-	*one = (struct tail){ .watch = -1, .matched = matched, .late = t->started, .number = t->numbers++ };
+	*one = (struct tail){ .watch = -1, .matched = matched, .late = t->started, .due = true, .number = t->numbers++ };
 	source_init(&one->source, cli_hostname(), path);
 	one->source.socket_mode = (unsigned)t->config->logtail_socket_mode;
+	one->source.since_s = t->started ? t->looked_s - LOOK_SLACK_S : 0;
 	t->v[t->n++] = one;
 	return true;
 }
@@ -113,6 +123,32 @@ static bool is_entry(const struct tails *t, const char *path)
 		if (strcmp(entry(t, i), path) == 0 || fnmatch(entry(t, i), path, FNM_PATHNAME | FNM_PERIOD) == 0)
 			return true;
 	return false;
+}
+
+/* logrotate's `extension .log`: mail-20261121.log is of mail.log. */
+static bool is_entry_with(const struct tails *t, char log[CONFIG_STRING_MAX], const char *rotation)
+{
+	const char *extension = strrchr(rotation, '.');
+	size_t n = strlen(log), digits = 0;
+
+	while (sv_is_digit(rotation[1 + digits]))
+		digits++;
+	/* a date, or ".1": mail-2.log is a log */
+	if (extension != rotation + 1 + digits || (digits < 8 && rotation[0] != '.') || n + strlen(extension) >= CONFIG_STRING_MAX)
+		return false;
+	(void)snprintf(log + n, CONFIG_STRING_MAX - n, "%s", extension);
+	return is_entry(t, log);
+}
+
+/* Is there such a log, or is it only away at the moment? Of hosts' logs, 10.0.0.1 is none of 10.0.0. */
+static bool is_log(const struct tails *t, const char *path)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (strcmp(t->v[i]->source.path, path) == 0)
+			return true;
+	return stat(path, &st) == 0 || strstr(path, "log");
 }
 
 /* Of mail.log* the log is mail.log: what was rotated away from it is read as part of it, also
@@ -126,7 +162,7 @@ static bool is_sibling(const struct tails *t, const char *path)
 		return true;
 	for (size_t n = slash ? (size_t)(slash - path) + 2 : 1; path[n]; n++) {
 		(void)snprintf(log, sizeof log, "%.*s", (int)n, path);
-		if (source_is_rotation(sv_of(path + n)) && is_entry(t, log))
+		if (source_is_rotation(sv_of(path + n)) && (is_entry(t, log) || is_entry_with(t, log, path + n)) && is_log(t, log))
 			return true;
 	}
 	return false;
@@ -163,6 +199,7 @@ size_t tails_look(struct tails *t)
 	if (t->started && now_ms - t->looked_ms < TAILS_LOOK_MS)
 		return 0;
 	t->looked_ms = now_ms;
+	int64_t looked_s = clock_now_s();
 	for (size_t i = 0; i < entries(t); i++) {
 		bool pattern = logname_kind(entry(t, i)) == LOGNAME_GLOB;
 		if (pattern) {
@@ -173,6 +210,7 @@ size_t tails_look(struct tails *t)
 		}
 	}
 	t->started = true;
+	t->looked_s = looked_s;
 	return n;
 }
 
@@ -248,14 +286,42 @@ size_t tails_poll(const struct tails *t, struct pollfd *p, int64_t *wait_ms)
 	return n;
 }
 
-void tails_serve(struct tails *t, bool hold)
+void tails_all_due(struct tails *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		t->v[i]->due = true;
+}
+
+/* What an event says does not matter, only of which log it is. */
+static void take_event(struct tails *t, const struct inotify_event *event)
+{
+	if (event->wd < 0) /* the queue ran over */
+		tails_all_due(t);
+	for (size_t i = 0; i < t->n; i++)
+		t->v[i]->due = t->v[i]->due || t->v[i]->watch == event->wd;
+}
+
+static void take_events(struct tails *t)
 {
 	_Alignas(struct inotify_event) char events[4096];
+	ssize_t n;
 
-	for (size_t i = 0; i < t->n; i++)
+	while (t->inotify >= 0 && (n = read(t->inotify, events, sizeof events)) > 0) {
+		for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= n;) {
+			const struct inotify_event *event = (const void *)(events + at);
+			take_event(t, event);
+			at += (ssize_t)(sizeof *event + event->len);
+		}
+	}
+}
+
+void tails_serve(struct tails *t, bool hold)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		struct pollfd p;
 		source_serve(&t->v[i]->source, hold);
-	/* what the events say does not matter: every file is looked at */
-	if (t->inotify >= 0)
-		while (read(t->inotify, events, sizeof events) > 0)
-			;
+		source_poll(&t->v[i]->source, &p);
+		t->v[i]->due = t->v[i]->due || p.fd >= 0; /* one that tells by itself: looking costs little */
+	}
+	take_events(t);
 }

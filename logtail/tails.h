@@ -20,6 +20,7 @@ struct tail {
 	bool catching_up;           /* some partition is ahead: see source_renumber() */
 	size_t number;              /* no other has it, also later */
 	bool missing_told, twin_told, ended;
+	bool due;                   /* there may be news of it */
 	bool past;                  /* behind the period that is read: nothing more of it is */
 	bool matched;               /* a pattern stands for it */
 	bool late;                  /* it came while we followed: all of it is new */
@@ -38,7 +39,7 @@ struct tails {
 	struct order_file *ordered; /* the same in the order in which they are read; NULL: that one */
 	size_t numbers; /* given so far */
 	int inotify;
-	int64_t looked_ms; /* when patterns were expanded */
+	int64_t looked_ms, looked_s; /* when patterns were expanded */
 	bool started, told_too_many, told_no_match[CONFIG_LIST_MAX];
 };
 
@@ -66,8 +67,11 @@ struct tail *tails_find(const struct tails *tails, size_t number);
 /* Has inotify(7) tell of changes of the file that is open now. True: since just now; what happened before that has told nobody. */
 bool tails_watch(struct tails *tails, struct tail *tail);
 
+/* Look at all of them. */
+void tails_all_due(struct tails *tails);
+
 /* What to wait for: fills at most TAILS_MAX + 1, returns how many; *wait_ms becomes shorter if it
- * must. Afterwards serve: hold as for source_serve(). */
+ * must. Afterwards serve, which tells of which there is news: hold as for source_serve(). */
 size_t tails_poll(const struct tails *tails, struct pollfd *p, int64_t *wait_ms);
 void tails_serve(struct tails *tails, bool hold);
 

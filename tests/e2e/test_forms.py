@@ -35,7 +35,7 @@ FORMS = {
     'rfc5424': lambda t, host, tag, text: '<22>1 %s.123Z %s postfix 4711 - - %s' % (iso(t), host, text),
     'rfc5424-data': lambda t, host, tag, text: '<22>1 %sZ %s postfix 4711 - [m@1 a="] \\" x"][n@1] %s' % (iso(t), host, text),
     'solaris': lambda t, host, tag, text: '%s %s %s: [ID 197553 mail.info] %s' % (old_style(t), host, tag, text),
-    'container': lambda t, host, tag, text: '%s dockerhost mail/c0ffee[9]: %s %s %s: %s' % (old_style(t + 60), old_style(t), host, tag, text),
+    'container': lambda t, host, tag, text: '%s dockerhost mail/c0ffee123456[9]: %s %s %s: %s' % (old_style(t + 60), old_style(t), host, tag, text),
     'relay': lambda t, host, tag, text: '%sZ loghost %s %s %s: %s' % (iso(t + 60), old_style(t), host, tag, text),
     'escaped-cr': lambda t, host, tag, text: '%s %s %s: %s#015' % (old_style(t), host, tag, text),
     'crlf': lambda t, host, tag, text: '%s %s %s: %s\r' % (old_style(t), host, tag, text),

@@ -53,7 +53,7 @@ class Socket(InputCase):
     def test_lines_with_and_without_a_host(self):
         self.site.logtail()
         self.send(self.deliveries(3))
-        self.send(''.join('<22>' + line for line in self.deliveries(3).splitlines(True)), each=False)      # many in one
+        self.send(''.join('<22>' + line for line in self.deliveries(3).splitlines(True)))
         local = time.strftime('%b %e %H:%M:%S ', time.gmtime())     # as syslog(3) writes it
         for line in hard('gone@example.com').splitlines():
             self.send('<22>' + local + line.split(' ', 2)[2] + '\0')
@@ -64,6 +64,16 @@ class Socket(InputCase):
         hosts = {k for key in keys for k in self.redis.hgetall(key)}
         self.assertIn(os.uname().nodename, ' '.join(hosts))
         self.assertEqual(self.redis.command('KEYS', 'nixie:{0}:pos:*'), [])
+
+    def test_a_line_end_begins_no_line(self):
+        """What a program logs of a stranger's words is not the mail server's."""
+        forged = hard('victim@example.com')
+        self.site.logtail()
+        self.send('<13>Nov 22 09:00:00 shop[9]: login failed for bob\n' + forged, each=False)
+        self.send('<22>Nov 22 09:00:00 shop[9]: login failed for bob\n' + forged, each=False)
+        self.send(self.deliveries())
+        self.exact()
+        self.assertIsNone(self.site.status('victim@example.com'))
 
     def test_syslog_of_the_c_library(self):
         # util-linux's logger, as a program that logs to /dev/log does
@@ -198,6 +208,58 @@ class Patterns(InputCase):
         child.wait_log(['mail.log', 'is gone'])
         append(log + '.1', self.deliveries(2))      # whose writer was not told yet
         append(log, self.deliveries(2))
+        self.exact()
+
+    def test_deleted_and_made_again_is_no_loss(self):
+        self.configure(self.path('mail*.log'))
+        log = self.path('mail.log')
+        append(log, self.deliveries(2))
+        child = self.site.logtail()
+        for _ in range(2):
+            os.unlink(log)
+            child.wait_log(['mail.log', 'is gone'])
+            append(log, self.deliveries(2))
+            self.exact()
+        child.stop()
+        self.assertEqual(self.redis.command('EXISTS', 'nixie:{0}:gaps'), 0)
+        append(log, self.deliveries(2))
+        self.site.logtail()
+        self.exact()
+
+    def test_new_and_rotated_while_redis_hangs(self):
+        self.configure(self.path('mail*.log'))
+        append(self.path('mail.log'), self.deliveries(2))
+        child = self.site.logtail()
+        self.redis.freeze()
+        append(self.path('mail.log'), self.deliveries(2))
+        append(self.path('mail-2.log'), self.deliveries(5))
+        os.rename(self.path('mail-2.log'), self.path('mail-2.log.1'))
+        append(self.path('mail-2.log'), self.deliveries(1))
+        child.wait_log('waiting, nothing is lost')
+        self.redis.thaw()
+        self.exact()
+
+    def test_rotated_with_the_extension_behind(self):
+        """logrotate: dateext, extension .log"""
+        self.configure(self.path('mail*.log'))
+        log = self.path('mail.log')
+        append(log, self.deliveries(5))
+        child = self.site.logtail()
+        self.exact()
+        os.rename(log, self.path('mail-20261121.log'))
+        append(log, self.deliveries(1))
+        self.exact()
+        append(self.path('mail-2.log'), self.deliveries(1))      # one more look at what matches
+        self.exact()
+        child.stop()
+        self.assertEqual(self.places(), ['mail-2.log', 'mail.log'])
+
+    def test_names_that_end_like_rotations(self):
+        os.mkdir(self.path('hosts'))
+        self.configure(self.path('hosts/*'))
+        for name in '10.0.0.1', '10.0.0.2', 'mx-1':
+            append(self.path('hosts/' + name), self.deliveries())
+        self.site.logtail()
         self.exact()
 
     def test_nothing_matches(self):

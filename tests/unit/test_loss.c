@@ -10,6 +10,8 @@ static const struct {
 	{ "journald", "systemd-journald", "Suppressed 1234 messages from postfix.service", 1234 },
 	{ "a cgroup", "systemd-journald", "Suppressed 7 messages from /system.slice/system-postfix.slice/postfix@-.service", 7 },
 	{ "name cut", "systemd-journal", "Suppressed 2 messages from exim4.service", 2 },
+	{ "of one who has logged in", "systemd-journald", "Suppressed 7 messages from session-2.scope", -1 },
+	{ "of a user's own services", "systemd-journald", "Suppressed 7 messages from user@1000.service", -1 },
 	{ "no service", "journal", "Suppressed 2 messages from /init.scope", 2 },
 	{ "in a container", "systemd-journald", "Suppressed 9 messages from docker.service", 9 },
 	{ "another service", "systemd-journald", "Suppressed 9 messages from nginx.service", -1 },

@@ -363,7 +363,7 @@ static void unusual_lines(void **state)
 		{ "RFC 5424", "<22>1 2026-11-21T09:00:00Z mail postfix 1 - - " STATUS("u@b.example", "5.1.1", "bounced (550 5.1.1 no)"), "failed <u@b.example> recipient.unknown\n", 1, 0, 0 },
 		{ "RFC 5424, nobody was asked", "<22>1 2026-11-21T09:00:00Z mail postfix 1 - - 4F5C6: to=<u@b.example>, relay=none, delay=2, dsn=4.4.1, status=deferred (delivery temporarily suspended: timed out)",
 		  "", 1, 0, 0 },
-		{ "of a container", "Nov 21 09:00:00 docker mail/c0ffee[9]: Nov 21 08:00:00 mx1 postfix/smtp[1]: " STATUS("u@b.example", "4.2.2", FULL), "deferred <u@b.example> mailbox.full\n", 1, 0, 0 },
+		{ "of a container", "Nov 21 09:00:00 docker mail/c0ffee123456[9]: Nov 21 08:00:00 mx1 postfix/smtp[1]: " STATUS("u@b.example", "4.2.2", FULL), "deferred <u@b.example> mailbox.full\n", 1, 0, 0 },
 		{ "copies", "2026-11-21T09:00:00Z mail postfix/smtp[1]: message repeated 3 times: [ " STATUS("u@b.example", "4.2.2", FULL) "]",
 		  "deferred <u@b.example> mailbox.full\ndeferred <u@b.example> mailbox.full\ndeferred <u@b.example> mailbox.full\n", 3, 0, 0 },
 		{ "copies, cut at 800 bytes", "2026-11-21T09:00:00Z mail postfix/smtp[1]: message repeated 1 times: [ " STATUS("u@b.example", "4.2.2", "deferred (host mx said: 452 4.2.2 fu"),

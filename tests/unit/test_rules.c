@@ -370,6 +370,12 @@ static void numbers_of_messages_are_hidden(void **state)
 	(void)state;
 	EACH(row, table)
 		WANT_STRING(id_of(judge(set, row->reply)), row->want);
+	/* however many there are */
+	char many[1024] = "550 ";
+	for (int i = 0; i < 40; i++)
+		(void)strcat(many, "<a@b.example> ");
+	(void)strcat(many, "<user@example.com>");
+	WANT_STRING(id_of(judge(set, many)), "(none)");
 	/* what matched is told in the words as they were said */
 	struct verdict v = judge(set, "550 no d2e1a72fcca58-7aa86f0e36ci115486b3a.42.7 gsmtp");
 	WANT_TEXT(v.matched, "no d2e1a72fcca58-7aa86f0e36ci115486b3a.42.7 gsmtp");
