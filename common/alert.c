@@ -26,10 +26,11 @@ static const struct {
 		"look at their categories: dead addresses are the list's, blocks and limits the sender's reputation" },
 	[ALERT_RATE_COMPLAINT] = { "rate-complaint", A_RATE, "complaints", NULL,
 		"readers do not want it: check that they asked for it, and that leaving is easy" },
-	[ALERT_LOG_LOST] = { "log-lost", A_LOG, NULL, NULL, "raise the limit of what writes it (RateLimitBurst of journald.conf, imuxsock and imjournal of rsyslog); "
+	[ALERT_LOG_LOST] = { "log-lost", A_LOG, NULL, NULL, "if the log says so itself, raise the limit of what writes it (RateLimitBurst of journald.conf, imuxsock and imjournal of rsyslog), "
+		"else see what nixie-logtail warned about; "
 		"failures from before are not counted where a delivery among the lost lines would have ended them" },
 	[ALERT_LOG_IDLE] = { "log-idle", A_LOG, NULL, NULL, "does the mail server run, and write there? Where its log is another one by now, name it in logtail.files" },
-	[ALERT_LOG_BEHIND] = { "log-behind", A_LOG, NULL, NULL, "it catches up by itself, unless Redis is slow or away: nixie status, nixie doctor" },
+	[ALERT_LOG_BEHIND] = { "log-behind", A_LOG, NULL, NULL, "it catches up by itself, unless Redis is slow or away, or a rotated log cannot be unpacked: nixie status, nixie doctor" },
 	[ALERT_LOG_MISSING] = { "log-missing", A_LOG, NULL, NULL, "is logtail.files right, and may the user of nixie-logtail read it?" },
 };
 
@@ -263,7 +264,8 @@ bool alert_is_of_log(enum alert_kind kind)
 	return kinds[kind].form == A_LOG;
 }
 
-void alert_text(const struct alert *a, struct buf *to)
+/* What, of what, since when */
+static void add_finding(struct buf *to, const struct alert *a)
 {
 	int dimension = dimension_by_name(a->dimension);
 
@@ -271,7 +273,6 @@ void alert_text(const struct alert *a, struct buf *to)
 		dimension = DIMENSION_ALL;
 	if (kinds[a->kind].form == A_LOG) {
 		add_log(to, a);
-		buf_addf(to, "; %s", kinds[a->kind].advice);
 		return;
 	}
 	buf_add(to, sv_of(kinds[a->kind].what));
@@ -286,9 +287,22 @@ void alert_text(const struct alert *a, struct buf *to)
 		buf_add(to, SV(", noticed by "));
 		buf_add_clean(to, sv_head(a->by, HOST_SHOWN_MAX));
 	}
+}
+
+void alert_text_over(const struct alert *a, struct buf *to)
+{
+	buf_add(to, SV("over: "));
+	add_finding(to, a);
+}
+
+void alert_text(const struct alert *a, struct buf *to)
+{
+	int dimension = dimension_by_name(a->dimension);
+
+	add_finding(to, a);
 	buf_addf(to, "; %s", kinds[a->kind].advice);
 	if (a->kind == ALERT_HARD)
-		add_undo(to, a, dimension);
+		add_undo(to, a, dimension == DIMENSION_COUNT ? DIMENSION_ALL : dimension);
 }
 
 bool alert_rate(bool open, int64_t count, int64_t base, int64_t limit_permille, int64_t minimum)

@@ -58,7 +58,10 @@ static struct conffile *fail_syntax(struct conffile *file, struct err *err)
 	const char *in = config_error_file(&file->config);
 	const char *text = config_error_text(&file->config);
 
-	err_set(err, "%s:%d: %s; look for a missing \";\", quote or bracket on this line or the one before",
+	bool twice = text && strcmp(text, "duplicate setting name") == 0;
+
+	err_set(err, twice ? "%s:%d: %s: this name is there already, further up: put it there, a group is written once" :
+		"%s:%d: %s; look for a missing \";\", quote or bracket on this line or the one before",
 		in ? in : file->name, config_error_line(&file->config), text ? text : "cannot be read");
 	conffile_free(file);
 	return NULL;

@@ -15,6 +15,7 @@
 
 /* Redis 7 takes INT_MAX arguments */
 #define ARGC_MAX ((size_t)INT_MAX)
+#define TOLD_MS 60000
 
 enum state { STATE_DOWN, STATE_CONNECTING, STATE_GREETING, STATE_READY };
 
@@ -41,7 +42,8 @@ struct redis {
 	bool spent;  /* was lost, and is not made anew */
 	bool waited_for; /* somebody waits, and will tell what is wrong */
 	struct log_limit limit;
-	char problem[512];
+	char problem[512], told[512]; /* told: the last that was logged, then */
+	int64_t told_ms;
 };
 
 /* ---- values ---- */
@@ -143,6 +145,18 @@ static void note_problem(struct redis *r, const char *what, const char *advice)
 		*advice ? "; " : "", advice);
 }
 
+/* The same once a minute. */
+static bool is_news(struct redis *r)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (r->told_ms && now_ms - r->told_ms < TOLD_MS && strcmp(r->told, r->problem) == 0)
+		return false;
+	memcpy(r->told, r->problem, sizeof r->told);
+	r->told_ms = now_ms;
+	return log_limited(&r->limit, "Redis connection problems");
+}
+
 static void drop(struct redis *r)
 {
 	bool was_ready = r->state == STATE_READY;
@@ -162,7 +176,7 @@ static void drop(struct redis *r)
 	r->retry_pause_ms = r->retry_pause_ms ? r->retry_pause_ms * 2 : REDIS_RETRY_MIN_MS;
 	if (r->retry_pause_ms > REDIS_RETRY_MAX_MS)
 		r->retry_pause_ms = REDIS_RETRY_MAX_MS;
-	if (!r->waited_for && !r->options.quiet && log_limited(&r->limit, "Redis connection problems"))
+	if (!r->waited_for && !r->options.quiet && is_news(r))
 		log_warning("%s", r->problem);
 	answer_all_with_nothing(r);
 	if (r->options.lost)

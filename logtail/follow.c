@@ -36,6 +36,8 @@
 /* The pause after the store failed: doubles up to the maximum. */
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
+/* That the store is away is told so often. */
+#define AWAY_TOLD_MS 60000
 
 /* A batch that the store is writing while the next is gathered. */
 struct flight {
@@ -69,7 +71,8 @@ struct follower {
 	unsigned moves; /* so often a source was sent to another place, because the store is there */
 	bool unwritten; /* stopped before the store had all: what comes later must not be written either */
 	uint64_t bytes;
-	struct log_limit store_limit, rejected_limit;
+	int64_t away_told_ms; /* when it was told last that the store is away; 0: it is not */
+	struct log_limit rejected_limit;
 };
 
 /* ---- signals ---- */
@@ -267,8 +270,10 @@ static bool pause_for_store(struct follower *f, int64_t *pause_ms, const struct 
 	struct buf lag = BUF_ON(room);
 
 	health_away(f->health, &lag);
-	if (log_limited(&f->store_limit, "the store"))
+	if (!f->away_told_ms || clock_mono_ms() - f->away_told_ms >= AWAY_TOLD_MS) {
+		f->away_told_ms = clock_mono_ms();
 		log_warning("waiting, nothing is lost: %s%s%s", err->text, lag.n ? "; " : "", buf_cstr(&lag));
+	}
 	do { /* to ask again at each line would be waiting too, for its answer, and who logs into a socket cannot wait */
 		wait_for_change(f, left_ms, true);
 		left_ms = end_ms - clock_mono_ms();
@@ -366,6 +371,7 @@ static bool land(struct follower *f)
 			result = ledger_commit(flight->ledger, places_of(t), places_of(t) ? &flight->to : NULL, flight->everywhere, &err);
 	}
 	flight->ledger = NULL;
+	f->away_told_ms = settled == SETTLED_DONE ? 0 : f->away_told_ms;
 	f->unwritten = settled != SETTLED_DONE;
 	return !f->unwritten;
 }

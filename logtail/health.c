@@ -215,8 +215,8 @@ static void judge_log(struct health *h, struct watched_log *l)
 	/* who has just been started gives the log its time, and itself some to catch up */
 	if (idle > up_s && !watch_log_alert(h->parts.watch, ALERT_LOG_IDLE, name))
 		idle = up_s;
-	bool behind = lag * 1000 > lag_limit_ms &&
-		(up_s >= HEALTH_CATCH_UP_S || up_s * 1000 >= c->alerts_log_lag_ms || watch_log_alert(h->parts.watch, ALERT_LOG_BEHIND, name));
+	bool behind = lag * 1000 > lag_limit_ms && (l->now.blocked ||
+		up_s >= HEALTH_CATCH_UP_S || up_s * 1000 >= c->alerts_log_lag_ms || watch_log_alert(h->parts.watch, ALERT_LOG_BEHIND, name));
 	waits = waits && (l->live || watch_log_alert(h->parts.watch, ALERT_LOG_IDLE, name));
 	judge(h, l, ALERT_LOG_IDLE, waits && c->alerts_log_idle_ms && idle * 1000 > c->alerts_log_idle_ms, now_s - idle, 0, idle, c->alerts_log_idle_ms / 1000);
 	judge(h, l, ALERT_LOG_BEHIND, !l->fresh && c->alerts_log_lag_ms && behind, now_s - lag, 0, lag, l->state.lag_bytes);

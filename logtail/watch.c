@@ -223,11 +223,13 @@ static void tell(const struct alert *alert, bool open)
 	char room[ALERT_TEXT_MAX];
 	struct buf text = BUF_ON(room);
 
-	alert_text(alert, &text);
-	if (open)
+	if (open) {
+		alert_text(alert, &text);
 		log_warning("alert=open %s", buf_cstr(&text));
-	else
+	} else {
+		alert_text_over(alert, &text);
 		log_info("alert=closed %s", buf_cstr(&text));
+	}
 }
 
 /* In the store, and in what we know of it. False: the store does not take it now. */

@@ -29,6 +29,8 @@ static void print_counts(const struct reader *r)
 	if (c->losses)
 		(void)fprintf(stderr, " losses=%llu lost-lines=%llu", (unsigned long long)c->losses, (unsigned long long)c->lost);
 	(void)fputc('\n', stderr);
+	if (c->unparsed && c->unparsed == c->lines)
+		log_warning("no line is in a form that is understood: is it a mail log? (nixie-logtail(8), \"Forms of a line\")");
 }
 
 /* All files, in their order. False: one could not be read. */

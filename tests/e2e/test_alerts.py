@@ -230,7 +230,7 @@ class Noticed(AlertCase):
         lines = self.ctl('alerts', '--log').splitlines()
         self.assertEqual(sorted({line.split()[1] for line in lines}), ['closed', 'open'])
         self.assertEqual(len(lines) % 2, 0)
-        self.assertIn('alert=closed hard bounces jumped', child.log())
+        self.assertIn('alert=closed over: hard bounces jumped', child.log())
 
     def test_nobody_looks_out(self):
         self.write(60)

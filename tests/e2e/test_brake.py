@@ -194,7 +194,7 @@ class Event(BrakeCase):
         self.read(week() + jump() + quiet(), T + 6 * HOUR)
         self.assertOnce(BRAKED)
         self.assertEqual(self.said.count('alert=open hard bounces of provider google'), 1)
-        self.assertEqual(self.said.count('alert=closed hard bounces of provider google'), 1)
+        self.assertEqual(self.said.count('alert=closed over: hard bounces of provider google'), 1)
         # then a dead address is one again
         self.read(gone(T + 6 * HOUR, 'dead@gmail.com'), T + 6 * HOUR + 5)
         self.assertEqual(self.entry('dead@gmail.com')['status'], 'hard')

@@ -221,7 +221,7 @@ class Alerts(StatusCase):
         self.redis.command('HSET', 'nixie:{0}:alerts', key, re.sub(r'until=\d+', 'until=%d' % (time.time() - 1), value))
         reader = self.site.logtail()
         self.wait_alert('log-lost', False)
-        reader.wait_log('alert=closed lines of')
+        reader.wait_log('alert=closed over: lines of')
 
     def test_a_silent_log(self):
         self.site.write_conf(alerts={'log-idle': '1s'})

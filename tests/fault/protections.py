@@ -43,9 +43,9 @@ KEEP_OPEN = (SOURCE, 's->moved = !there || st.st_ino', 'if (!there) { close_file
 WHOLE_LINES = (SOURCE, 'whole = ended || (s->final && have.n);', 'whole = have.n > 0;')
 
 # A reader that goes on without Redis, and keeps what it read.
-BUFFER = ((FOLLOW, '\tif (!land(f))\n\t\treturn false;\n\tbool old',
+BUFFER = ((FOLLOW, '\tif (!land(f))\n\t\treturn false;\n\tif (f->moves',
            '\tif (!store_ready(f->store)) {\n\t\tlog_warning("waiting, nothing is lost");\n\t\tstore_service(f->store, 0);\n'
-           '\t\treturn result == SOURCE_LINE;\n\t}\n\tif (!land(f))\n\t\treturn false;\n\tbool old'),)
+           '\t\treturn result == SOURCE_LINE;\n\t}\n\tif (!land(f))\n\t\treturn false;\n\tif (f->moves'),)
 
 PROTECTIONS = (
     Protection(0, 'what Redis does not take is not read', BUFFER, ('BackPressureTest.redis_is_away_for_a_busy_hour',)),
