@@ -291,8 +291,12 @@ static void add_finding(struct buf *to, const struct alert *a)
 
 void alert_text_over(const struct alert *a, struct buf *to)
 {
+	int dimension = dimension_by_name(a->dimension);
+
 	buf_add(to, SV("over: "));
 	add_finding(to, a);
+	if (a->kind == ALERT_HARD) /* those that it came too late for are still to be taken back */
+		add_undo(to, a, dimension == DIMENSION_COUNT ? DIMENSION_ALL : dimension);
 }
 
 void alert_text(const struct alert *a, struct buf *to)

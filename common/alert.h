@@ -61,7 +61,7 @@ bool alert_unpack(struct arena *arena, struct sv id, struct sv packed, struct al
 
 /* One line for people: what it is, and what to do. */
 void alert_text(const struct alert *alert, struct buf *to);
-/* The same of one that is over: without what to do. */
+/* The same of one that is over: of what to do only how to take back. */
 void alert_text_over(const struct alert *alert, struct buf *to);
 
 /* Is the limit crossed now? It opens with a share over the limit, and is open until the share

@@ -151,18 +151,20 @@ static void texts(void **state)
 		  "readers do not want it: check that they asked for it, and that leaving is easy" },
 		{ "lost lines", { .kind = ALERT_LOG_LOST, .dimension = SV("log"), .value = SV("mx1:/var/log/mail.log"), .since_s = since, .count = 1234, .base = 2 },
 		  "lines of mx1:/var/log/mail.log are lost: 1234, 2 times since 2026-11-21T09:00:00Z; "
-		  "raise the limit of what writes it (RateLimitBurst of journald.conf, imuxsock and imjournal of rsyslog); "
+		  "if the log says so itself, raise the limit of what writes it (RateLimitBurst of journald.conf, imuxsock and imjournal of rsyslog), "
+		  "else see what nixie-logtail warned about; "
 		  "failures from before are not counted where a delivery among the lost lines would have ended them" },
 		{ "nobody knows how many", { .kind = ALERT_LOG_LOST, .dimension = SV("log"), .value = SV("mx1:/var/log/mail.log"), .since_s = since, .base = 1 },
 		  "lines of mx1:/var/log/mail.log are lost, 1 time since 2026-11-21T09:00:00Z; "
-		  "raise the limit of what writes it (RateLimitBurst of journald.conf, imuxsock and imjournal of rsyslog); "
+		  "if the log says so itself, raise the limit of what writes it (RateLimitBurst of journald.conf, imuxsock and imjournal of rsyslog), "
+		  "else see what nixie-logtail warned about; "
 		  "failures from before are not counted where a delivery among the lost lines would have ended them" },
 		{ "a silent log", { .kind = ALERT_LOG_IDLE, .dimension = SV("log"), .value = SV("mx1:/x\n"), .since_s = since, .count = 4000, .base = 3600 },
 		  "no line has come in mx1:/x\\x0a for more than 3600 s, since 2026-11-21T09:00:00Z; "
 		  "does the mail server run, and write there? Where its log is another one by now, name it in logtail.files" },
 		{ "behind", { .kind = ALERT_LOG_BEHIND, .dimension = SV("log"), .value = SV("mx1:/x"), .since_s = since, .count = 1000, .base = 123456 },
 		  "the reader of mx1:/x is 1000 s behind, 123456 bytes, since 2026-11-21T09:00:00Z; "
-		  "it catches up by itself, unless Redis is slow or away: nixie status, nixie doctor" },
+		  "it catches up by itself, unless Redis is slow or away, or a rotated log cannot be unpacked: nixie status, nixie doctor" },
 		{ "missing", { .kind = ALERT_LOG_MISSING, .dimension = SV("log"), .value = SV("mx1:/x"), .since_s = since },
 		  "mx1:/x is not there, or may not be read, since 2026-11-21T09:00:00Z; "
 		  "is logtail.files right, and may the user of nixie-logtail read it?" },
