@@ -215,9 +215,9 @@ class Patterns(InputCase):
         log = self.path('mail.log')
         append(log, self.deliveries(2))
         child = self.site.logtail()
-        for _ in range(2):
+        for n in 1, 2:
             os.unlink(log)
-            child.wait_log(['mail.log', 'is gone'])
+            wait_until(lambda n=n: child.log().count('is gone, and was read to its end') == n, 'the end of the log')
             append(log, self.deliveries(2))
             self.exact()
         child.stop()
