@@ -4,18 +4,19 @@
 
 #define CONTAINER_ID_MIN 12
 
-/* "<22>" off the front: any digits, what they say is of no interest */
-static bool take_priority(struct sv *s)
+bool line_forms_priority(struct sv *s, unsigned *priority_r)
 {
 	size_t n = 1;
+	unsigned priority = 0;
 
 	if (s->n < 3 || s->p[0] != '<')
 		return false;
-	while (n < s->n && n <= 3 && sv_is_digit(s->p[n]))
-		n++;
+	for (; n < s->n && n <= 3 && sv_is_digit(s->p[n]); n++)
+		priority = priority * 10 + (unsigned)(s->p[n] - '0');
 	if (n == 1 || n >= s->n || s->p[n] != '>')
 		return false;
 	*s = sv_skip(*s, n + 1);
+	*priority_r = priority;
 	return true;
 }
 
@@ -125,7 +126,8 @@ static bool take_origin(struct sv s, const struct stamp_anchor *anchor, struct l
 
 static bool take_header(struct sv s, struct stamp_anchor *anchor, struct line *line)
 {
-	bool priority = take_priority(&s), has_year = s.n && sv_is_digit(s.p[0]);
+	unsigned number;
+	bool priority = line_forms_priority(&s, &number), has_year = s.n && sv_is_digit(s.p[0]);
 
 	if (priority && line_usual(s, anchor, line))
 		return true;

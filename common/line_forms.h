@@ -27,6 +27,9 @@ bool line_forms_parse(struct sv bytes, struct stamp_anchor *anchor, struct line 
 /* Takes off what stands in front of the message that is meant. */
 void line_forms_unwrap(struct stamp_anchor *anchor, struct line *line);
 
+/* "<22>" off the front: at most three digits. False, and *s untouched: there is none. */
+bool line_forms_priority(struct sv *s, unsigned *priority_r) NIXIE_MUST_CHECK;
+
 /* Worth a line_forms_unwrap()? Asked for every line. */
 static inline bool line_forms_inside(struct sv message)
 {

@@ -580,7 +580,7 @@ static bool turn(struct follower *f, struct tail *t)
 	bool again = tails_watch(&f->tails, t);
 	watch_turn(f->watch, t->event_s, f->ready && result != SOURCE_LINE && nothing_left(f));
 	tell_health(f, t, result == SOURCE_MISSING);
-	return result == SOURCE_LINE || again;
+	return result == SOURCE_LINE || again || f->moves != moves;
 }
 
 /* A server that lost its last writes, or a replica of it that never had them, says nothing of it, and
@@ -729,9 +729,9 @@ static void run(struct follower *f)
 	}
 	while (!f->stop) {
 		bool more = false;
-		renew_tails(f);
 		int64_t now_ms = clock_mono_ms();
 		if (f->options->once || now_ms - f->all_ms >= idle_ms(f)) {
+			renew_tails(f); /* not at every event: it looks at all files */
 			tails_all_due(&f->tails);
 			f->all_ms = now_ms;
 		}

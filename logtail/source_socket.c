@@ -1,5 +1,5 @@
-/* A socket like /dev/log, which syslog(3) and rsyslog's omuxsock write to: a datagram is a line,
- * or several. What comes is taken at once, as far as there is room, and what a line of a file
+/* A socket like /dev/log, which syslog(3) and rsyslog's omuxsock write to: a datagram is a line.
+ * What comes is taken at once, as far as there is room, and what a line of a file
  * has more is added: the host, where syslog(3) names none. */
 #include <errno.h>
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "line_forms.h"
 #include "log.h"
 #include "logname.h"
 #include "source_ops.h"
@@ -16,8 +17,8 @@
 #define ROOM_BYTES ((size_t)4 * 1024 * 1024)
 /* A longer datagram is cut. */
 #define DATAGRAM_BYTES_MAX ((size_t)64 * 1024)
-/* A datagram becomes longer by a host for each of its lines, which have some bytes at least. */
-#define KEPT_BYTES_MAX (8 * DATAGRAM_BYTES_MAX)
+/* A datagram becomes longer by a host. */
+#define KEPT_BYTES_MAX (DATAGRAM_BYTES_MAX + 1024)
 /* So many are taken before something else has its turn. */
 #define DATAGRAMS_MAX 4096
 
@@ -53,16 +54,12 @@ static bool open_socket(struct source *s)
 
 #define FACILITY_MAIL 2
 
-/* "<22>" off the front. False: it is of another facility than mail, where any program may say anything. */
+/* The priority off the front. False: it is of another facility than mail, where any program may say anything. */
 static bool take_priority(struct sv *line)
 {
-	struct sv rest = *line;
-	uint64_t priority;
+	unsigned priority;
 
-	if (!sv_take(&rest, SV("<")) || sv_find(rest, '>') == rest.n || !sv_u64(sv_cut(&rest, '>'), 999, &priority))
-		return true;
-	*line = rest;
-	return priority / 8 == FACILITY_MAIL;
+	return !line_forms_priority(line, &priority) || priority / 8 == FACILITY_MAIL;
 }
 
 /* Bytes of a stamp and the blank behind it, if a tag follows at once: "Nov 22 09:00:00 postfix/smtp[1]: ..."; else 0. */

@@ -143,12 +143,13 @@ static bool is_entry_with(const struct tails *t, char log[CONFIG_STRING_MAX], co
 /* Is there such a log, or is it only away at the moment? Of hosts' logs, 10.0.0.1 is none of 10.0.0. */
 static bool is_log(const struct tails *t, const char *path)
 {
+	const char *slash = strrchr(path, '/');
 	struct stat st;
 
 	for (size_t i = 0; i < t->n; i++)
 		if (strcmp(t->v[i]->source.path, path) == 0)
 			return true;
-	return stat(path, &st) == 0 || strstr(path, "log");
+	return stat(path, &st) == 0 || strstr(slash ? slash : path, "log"); /* not in /var/log */
 }
 
 /* Of mail.log* the log is mail.log: what was rotated away from it is read as part of it, also

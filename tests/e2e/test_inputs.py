@@ -255,10 +255,11 @@ class Patterns(InputCase):
         self.assertEqual(self.places(), ['mail-2.log', 'mail.log'])
 
     def test_names_that_end_like_rotations(self):
-        os.mkdir(self.path('hosts'))
-        self.configure(self.path('hosts/*'))
-        for name in '10.0.0.1', '10.0.0.2', 'mx-1':
-            append(self.path('hosts/' + name), self.deliveries())
+        for hosts in 'hosts', 'log':        # as in /var/log
+            os.mkdir(self.path(hosts))
+        self.configure(self.path('hosts/*'), self.path('log/*'))
+        for name in 'hosts/10.0.0.1', 'hosts/10.0.0.2', 'hosts/mx-1', 'log/10.0.0.1':
+            append(self.path(name), self.deliveries())
         self.site.logtail()
         self.exact()
 
