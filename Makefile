@@ -84,6 +84,7 @@ help:
 	@echo "make check      all tests: unit, end to end with real Redis, Postfix and Exim"
 	@echo "make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)"
 	@echo "make bench      figures, as ratios against something measured in the same run"
+	@echo "make bench-policy  the policy service alone, against its goals; in tests/bench/bench.mk how to choose"
 	@echo "make accuracy   how right the shipped rules are on tests/corpus"
 	@echo "make chaos      kill everything while it reads; KILLS=60 SEED= ON=server|cluster|sentinel PARTITIONS= ; nothing is lost or doubled"
 	@echo "make protections  take out of the source what each test of tests/e2e/test_rotation.py tests: it must fail; ROWS=\"-n 5\""

@@ -6,8 +6,8 @@ in rounds, each round measures nixie and its yardsticks one after another in
 alternating order, and what counts is the ratio within a round. Tables show
 "median [least - most]" of the rounds. CPU times come from the kernel.
 
-usage: bench.py [--lines N] [--rounds N] [--only PART]... [--json FILE]
-                [--bin DIR] [--tools DIR] [--keep]
+usage: bench.py [--lines N] [--rounds N] [--only PART]... [--connections N]...
+                [--json FILE] [--bin DIR] [--tools DIR] [--keep]
 """
 
 import argparse
@@ -22,17 +22,16 @@ import time
 
 sys.dont_write_bytecode = True
 
-from lab import Failure, Lab, Redis, cpu_seconds, key_values, peak_rss_kib, steal_ticks  # noqa: E402
+from lab import Failure, Lab, Redis, key_values, peak_rss_kib, steal_ticks  # noqa: E402
+from policy import CONNECTIONS, bench_policy  # noqa: E402
 from rulesets import Rulesets  # noqa: E402
-from table import Row, Table, middle_column, middle_ratio_column, ratio_column, value_column  # noqa: E402
+from smtp import bench_smtp  # noqa: E402
+from table import Row, Table, middle_column, ratio_column, value_column  # noqa: E402
 
 REPLIES = 40000
 RULES = (100, 300, 1000)
 RULE_REPLIES = 1500  # of the generated log, beside the examples of the shipped rules
-CONNECTIONS = {1: 15000, 10: 60000, 100: 100000, 500: 100000}  # requests of a measurement
-GONE_PERCENT = 10
 PARTITIONS = (1, 64)
-CACHED_KEYS = 10000
 LATENCY_SAMPLES = 100
 CATCH_UP_SECONDS = 120
 C_LOCALE = {**os.environ, "LC_ALL": "C"}
@@ -41,10 +40,11 @@ C_LOCALE = {**os.environ, "LC_ALL": "C"}
 class Bench:
     """What the parts share: the laboratory, the options and the generated log."""
 
-    def __init__(self, lab, lines, rounds):
+    def __init__(self, lab, lines, rounds, connections):
         self.lab = lab
         self.lines = lines
         self.rounds = rounds
+        self.connections = connections
         self.notes = []
         self._log = None
 
@@ -202,106 +202,6 @@ def check_engine(bench, count, result):
     if result["differences"] or result["limit_hits"]:
         bench.note(f"classify, {count} rules: {result['differences']:.0f} texts are judged otherwise one by one, "
                    f"{result['limit_hits']:.0f} patterns gave up")
-
-
-# ---- policy requests ----
-
-class PolicyRun:
-    """The echo server, nixie-policyd and its Redis, up side by side."""
-
-    def __init__(self, bench):
-        lab = self.lab = bench.lab
-        self.bench = bench
-        self.redis = Redis(lab)
-        self.nixie_endpoint = f"unix:{lab.path('policy.sock')}"
-        self.echo_endpoint = f"unix:{lab.path('echo.sock')}"
-        config = lab.write_config(self.redis, policyd={"listen": [self.nixie_endpoint], "socket_mode": "0600"})
-        self.echo = lab.start("policy-echo", [lab.tool("policy-echo"), self.echo_endpoint])
-        self.nixie, _ = lab.start_notifying(
-            "nixie-policyd", [lab.program("nixie-policyd"), "-f", "-c", config], 20)
-        self.next_key = CACHED_KEYS
-        self.suppress(0, CACHED_KEYS * GONE_PERCENT // 100)
-
-    def suppress(self, first, count):
-        """Makes the recipients policy-load names gone... hard, as nixie-redis(7) describes entries."""
-        now = str(int(time.time()))
-        fields = ["status", "hard", "reason", "recipient.unknown", "origin", "log", "rule", "bench.unknown",
-                  "code", "550", "enhanced", "5.1.1", "text", "User unknown", "remote", "mx.example",
-                  "first", now, "last", now, "since", now, "count", "1"]
-        self.redis.feed(["HSET", f"nixie:{{0}}:addr:gone{key:09d}@d{key % 97:02d}.example", *fields]
-                        for key in range(first, first + count))
-        time.sleep(0.1)  # what this invalidates in caches is no part of the measurement
-
-    def load(self, row, endpoint, server, connections, *options):
-        before, store_before = cpu_seconds(server.pid), self.redis.cpu_seconds()
-        result = key_values(self.lab.output_of([
-            self.lab.tool("policy-load"), "-c", str(connections), "-n", str(CONNECTIONS[connections]),
-            "-p", str(GONE_PERCENT), *options, endpoint]))
-        server_us = (cpu_seconds(server.pid) - before) * 1e6 / result["requests"]
-        store_us = (self.redis.cpu_seconds() - store_before) * 1e6 / result["requests"]
-        row.add(rate=result["req_per_s"], p50=result["p50_us"], p99=result["p99_us"], p999=result["p999_us"],
-                worst=result["max_us"], server_us=server_us, store_us=store_us)
-        return result
-
-    def load_nixie(self, row, connections, *options):
-        result = self.load(row, self.nixie_endpoint, self.nixie, connections, *options)
-        if result["rejected"] != result["gone"]:
-            self.bench.note(f"{row.label}: {result['rejected']:.0f} of {result['gone']:.0f} suppressed "
-                            "recipients were rejected")
-
-    def measure_echo(self, row, connections):
-        self.load(row, self.echo_endpoint, self.echo, connections, "-k", str(CACHED_KEYS))
-
-    def measure_hits(self, row, connections):
-        self.load_nixie(Row("warming the cache"), 10, "-n", str(CACHED_KEYS), "-q", "-b", "0")
-        self.load_nixie(row, connections, "-k", str(CACHED_KEYS))
-
-    def measure_misses(self, row, connections):
-        requests = CONNECTIONS[connections]
-        first, self.next_key = self.next_key, self.next_key + requests
-        self.suppress(first, requests * GONE_PERCENT // 100)
-        self.load_nixie(row, connections, "-q", "-b", str(first))
-
-    def measure_get(self, row, connections):
-        requests = CONNECTIONS[connections]
-        before = self.redis.cpu_seconds()
-        text = self.lab.output_of(["redis-benchmark", "-s", self.redis.socket_path, "-t", "get", "--csv",
-                                   "-c", str(connections), "-n", str(requests), "-r", "1000000"])
-        fields = [field.strip('"') for field in text.strip().splitlines()[-1].split(",")]
-        store_us = (self.redis.cpu_seconds() - before) * 1e6 / requests
-        row.add(rate=float(fields[1]), p50=float(fields[4]) * 1000, p99=float(fields[6]) * 1000,
-                worst=float(fields[7]) * 1000, store_us=store_us)
-
-    def stop(self):
-        self.lab.stop(self.nixie)
-        self.lab.stop(self.echo)
-        self.redis.stop()
-
-
-def bench_policy(bench):
-    run = PolicyRun(bench)
-    tables = []
-    for connections in CONNECTIONS:
-        tables.append(policy_table(bench, run, connections))
-    run.stop()
-    return tables
-
-
-def policy_table(bench, run, connections):
-    echo, get = Row("policy-echo"), Row("redis-benchmark GET")
-    hits, misses = Row("nixie-policyd, same recipients"), Row("nixie-policyd, new recipients")
-    bench.in_rounds(f"policy, {connections} connections", {
-        echo.label: lambda: run.measure_echo(echo, connections),
-        hits.label: lambda: run.measure_hits(hits, connections),
-        misses.label: lambda: run.measure_misses(misses, connections),
-        get.label: lambda: run.measure_get(get, connections),
-    })
-    return Table(f"Policy requests over {connections} connections, microseconds", [echo, hits, misses, get], [
-        value_column("requests/s", "rate"), ratio_column("/ echo", "rate", echo),
-        middle_ratio_column("/ GET", "rate", get), middle_column("p50", "p50"), middle_column("p99", "p99"),
-        middle_ratio_column("/ echo", "p99", echo), middle_column("p99.9", "p999"), middle_column("max", "worst"),
-        middle_column("server CPU", "server_us"), middle_ratio_column("/ echo", "server_us", echo),
-        middle_column("Redis CPU", "store_us")])
 
 
 # ---- ingesting a log ----
@@ -475,6 +375,7 @@ PARTS = {
     "reading": bench_reading,
     "classify": bench_classify,
     "policy": bench_policy,
+    "smtp": bench_smtp,
     "ingest": bench_ingest,
     "latency": bench_latency,
 }
@@ -486,6 +387,8 @@ def parse_arguments():
     parser.add_argument("--lines", type=int, default=1000000, help="of the generated log")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--connections", action="append", type=int, choices=CONNECTIONS, metavar="N",
+                        help="of the policy part: " + ", ".join(map(str, CONNECTIONS)))
     parser.add_argument("--json", metavar="FILE", help="every single value")
     parser.add_argument("--bin", default=os.path.join(root, "build/bin"), metavar="DIR", help="nixie's programs")
     parser.add_argument("--tools", default=os.path.join(root, "build/bench"), metavar="DIR",
@@ -517,7 +420,7 @@ def main():
     arguments = parse_arguments()
     stolen, ticks = steal_ticks()
     lab = Lab(arguments.bin, arguments.tools, arguments.keep)
-    bench = Bench(lab, arguments.lines, arguments.rounds)
+    bench = Bench(lab, arguments.lines, arguments.rounds, arguments.connections or list(CONNECTIONS))
     try:
         results, failures = run_parts(bench, arguments.only or PARTS)
     finally:

@@ -39,9 +39,17 @@ def cpu_seconds(pid):
 
 
 def peak_rss_kib(pid):
+    return _status_kib(pid, "VmHWM:")
+
+
+def rss_kib(pid):
+    return _status_kib(pid, "VmRSS:")
+
+
+def _status_kib(pid, name):
     with open(f"/proc/{pid}/status") as file:
         for line in file:
-            if line.startswith("VmHWM:"):
+            if line.startswith(name):
                 return int(line.split()[1])
     return 0
 

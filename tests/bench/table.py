@@ -80,3 +80,26 @@ def ratio_column(heading, metric, base):
 
 def middle_ratio_column(heading, metric, base):
     return heading, lambda row: "1" if row is base else middle(row.ratios(metric, base))
+
+
+class Goal(Row):
+    """A ratio that should be at least, or at most, so much; it is met when its median is."""
+
+    def __init__(self, label, ratios, at_least=None, at_most=None):
+        super().__init__(label)
+        self.values["ratio"] = ratios
+        self.at_least, self.at_most = at_least, at_most
+
+    def limit(self):
+        return f">= {self.at_least}" if self.at_least is not None else f"<= {self.at_most}"
+
+    def verdict(self):
+        if not self.values["ratio"]:
+            return "not measured"
+        median = statistics.median(self.values["ratio"])
+        met = median >= self.at_least if self.at_least is not None else median <= self.at_most
+        return "met" if met else "MISSED"
+
+
+def goal_table(title, goals):
+    return Table(title, goals, [value_column("measured", "ratio"), ("goal", Goal.limit), ("", Goal.verdict)])
