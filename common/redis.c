@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "arena.h"
@@ -36,6 +37,8 @@ struct redis {
 	size_t overdue;         /* questions from head on that were answered by the clock */
 	int64_t retry_ms, retry_pause_ms;
 	unsigned generation;
+	unsigned watched_generation; /* of the descriptor that epoll has, and its events */
+	short watched;
 	bool output; /* bytes to write */
 	bool in_service;
 	bool doomed; /* to be dropped when the callbacks have returned */
@@ -360,7 +363,7 @@ void redis_reject(struct redis *r, const char *format, ...)
 	(void)vsnprintf(what, sizeof what, format, ap);
 	va_end(ap);
 	note_problem(r, what, "");
-	r->doomed = true;
+	r->doomed = r->context != NULL;
 }
 
 const char *redis_address(const struct redis *r)
@@ -398,6 +401,30 @@ unsigned redis_generation(const struct redis *r)
 	return r->generation;
 }
 
+void redis_watch(struct redis *r, int epoll, void *data)
+{
+	int fd = redis_fd(r);
+	short events = redis_events(r);
+	struct epoll_event e = { .data.ptr = data };
+
+	e.events = (events & POLLIN ? (uint32_t)EPOLLIN : 0) | (events & POLLOUT ? (uint32_t)EPOLLOUT : 0);
+	if (r->generation != r->watched_generation) {
+		/* the old descriptor was closed, and left epoll with that */
+		if (fd >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) != 0 && errno == EEXIST)
+			(void)epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &e);
+	} else if (fd >= 0 && events != r->watched) {
+		(void)epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &e);
+	}
+	r->watched_generation = r->generation;
+	r->watched = events;
+}
+
+short redis_revents(uint32_t e)
+{
+	return (short)((e & EPOLLIN ? POLLIN : 0) | (e & EPOLLOUT ? POLLOUT : 0) | (e & EPOLLERR ? POLLERR : 0) |
+		(e & EPOLLHUP ? POLLHUP : 0));
+}
+
 short redis_events(const struct redis *r)
 {
 	if (!r->context)
@@ -413,6 +440,8 @@ int redis_timeout_ms(const struct redis *r)
 
 	if (r->state == STATE_DOWN && r->spent)
 		return -1;
+	if (r->doomed && r->context)
+		return 0;
 	if (r->state == STATE_DOWN)
 		at_ms = r->retry_ms;
 	else if (r->state == STATE_CONNECTING)
@@ -465,11 +494,21 @@ static bool is_refusal(struct redis *r, const struct value *reply)
 	return true;
 }
 
+static bool is_message(const struct redis *r, const struct value *v)
+{
+	return r->options.message && value_count(v) && sv_eq(value_text(value_at(v, 0)), SV("message"));
+}
+
 static bool take_replies(struct redis *r)
 {
 	void *reply;
 
 	while (redisGetReplyFromReader(r->context, &reply) == REDIS_OK && reply) {
+		if (is_message(r, reply)) {
+			r->options.message(r->options.arg, reply);
+			freeReplyObject(reply);
+			continue;
+		}
 		if (r->n == 0) { /* an answer to nothing: the server is not what we think */
 			freeReplyObject(reply);
 			return false;

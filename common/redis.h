@@ -40,6 +40,9 @@ struct redis_options {
 	/* Sees every error reply. True: nothing more is to be had here; the callback gets NULL,
 	 * and the connection is dropped. May call redis_reject() to say why. */
 	bool (*refusal)(void *arg, const struct value *error);
+	/* Sees what the server sends unasked to who has subscribed: a list that begins with "message".
+	 * NULL: that is an answer as any other. */
+	void (*message)(void *arg, const struct value *v);
 };
 
 /* Answers that long overdue mean the connection is dead. */
@@ -70,6 +73,10 @@ int redis_timeout_ms(const struct redis *redis);
 void redis_service(struct redis *redis, short revents);
 /* Number of connections made so far; a change tells a loop that the descriptor is another. */
 unsigned redis_generation(const struct redis *redis);
+/* Tells an epoll(7) descriptor, always the same, what the connection waits for: after every redis_service(). */
+void redis_watch(struct redis *redis, int epoll, void *data);
+/* What epoll says, for redis_service(). */
+short redis_revents(uint32_t epoll_events);
 
 /* Drives the connection until all commands are answered, at most their timeout. */
 void redis_wait(struct redis *redis);

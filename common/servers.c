@@ -208,19 +208,40 @@ bool servers_command_at(struct servers *s, size_t i, size_t argc, const struct s
 	return servers_command(s, SV(""), argc, argv, callback, arg);
 }
 
-const char *servers_name_at(const struct servers *s, size_t i)
+const char *servers_address_at(const struct servers *s, size_t i)
 {
 	if (s->cluster) {
 		const struct node *node = node_mapped(s->cluster, i);
-		return node ? server_node_name(node) : "";
+		return node ? node->address : "";
 	}
-	const char *address = !s->redis ? "" : redis_address(s->redis);
+	return s->redis ? redis_address(s->redis) : "";
+}
+
+const char *servers_name_at(const struct servers *s, size_t i)
+{
+	const char *address = servers_address_at(s, i);
+
 	return sv_starts(sv_of(address), SV("inet:")) ? address + 5 : address;
 }
 
 bool servers_is_cluster(const struct servers *s)
 {
 	return s->cluster != NULL;
+}
+
+unsigned servers_epoch(const struct servers *s)
+{
+	if (s->cluster)
+		return s->cluster->epoch;
+	if (s->sentinel)
+		return sentinel_has_master(s) ? sentinel_generation(s) : 0;
+	return 1;
+}
+
+void servers_look(struct servers *s)
+{
+	if (s->cluster)
+		map_want(s, false);
 }
 
 /* ---- state ---- */

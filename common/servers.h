@@ -62,9 +62,15 @@ bool servers_command(struct servers *servers, struct sv key, size_t argc, const 
  * 0 while its map is not known. The numbers change when the map does, in servers_service() or servers_wait*(). */
 size_t servers_count(const struct servers *servers);
 bool servers_command_at(struct servers *servers, size_t i, size_t argc, const struct sv *argv, redis_callback *callback, void *arg);
+/* "unix:PATH" or "inet:HOST:PORT"; "" when there is none. Valid until the numbers change. */
+const char *servers_address_at(const struct servers *servers, size_t i);
 /* "127.0.0.1:7001"; of a Unix socket "unix:PATH"; "" when there is none. Valid until the numbers change. */
 const char *servers_name_at(const struct servers *servers, size_t i);
 bool servers_is_cluster(const struct servers *servers);
+/* Another number when other masters serve the data, or other slots, than before. 0: it is not known who does. */
+unsigned servers_epoch(const struct servers *servers);
+/* A cluster is asked anew, soon, who serves what: who asks it nothing hears of no change. */
+void servers_look(struct servers *servers);
 
 /* Of a cluster: who serves what is known, and the greeting was answered. */
 bool servers_is_ready(const struct servers *servers);

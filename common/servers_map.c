@@ -43,6 +43,7 @@ static bool map_take(struct servers *s, struct node *told_by, const struct value
 	const struct value *master;
 	size_t from, to;
 	char port[24] = "";
+	uint64_t hash = 0; /* of all ranges in any order: each node tells them in its own */
 
 	if (value_count(reply) == 0)
 		return false;
@@ -64,7 +65,10 @@ static bool map_take(struct servers *s, struct node *told_by, const struct value
 		cl->nodes[index]->mapped = true;
 		for (size_t slot = from; slot <= to; slot++)
 			cl->slots[slot] = index;
+		hash += (sv_hash(sv_of(cl->nodes[index]->address)) ^ from * SLOTS ^ to) * 0x9e3779b97f4a7c15u;
 	}
+	cl->epoch += hash != cl->map_hash;
+	cl->map_hash = hash;
 	return true;
 }
 

@@ -1,6 +1,4 @@
 /* The nodes of a cluster and their connections, in one epoll descriptor. */
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
@@ -111,8 +109,6 @@ void node_open(struct node *node)
 
 	node->redis = redis_new(&options);
 	node->state = NODE_CONNECTING;
-	node->generation = redis_generation(node->redis);
-	node->events = 0;
 }
 
 static void node_close(struct node *node)
@@ -135,25 +131,6 @@ void node_free(struct servers *s, size_t i)
 
 /* ---- epoll ---- */
 
-/* Tells epoll what the connection waits for. */
-static void watch(struct node *node)
-{
-	int epoll = node->servers->cluster->epoll, fd = redis_fd(node->redis);
-	short events = redis_events(node->redis);
-	struct epoll_event e = { .data.ptr = node };
-
-	e.events = (events & POLLIN ? (uint32_t)EPOLLIN : 0) | (events & POLLOUT ? (uint32_t)EPOLLOUT : 0);
-	if (redis_generation(node->redis) != node->generation) {
-		/* the old descriptor was closed, and left epoll with that */
-		if (fd >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) != 0 && errno == EEXIST)
-			(void)epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &e);
-	} else if (fd >= 0 && events != node->events) {
-		(void)epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &e);
-	}
-	node->generation = redis_generation(node->redis);
-	node->events = events;
-}
-
 void nodes_service(struct servers *s, bool readable)
 {
 	struct cluster *cl = s->cluster;
@@ -162,9 +139,7 @@ void nodes_service(struct servers *s, bool readable)
 
 	for (int i = 0; i < n; i++) {
 		const struct node *node = events[i].data.ptr;
-		uint32_t e = events[i].events;
-		redis_service(node->redis, (short)((e & EPOLLIN ? POLLIN : 0) | (e & EPOLLOUT ? POLLOUT : 0) |
-			(e & EPOLLERR ? POLLERR : 0) | (e & EPOLLHUP ? POLLHUP : 0)));
+		redis_service(node->redis, redis_revents(events[i].events));
 	}
 	for (size_t i = 0; i < cl->n; i++) /* writes, and looks at the clock */
 		if (cl->nodes[i] && cl->nodes[i]->redis)
@@ -184,7 +159,7 @@ void nodes_tidy(struct servers *s)
 		else if (!needed && node->redis)
 			node_close(node);
 		else if (node && node->redis)
-			watch(node);
+			redis_watch(node->redis, cl->epoll, node);
 	}
 	while (cl->n && !cl->nodes[cl->n - 1])
 		cl->n--;

@@ -50,6 +50,7 @@ void sentinel_wait(struct servers *s);
 int sentinel_timeout_ms(const struct servers *s);
 unsigned sentinel_generation(const struct servers *s);
 struct redis *sentinel_connection(const struct servers *s); /* NULL: none now */
+bool sentinel_has_master(const struct servers *s);
 void sentinel_set_timeout(struct servers *s);
 
 /* ---- a cluster ---- */
@@ -88,8 +89,6 @@ struct node {
 	bool mapped;         /* serves slots */
 	bool used;           /* since the last map: perhaps it is about to */
 	bool slow;           /* an answer was overdue: others are asked first */
-	unsigned generation; /* of the descriptor that epoll has, and its events */
-	short events;
 };
 
 enum cluster_state { CLUSTER_UNKNOWN, CLUSTER_MAPPED, CLUSTER_GREETING, CLUSTER_READY };
@@ -100,6 +99,8 @@ struct cluster {
 	struct node **nodes; /* NULL where one was; at most SERVERS_MAX */
 	size_t n;
 	uint16_t slots[SLOTS]; /* indices into nodes, or NO_NODE */
+	uint64_t map_hash;     /* of who serves what, as it was told last */
+	unsigned epoch;        /* how often that was another */
 
 	struct command *first, *last;                 /* without an answer */
 	size_t waiting;                               /* of these, all but our own */

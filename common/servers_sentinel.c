@@ -214,6 +214,11 @@ struct redis *sentinel_connection(const struct servers *s)
 	return s->redis ? s->redis : s->sentinel->ask;
 }
 
+bool sentinel_has_master(const struct servers *s)
+{
+	return s->redis && s->sentinel->was_ready && !s->sentinel->over;
+}
+
 void sentinel_set_timeout(struct servers *s)
 {
 	if (s->sentinel->ask)
