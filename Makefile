@@ -110,11 +110,16 @@ deps-build deps-run deps-test deps-lint deps-bench:
 check: deps-build deps-run deps-test
 	@tests/check.sh $(MAKE)
 
-.PHONY: e2e docs layers lint asan accuracy
+.PHONY: e2e e2e-tools docs layers lint asan accuracy
+# what the end-to-end tests look through, linked with the library
+e2e-tools: $(BUILD)/test/store-watch
+$(BUILD)/test/store-watch: $(BUILD)/obj/tests/e2e/tools/store-watch.o $(LIB)
+	@mkdir -p $(@D)
+	$(LINK) -o $@
 # how right the shipped rules are on the corpus; writes tests/corpus/accuracy.md
 accuracy: programs
 	@python3 tests/corpus/accuracy.py --nixie $(BUILD)/bin/nixie --table tests/corpus/accuracy.md
-e2e: programs
+e2e: programs e2e-tools
 	@python3 tests/e2e/run.py --bin $(BUILD)/bin
 docs: programs
 	@python3 tests/docs/check_docs.py
@@ -132,7 +137,7 @@ lint: deps-build deps-test deps-lint layers
 # everything again with AddressSanitizer and UndefinedBehaviorSanitizer
 ASAN = SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" OPTIMIZE=-O1 BUILD=build-asan
 asan: deps-build deps-run deps-test
-	@$(MAKE) --no-print-directory -s $(ASAN) programs
+	@$(MAKE) --no-print-directory -s $(ASAN) programs e2e-tools
 	@$(MAKE) --no-print-directory -s $(ASAN) unit
 	@python3 tests/e2e/run.py --bin build-asan/bin
 

@@ -73,6 +73,41 @@ struct sv schema_meta_key(struct arena *arena, const char *prefix)
 	return arena_printf(arena, "%s:meta", prefix);
 }
 
+struct sv schema_entry_of(struct arena *arena, const char *prefix, struct sv redis_key)
+{
+	uint64_t partition;
+
+	if (!sv_take(&redis_key, sv_of(prefix)) || !sv_take(&redis_key, SV(":{")))
+		return sv_make("", 0);
+	if (!sv_u64(sv_cut(&redis_key, '}'), SCHEMA_PARTITIONS_MAX - 1, &partition))
+		return sv_make("", 0);
+	if (sv_take(&redis_key, SV(":addr:")))
+		return redis_key;
+	if (!sv_take(&redis_key, SV(":domain:")) || redis_key.n == 0)
+		return sv_make("", 0);
+	char *name = arena_alloc(arena, redis_key.n + 1);
+	name[0] = '@';
+	memcpy(name + 1, redis_key.p, redis_key.n);
+	return sv_make(name, redis_key.n + 1);
+}
+
+size_t schema_watched(struct arena *arena, const char *prefix, unsigned partitions, struct sv prefixes[SCHEMA_WATCHED_MAX])
+{
+	size_t n = 0;
+
+	if (partitions > SCHEMA_WATCHED_PARTITIONS_MAX) {
+		prefixes[n++] = arena_printf(arena, "%s:", prefix);
+		return n;
+	}
+	prefixes[n++] = schema_meta_key(arena, prefix);
+	for (unsigned p = 0; p < partitions; p++) {
+		struct schema schema = { prefix, p };
+		prefixes[n++] = schema_key(arena, &schema, KEY_ADDRESS, sv_make("", 0));
+		prefixes[n++] = schema_key(arena, &schema, KEY_DOMAIN, sv_make("", 0));
+	}
+	return n;
+}
+
 struct sv schema_number(struct arena *arena, int64_t value)
 {
 	char *p = arena_alloc(arena, 24), *end = p + 24, *at = end;

@@ -75,6 +75,15 @@ struct sv schema_key(struct arena *arena, const struct schema *schema, enum sche
 /* The key of an entry: of an address, or of a whole domain, "@example.com". */
 struct sv schema_entry_key(struct arena *arena, const struct schema *schema, struct sv key);
 struct sv schema_meta_key(struct arena *arena, const char *prefix);
+/* Back from the key of an entry: the address, or "@example.com". Empty: it is another key. */
+struct sv schema_entry_of(struct arena *arena, const char *prefix, struct sv redis_key);
+
+/* Beginnings of the keys of all entries and of meta, none the beginning of another, for CLIENT TRACKING.
+ * With every key that is written Redis looks through all of them, and some 25 take it as long as the writing:
+ * of many partitions it is one for all keys, and what is not of an entry is passed over. */
+#define SCHEMA_WATCHED_PARTITIONS_MAX 6
+#define SCHEMA_WATCHED_MAX (2 * SCHEMA_WATCHED_PARTITIONS_MAX + 1)
+size_t schema_watched(struct arena *arena, const char *prefix, unsigned partitions, struct sv prefixes_r[SCHEMA_WATCHED_MAX]);
 
 /* Field and value, field and value ... of an entry; at most SCHEMA_ENTRY_FIELDS pairs. */
 #define SCHEMA_ENTRY_FIELDS 24

@@ -304,6 +304,20 @@ void store_service(struct store *store, short revents);
 /* Differs when store_fd() is another descriptor, perhaps of the same number. */
 unsigned store_generation(const struct store *store);
 bool store_ready(const struct store *store);
+
+/* Is told which entries change, from now on: an address or a "@domain" of store_lookup(); key.n == 0:
+ * everything may have changed. Several times for one change, and for none, perhaps. The callback runs in
+ * store_watch_service() and store_service(), and must not call the store. */
+typedef void store_change_callback(void *arg, struct sv key);
+void store_watch(struct store *store, store_change_callback *callback, void *arg);
+/* Every change is told, up to STORE_SILENCE_MS ago at the least: what is asked now may be remembered until it is
+ * told to have changed, unless that comes before the answer. A term that ends is no change: see `until`. */
+#define STORE_SILENCE_MS 2000
+bool store_watching(const struct store *store);
+/* For the loop, beside the above: a descriptor that stays the same (to be read from), and when it wants to be called. */
+int store_watch_fd(const struct store *store);
+int store_watch_timeout_ms(const struct store *store);
+void store_watch_service(struct store *store);
 void store_set_timeout(struct store *store, int64_t timeout_ms);
 
 #endif

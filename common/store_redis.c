@@ -559,6 +559,7 @@ int store_timeout_ms(const struct store *store)
 void store_service(struct store *store, short revents)
 {
 	servers_service(redis_of(store)->servers, revents);
+	redis_look(redis_of(store));
 }
 
 unsigned store_generation(const struct store *store)
@@ -583,6 +584,7 @@ static void redis_store_free(struct store *store)
 {
 	struct redis_store *s = redis_of(store);
 
+	tracking_free(s->tracking);
 	servers_free(s->servers);
 	arena_free(&s->scratch);
 	free(s->tried);
@@ -608,6 +610,7 @@ struct store *store_redis(const struct config *config)
 	memcpy(s->prefix, config->redis_prefix, sizeof s->prefix);
 	s->partitions_wanted = (unsigned)config->redis_partitions;
 	s->timeout_ms = config->redis_timeout_ms;
+	s->database = config->redis_database;
 	struct servers_options options = { .address = s->address, .user = s->user, .password = s->password,
 		.database = config->redis_database, .timeout_ms = s->timeout_ms, .greeting = greeting, .arg = s };
 	s->servers = servers_new(&options);

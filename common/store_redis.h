@@ -5,6 +5,7 @@
 #include "servers.h"
 #include "schema.h"
 #include "store_ops.h"
+#include "tracking.h"
 
 /* Suppressed addresses and days are read in pages of this many. */
 #define PAGE 1000
@@ -21,6 +22,10 @@ struct redis_store {
 	bool no_meta; /* nobody has written yet: who does first makes it */
 	bool told;    /* somebody counts on the number of partitions */
 	int64_t meta_asked_ms;
+	int64_t database;
+	struct tracking *tracking; /* NULL: nobody wants to be told */
+	store_change_callback *changed;
+	void *changed_arg;
 };
 
 /* What came of a command, for those who wait for it. */
@@ -51,6 +56,8 @@ bool outcome_take_key(struct redis_store *s, struct outcome *o, const struct val
 enum store_result outcome_finish(struct redis_store *s, struct outcome *o);
 /* Asks for nixie:meta, and takes from it what is to be known. */
 void redis_ask_meta(struct redis_store *s);
+/* There may be other servers, or partitions, to be told of changes by. */
+void redis_look(struct redis_store *s);
 bool wait_ready(struct redis_store *s, struct outcome *o);
 
 /* The second word is the key that it is about; or else one is named. */

@@ -34,6 +34,55 @@ static void key_names(void **state)
 	WANT_TEXT(schema_meta_key(&arena, "nixie"), "nixie:meta");
 }
 
+static void entries_of_keys(void **state)
+{
+	static const struct { const char *name, *key, *want; } table[] = {
+		{ "address", "nixie:{0}:addr:user@example.com", "user@example.com" },
+		{ "domain", "nixie:{1023}:domain:example.com", "@example.com" },
+		{ "odd address", "nixie:{0}:addr:a}:addr:b@example.com", "a}:addr:b@example.com" },
+		{ "another key", "nixie:{0}:win:user@example.com", "" },
+		{ "another prefix", "mail:{0}:addr:user@example.com", "" },
+		{ "a longer prefix", "nixie2:{0}:addr:user@example.com", "" },
+		{ "meta", "nixie:meta", "" },
+		{ "no partition", "nixie:{}:addr:user@example.com", "" },
+		{ "no end of it", "nixie:{0:addr:user@example.com", "" },
+		{ "no such partition", "nixie:{1024}:addr:user@example.com", "" },
+		{ "nobody", "nixie:{0}:addr:", "" },
+		{ "no domain", "nixie:{0}:domain:", "" },
+		{ "nothing", "", "" },
+	};
+
+	(void)state;
+	EACH(row, table)
+		WANT_TEXT(schema_entry_of(&arena, "nixie", sv_of(row->key)), row->want);
+}
+
+/* Every key of an entry begins with one of them, and none of them with another. */
+static void watched(void **state)
+{
+	struct sv prefixes[SCHEMA_WATCHED_MAX];
+
+	(void)state;
+	for (unsigned partitions = 1; partitions <= 64; partitions++) {
+		size_t n = schema_watched(&arena, "nixie", partitions, prefixes);
+		WANT(n >= 1 && n <= SCHEMA_WATCHED_MAX);
+		for (size_t i = 0; i < n; i++)
+			for (size_t j = 0; j < n; j++)
+				WANT_INT(sv_starts(prefixes[i], prefixes[j]), i == j);
+		for (unsigned p = 0; p < partitions; p++) {
+			const struct schema schema = { "nixie", p };
+			const struct sv keys[] = { schema_entry_key(&arena, &schema, SV("user@example.com")),
+				schema_entry_key(&arena, &schema, SV("@example.com")), schema_meta_key(&arena, "nixie") };
+			for (size_t k = 0; k < COUNT(keys); k++) {
+				size_t hits = 0;
+				for (size_t i = 0; i < n; i++)
+					hits += sv_starts(keys[k], prefixes[i]);
+				WANT_INT(hits, 1);
+			}
+		}
+	}
+}
+
 static void numbers(void **state)
 {
 	static const struct { const char *name; int64_t value; const char *want; } table[] = {
@@ -294,6 +343,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(key_names, drop_arena),
+		cmocka_unit_test_teardown(entries_of_keys, drop_arena),
+		cmocka_unit_test_teardown(watched, drop_arena),
 		cmocka_unit_test_teardown(numbers, drop_arena),
 		cmocka_unit_test_teardown(every_field_comes_back, drop_arena),
 		cmocka_unit_test_teardown(every_word_comes_back, drop_arena),

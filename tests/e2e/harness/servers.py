@@ -55,11 +55,23 @@ class RedisCluster:
         self.n, self.replicas = masters, replicas
         self.nodes = []
         for i in range(masters * (1 + replicas)):
-            self.nodes.append(TcpServer(
-                directory, 'node%d' % i, '--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf',
-                '--cluster-node-timeout', str(NODE_TIMEOUT_MS), '--cluster-port', str(free_port())))
+            self.nodes.append(self._node(directory, i))
         self.address = 'cluster:' + ','.join(node.endpoint for node in self.nodes[:masters])
         self.known = {}     # {slot: node}, as far as asked, and perhaps no longer true
+
+    @staticmethod
+    def _node(directory, i):
+        return TcpServer(directory, 'node%d' % i, '--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf',
+                         '--cluster-node-timeout', str(NODE_TIMEOUT_MS), '--cluster-port', str(free_port()))
+
+    def join(self):
+        """One more master, which serves nothing yet."""
+        first, node = self.nodes[0], self._node(os.path.dirname(self.nodes[0].directory), len(self.nodes))
+        self.nodes.append(node.start())
+        node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, first.options[-1])
+        self._wait(self._all_met, 'cluster of %d nodes' % len(self.nodes))
+        self._wait(lambda: 'cluster_state:ok' in node.command('CLUSTER', 'INFO'), 'cluster as the new node sees it')
+        return node
 
     def start(self):
         for node in self.nodes:

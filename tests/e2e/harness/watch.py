@@ -1,0 +1,57 @@
+"""store-watch: the store as an event loop sees it, see tests/e2e/tools/store-watch.c."""
+import os
+
+from . import nixie
+from .proc import LIMIT, Child, wait_until
+
+
+class Watch(Child):
+    def __init__(self, site):
+        path = os.path.join(os.path.dirname(nixie.BIN), 'test', 'store-watch')
+        if not os.access(path, os.X_OK):
+            raise AssertionError('%s is missing: run make e2e-tools' % path)
+        site.watches = getattr(site, 'watches', 0) + 1
+        into, self._in = os.pipe()
+        with os.fdopen(into) as stdin:
+            super().__init__('store-watch', [path, site.conf_path], os.path.join(site.directory, 'watch.%d.log' % site.watches), stdin=stdin)
+        site.children.append(self)
+        self.seen = 0
+
+    def kill(self):
+        super().kill()
+        if self._in is not None:
+            os.close(self._in)
+            self._in = None
+
+    def lines(self):
+        return self.log().split('\n')[:-1]
+
+    def mark(self):
+        """What is waited for from now on comes behind what has been said."""
+        self.seen = len(self.lines())
+
+    def said(self, line):
+        return line in self.lines()[self.seen:]
+
+    def wait_for(self, *lines, limit=LIMIT):
+        """Until all of them were said, in any order, since the mark."""
+        wait_until(lambda: all(map(self.said, lines)), 'lines %r' % (lines,), limit, self)
+
+    def whole(self):
+        """Is every change told, as far as it has said?"""
+        return next((line == 'whole' for line in reversed(self.lines()) if line in ('whole', 'lost')), False)
+
+    def wait_whole(self, limit=LIMIT):
+        wait_until(self.whole, 'watching of all servers', limit, self)
+
+    def ask(self, *addresses):
+        os.write(self._in, ''.join('lookup %s\n' % a for a in addresses).encode())
+
+    def answers(self):
+        """[(address, result, ms, status)] since the mark"""
+        found = [line.split()[1:] for line in self.lines()[self.seen:] if line.startswith('answer ')]
+        return [(a, result, int(ms), status) for a, result, ms, status in found]
+
+    def wait_answers(self, n, limit=LIMIT):
+        wait_until(lambda: len(self.answers()) >= n, '%d answers' % n, limit, self)
+        return self.answers()

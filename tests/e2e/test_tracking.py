@@ -1,0 +1,366 @@
+"""What changes in Redis is told, by every server that has some of it; and what may not have been told is known."""
+import time
+
+from harness.case import Case
+from harness.peace import PeaceCase
+from harness.proc import wait_until
+from harness.servers import RedisCluster, Watched, partition_of, slot_of
+from harness.watch import Watch
+from test_acl import documented
+
+# TRACKING_SILENCE_MS, and what a slow machine may add
+SILENCE_S = 2.0
+
+
+def addr(name, partition=0):
+    return 'nixie:{%d}:addr:%s' % (partition, name)
+
+
+def domain(name, partition=0):
+    return 'nixie:{%d}:domain:%s' % (partition, name)
+
+
+class Watching(Case):
+    OPTIONS = ()
+
+    def setUp(self):
+        super().setUp()
+        self.site = self.with_redis(*self.OPTIONS)
+
+    def watch(self):
+        w = Watch(self.site)
+        w.wait_whole()
+        w.mark()
+        return w
+
+    def trackers(self):
+        """Ids of the connections that track."""
+        return [line.split()[0][3:] for line in self.redis.command('CLIENT', 'LIST').splitlines()
+                if ' sub=1 ' in line]
+
+
+class OneServer(Watching):
+    def test_changes(self):
+        w = self.watch()
+        command = self.redis.command
+        for change in (lambda: command('HSET', addr('a@example.com'), 'status', 'hard'),
+                       lambda: command('HSET', addr('a@example.com'), 'status', 'hard'), # the same again
+                       lambda: command('EXPIRE', addr('a@example.com'), 1000),
+                       lambda: command('RENAME', addr('a@example.com'), 'elsewhere'),
+                       lambda: command('RENAME', 'elsewhere', addr('a@example.com')),
+                       lambda: command('DEL', addr('a@example.com'))):
+            w.mark()
+            change()
+            w.wait_for('changed a@example.com')
+        w.mark()
+        command('HSET', domain('example.org'), 'status', 'held')
+        w.wait_for('changed @example.org')
+        self.assertNotIn('everything', w.lines()[w.seen:])
+
+    def test_expiry_that_nobody_looks_at(self):
+        self.redis.command('HSET', addr('a@example.com'), 'status', 'soft')
+        self.redis.command('PEXPIRE', addr('a@example.com'), 300)
+        w = self.watch()
+        w.wait_for('changed a@example.com')
+
+    def test_what_the_programs_write(self):
+        w = self.watch()
+        self.site.ctl_ok('suppress', 'a@example.com')
+        w.wait_for('changed a@example.com')
+        w.mark()
+        self.site.ctl_ok('suppress', '@b.example')
+        w.wait_for('changed @b.example')
+        w.mark()
+        self.site.ctl_ok('reset', '--force', 'a@example.com')
+        w.wait_for('changed a@example.com')
+
+    def test_other_keys_are_passed_over(self):
+        w = self.watch()
+        for key in ('nixie:{0}:win:a@example.com', 'nixie:{0}:day:20260101', 'other:{0}:addr:a@example.com',
+                    'nixie:{0}:address', 'nixie:{x}:addr:a@example.com'):
+            self.redis.command('HSET', key, 'a', 'b')
+        self.redis.command('HSET', addr('last@example.com'), 'status', 'soft')
+        w.wait_for('changed last@example.com')
+        self.assertEqual(w.lines()[w.seen:], ['changed last@example.com'])
+
+    def test_odd_names(self):
+        w = self.watch()
+        for name in ('a b@example.com', '"x}{"@example.com', 'nixie:{1}:addr:@example.com', 'q' * 300 + '@example.com'):
+            self.redis.command('HSET', addr(name), 'status', 'soft')
+            w.wait_for('changed ' + name)
+
+    def test_emptied(self):
+        w = self.watch()
+        for command in 'FLUSHALL', 'FLUSHDB':
+            w.mark()
+            self.redis.command(command)
+            w.wait_for('everything')
+        self.assertTrue(w.whole())
+
+    def test_many_at_once(self):
+        w = self.watch()
+        script = "for i = 1, 20000 do redis.call('SET', KEYS[1] .. i .. '@example.com', 1) end"
+        self.redis.command('EVAL', script, 1, addr('u'))
+        wait_until(lambda: len(w.lines()) - w.seen >= 20000, 'all of them', child=w)
+        self.assertEqual(len(set(w.lines()[w.seen:])), 20000)
+
+    def test_killed_connection(self):
+        w = self.watch()
+        tracker, = self.trackers()
+        self.redis.command('CLIENT', 'KILL', 'ID', tracker)
+        w.wait_for('everything', 'lost', 'whole')
+        w.mark()
+        self.redis.command('HSET', addr('a@example.com'), 'status', 'hard')
+        w.wait_for('changed a@example.com')
+
+    def test_killed_over_and_over(self):
+        w = self.watch()
+        for _ in range(20):
+            self.redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
+        wait_until(w.whole, 'recovery', child=w)
+        wait_until(lambda: len(self.trackers()) == 1, 'one connection', child=w)
+
+    def test_crash(self):
+        w = self.watch()
+        self.redis.kill()
+        w.wait_for('everything', 'lost')
+        self.redis.start()
+        w.wait_whole()
+        w.mark()
+        self.redis.command('HSET', addr('a@example.com'), 'status', 'hard')
+        w.wait_for('changed a@example.com')
+
+    def test_begins_with_redis(self):
+        self.redis.kill()
+        w = Watch(self.site)
+        self.redis.start()
+        w.wait_whole()
+
+    def test_hung(self):
+        w = self.watch()
+        self.redis.freeze()
+        try:
+            start = time.monotonic()
+            w.wait_for('lost', 'everything')
+            took = time.monotonic() - start
+            time.sleep(0.2)
+            self.assertFalse(w.whole())
+        finally:
+            self.redis.thaw()
+        # it was not lost at once either: it was believed for as long as it may be
+        self.assertGreater(took, 0.5)
+        w.wait_whole()
+        w.mark()
+        self.redis.command('HSET', addr('a@example.com'), 'status', 'hard')
+        w.wait_for('changed a@example.com')
+
+    def test_whoever_was_stopped_himself_does_not_believe_what_he_remembers(self):
+        w = self.watch()
+        w.send_signal(19)
+        try:
+            self.redis.command('HSET', addr('a@example.com'), 'status', 'hard')
+            time.sleep(2 * SILENCE_S)
+        finally:
+            w.send_signal(18)
+        w.wait_for('lost', 'whole', 'changed a@example.com')
+        lines = w.lines()[w.seen:]
+        self.assertLess(lines.index('changed a@example.com'), lines.index('whole'))
+
+    def test_another_number_of_partitions(self):
+        """Who only reads takes what the configuration says, until somebody has written."""
+        w = self.watch()
+        self.site.write_conf(redis={'partitions': 3})
+        self.site.ctl_ok('suppress', 'a@example.com')
+        w.wait_for('everything')
+        p = partition_of('a@example.com', 3)
+        wait_until(w.whole, 'recovery', child=w)
+
+        def told():
+            self.redis.command('HSET', addr('a@example.com', p), 'touched', '1')
+            return w.said('changed a@example.com')
+        w.mark()
+        wait_until(told, 'change in a partition that was not there', child=w)
+
+
+class Partitions(Watching):
+    def test_few_and_many(self):
+        """Redis refuses prefixes one of which begins another: {1} and {11} are none."""
+        for n in 1, 2, 6, 7, 12, 64, 1024:
+            with self.subTest(n):
+                self.redis.command('FLUSHALL')
+                self.redis.command('HSET', 'nixie:meta', 'schema', '1', 'partitions', str(n))
+                w = self.watch()
+                for p in {0, 1, 11, n - 1, n // 2}:
+                    if p < n:
+                        self.redis.command('HSET', addr('p%d@example.com' % p, p), 'status', 'hard')
+                        self.redis.command('HSET', domain('p%d.example' % p, p), 'status', 'hard')
+                        w.wait_for('changed p%d@example.com' % p, 'changed @p%d.example' % p)
+                self.redis.command('HSET', 'nixie:meta', 'rules', '7')
+                w.wait_for('everything')
+                # what each writing costs the server
+                self.assertLessEqual(int(self.prefixes()), 13)
+                w.kill()
+
+    def prefixes(self):
+        info = self.redis.command('INFO', 'stats')
+        return next(line for line in info.splitlines() if line.startswith('tracking_total_prefixes')).split(':')[1]
+
+
+class Rights(Watching):
+    def be(self, commands, channels='&__redis__:invalidate'):
+        self.redis.command('ACL', 'SETUSER', 'reader', 'reset', 'on', '>secret', '~nixie:*', 'resetchannels',
+                           *([channels] if channels else []), *['+' + c for c in commands])
+        self.site.write_conf(redis={'user': 'reader', 'password': 'secret'})
+
+    def test_documented(self):
+        self.be(documented()['nixie-policyd'])
+        w = self.watch()
+        self.redis.command('HSET', addr('a@example.com'), 'status', 'hard')
+        w.wait_for('changed a@example.com')
+
+    def test_a_password_and_no_user(self):
+        self.redis.command('CONFIG', 'SET', 'requirepass', 'secret')
+        self.redis.command('AUTH', 'secret')
+        self.site.write_conf(redis={'password': 'secret', 'database': 3})
+        w = self.watch()
+        self.redis.command('SELECT', '3')
+        self.redis.command('HSET', addr('a@example.com'), 'status', 'hard')
+        w.wait_for('changed a@example.com')
+
+    def test_lacking(self):
+        """One clear warning; what is asked is answered all the same."""
+        commands = documented()['nixie-policyd']
+        for missing in 'client|id', 'client|tracking', 'subscribe', 'channel':
+            with self.subTest(missing):
+                self.be([c for c in commands if c != missing], None if missing == 'channel' else '&__redis__:invalidate')
+                w = Watch(self.site)
+                line = w.wait_log('NOPERM')
+                self.assertIn('answers are not remembered', line)
+                self.assertIn('+client|id +client|tracking +subscribe +ping &__redis__:invalidate', line)
+                w.ask('a@example.com')
+                self.assertEqual(w.wait_answers(1)[0][1], 'absent')
+                time.sleep(0.3)
+                self.assertFalse(w.whole())
+                self.assertEqual(w.log().count('NOPERM'), 1)
+                w.kill()
+
+
+class InACluster(PeaceCase):
+    PARTITIONS = 64
+    REPLICAS = 0
+
+    def setUp(self):
+        super().setUp()
+        self.cluster = RedisCluster(self.directory, replicas=self.REPLICAS)
+        self.site = self.with_servers(self.cluster, self.PARTITIONS)
+        self.site.ctl_ok('suppress', 'first@example.com')
+
+    def watch(self):
+        w = Watch(self.site)
+        w.wait_whole()
+        w.mark()
+        return w
+
+    def touch(self, name):
+        self.cluster.command('HSET', addr(name, partition_of(name, self.PARTITIONS)), 'touched', '1')
+
+    def assertAllTold(self, w):
+        """Something of every partition, hence of every master."""
+        names = ['u%d@example.com' % i for i in range(200)]
+        for name in names:
+            self.touch(name)
+        w.wait_for(*['changed ' + name for name in names])
+
+
+class Cluster(InACluster):
+    def test_every_master(self):
+        w = self.watch()
+        self.assertAllTold(w)
+
+    def test_a_master_without_a_connection(self):
+        w = self.watch()
+        for node in self.cluster.masters():
+            w.mark()
+            self.assertEqual(node.command('CLIENT', 'KILL', 'TYPE', 'pubsub'), 1)
+            w.wait_for('everything', 'lost', 'whole')
+        w.mark()
+        self.assertAllTold(w)
+
+    def test_a_master_that_hangs(self):
+        w = self.watch()
+        node = next(iter(self.cluster.masters()))
+        node.freeze()
+        try:
+            w.wait_for('lost', 'everything')
+        finally:
+            node.thaw()
+        w.wait_whole()
+
+    def test_a_slot_that_moves_to_a_node_that_served_none(self):
+        """Nothing is asked of the servers meanwhile, so none of them says MOVED."""
+        name = 'moved@example.com'
+        slot = slot_of(addr(name, partition_of(name, self.PARTITIONS)))
+        other = self.cluster.join()
+        w = self.watch()
+        w.mark()
+        self.cluster.move(slot, other)
+        w.wait_for('everything')
+        wait_until(w.whole, 'recovery', child=w)
+
+        def told():
+            self.touch(name)
+            return w.said('changed ' + name)
+        w.mark()
+        wait_until(told, 'a change at the new node', child=w)
+
+
+class ClusterWithReplicas(InACluster):
+    REPLICAS = 1
+
+    def test_fail_over(self):
+        w = self.watch()
+        master = next(iter(self.cluster.masters()))
+        self.cluster.fail_over(master)
+        w.wait_for('lost', 'everything')
+        wait_until(w.whole, 'recovery', 60, w)
+        w.mark()
+        self.assertAllTold(w)
+
+
+class Sentinel(PeaceCase):
+    def setUp(self):
+        super().setUp()
+        self.watched = Watched(self.directory)
+        self.site = self.with_servers(self.watched, 1)
+
+    def test_fail_over(self):
+        self.site.ctl_ok('suppress', 'first@example.com')
+        master = self.watched.master()
+        self.assertEqual(master.command('WAIT', 1, 30000), 1)
+        w = Watch(self.site)
+        w.wait_whole()
+        w.mark()
+        self.site.ctl_ok('suppress', 'second@example.com')
+        w.wait_for('changed second@example.com')
+        for end in (lambda: self.watched.clients[0]('SENTINEL', 'FAILOVER', self.watched.NAME), None):
+            w.mark()
+            master = self.watched.master()
+            if end:
+                wait_until(lambda: self.may_fail_over(end), 'fail-over')
+            else:
+                master.kill()
+            self.watched.wait_master(master)
+            w.wait_for('lost', 'everything')
+            wait_until(w.whole, 'recovery', 60, w)
+            w.mark()
+            self.site.ctl_ok('suppress', 'third@example.com')
+            w.wait_for('changed third@example.com')
+
+    @staticmethod
+    def may_fail_over(end):
+        try:
+            return end()
+        except Exception as e:      # not yet
+            if 'NOGOODSLAVE' in str(e) or 'INPROG' in str(e):
+                return None
+            raise
