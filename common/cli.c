@@ -131,7 +131,7 @@ bool cli_daemonize(void)
 	return daemon(1, 0) == 0;
 }
 
-int cli_signals(void)
+int cli_signals(const int *more)
 {
 	sigset_t set;
 
@@ -139,6 +139,8 @@ int cli_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	for (; more && *more; more++)
+		sigaddset(&set, *more);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
 		return -1;
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -50,8 +50,8 @@ const char *cli_hostname(void);
 /* Becomes a daemon: background, no terminal. False: see errno. */
 bool cli_daemonize(void) NIXIE_MUST_CHECK;
 
-/* A signalfd(2) of SIGTERM, SIGINT and SIGHUP, which are blocked from now on; -1: see errno. */
-int cli_signals(void);
+/* A signalfd(2) of SIGTERM, SIGINT and SIGHUP, and of more (0-ended, or NULL), which are blocked from now on; -1: see errno. */
+int cli_signals(const int *more);
 
 /* Tells systemd (sd_notify(3)): "READY=1", "STOPPING=1", "RELOADING=1"... A no-op
  * where NOTIFY_SOCKET is not set. */

@@ -39,12 +39,17 @@ int64_t clock_now_s(void)
 	return clock_now_us() / CLOCK_SECOND_US;
 }
 
-int64_t clock_mono_ms(void)
+int64_t clock_mono_us(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)t.tv_sec * CLOCK_SECOND_US + t.tv_nsec / 1000;
+}
+
+int64_t clock_mono_ms(void)
+{
+	return clock_mono_us() / 1000;
 }
 
 bool clock_leap_year(int year)

@@ -26,6 +26,7 @@ void clock_init(void);
 void clock_set(int64_t now_us); /* the wall clock stands still there */
 int64_t clock_now_us(void);
 int64_t clock_now_s(void);
+int64_t clock_mono_us(void);
 int64_t clock_mono_ms(void); /* never set, never steps back: for timeouts */
 
 /* UTC, proleptic Gregorian; no leap seconds (POSIX). */

@@ -77,6 +77,13 @@ static bool check_delimiter(const char *name, const char *value, struct err *err
 	return err_set(err, "%s is \"%.20s\"; write one character such as \"+\", or \"\" for none", name, value);
 }
 
+static bool check_path(const char *name, const char *value, struct err *err)
+{
+	if (!*value || *value == '/')
+		return true;
+	return err_set(err, "%s is \"%.60s\"; write a path that begins with /, such as /var/lib/nixie/policyd.snapshot", name, value);
+}
+
 static bool check_zone(const char *name, const char *value, struct err *err)
 {
 	if (clock_zone_exists(value))
@@ -168,6 +175,14 @@ const struct config_option config_options[] = {
 	  "answer DUNNO to everything and log what would have been said" },
 	{ "policyd.max-connections", OPTION_NUMBER, AT(policyd_max_connections), "4096", 1, 100000, NULL, false, NULL,
 	  "more than these wait in the listen queue" },
+	{ "policyd.cache", OPTION_BYTES, AT(policyd_cache_bytes), "64MiB", INT64_C(1) << 20, INT64_C(1) << 40, NULL, false, NULL,
+	  "memory for what Redis said; it tells when that changes" },
+	{ "policyd.cache-age", OPTION_MS, AT(policyd_cache_age_ms), "1 min", 0, HOUR_MS, NULL, true, NULL,
+	  "Redis is asked again after so long, whatever it told; 0s: each time" },
+	{ "policyd.remember", OPTION_MS, AT(policyd_remember_ms), "1 day", 0, 720 * HOUR_MS, NULL, true, NULL,
+	  "while Redis is away, what was suppressed so long ago still is" },
+	{ "policyd.snapshot", OPTION_STRING, AT(policyd_snapshot), "", 0, 0, NULL, false, check_path,
+	  "the file that remembers it over a restart; empty: none" },
 	{ "logtail.files", OPTION_STRINGS, AT(logtail_files), "/var/log/mail.log", 0, 0, NULL, false, check_log,
 	  "the logs to follow: files, journal:, syslog:SOCKET" },
 	{ "logtail.socket-mode", OPTION_MODE, AT(logtail_socket_mode), "0660", 0, 0777, NULL, false, NULL,

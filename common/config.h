@@ -63,6 +63,10 @@ struct config {
 	int64_t policyd_deadline_ms;
 	bool policyd_shadow;
 	int64_t policyd_max_connections;
+	int64_t policyd_cache_bytes;
+	int64_t policyd_cache_age_ms;
+	int64_t policyd_remember_ms;
+	char policyd_snapshot[CONFIG_STRING_MAX];
 
 	struct strings logtail_files;
 	int64_t logtail_socket_mode;

@@ -88,6 +88,31 @@ bool entry_suppressed(const struct entry *entry, int64_t now_s)
 	return false;
 }
 
+size_t entry_extract_bytes(const struct entry *entry)
+{
+	return sizeof *entry + entry->token.n + entry->parole_by.n + entry->scopes.n;
+}
+
+static char *put(char *to, struct sv *s)
+{
+	if (s->n)
+		memcpy(to, s->p, s->n);
+	*s = sv_make(to, s->n);
+	return to + s->n;
+}
+
+struct entry *entry_extract(const struct entry *entry, void *room)
+{
+	struct entry *e = room;
+
+	*e = *entry;
+	e->rule = e->text = e->remote = e->by = e->batch = SV("");
+	char *to = put((char *)(e + 1), &e->token);
+	to = put(to, &e->parole_by);
+	(void)put(to, &e->scopes);
+	return e;
+}
+
 bool status_protected(enum status status)
 {
 	return status == STATUS_COMPLAINT || status == STATUS_MANUAL;

@@ -77,6 +77,11 @@ bool entry_suppressed(const struct entry *entry, int64_t now_s);
  * address takes mail again: one may be let through. What a person set ends without. */
 bool entry_awaits_parole(const struct entry *entry, int64_t now_s);
 
+/* A copy of what decisions are made from: all but text, rule, remote, by and batch. In room of
+ * so many bytes, aligned for it, the strings behind the struct. */
+size_t entry_extract_bytes(const struct entry *entry);
+struct entry *entry_extract(const struct entry *entry, void *room);
+
 /* complaint and manual: only a forced reset takes them away. */
 bool status_protected(enum status status);
 

@@ -282,11 +282,11 @@ enum store_result store_sources(const struct config *config, size_t n, const str
 
 /* ---- from an event loop (Redis only) ---- */
 
-typedef void store_lookup_callback(void *arg, enum store_result result, const struct entry *entry, const struct entry *domain);
+typedef void store_lookup_callback(void *arg, enum store_result result, const struct entry *entry);
 
-/* Asks for one address and its domain. The callback runs exactly once, perhaps before this returns;
- * the entry's strings are valid during it. Late answers are STORE_UNREACHABLE. */
-void store_lookup(struct store *store, struct sv address, store_lookup_callback *callback, void *arg);
+/* Asks for one address, or a "@domain". The callback runs exactly once, perhaps before this returns;
+ * the entry (empty unless STORE_OK) is valid during it. Late answers are STORE_UNREACHABLE. */
+void store_lookup(struct store *store, struct sv key, store_lookup_callback *callback, void *arg);
 
 /* May this message pass, after the term of the entry? Of all that ask, exactly one may; `who`
  * is the message, which may ask again. STORE_OK with granted; STORE_CONFLICT: the entry has
@@ -304,6 +304,8 @@ void store_service(struct store *store, short revents);
 /* Differs when store_fd() is another descriptor, perhaps of the same number. */
 unsigned store_generation(const struct store *store);
 bool store_ready(const struct store *store);
+/* At a start: waits until it is, or cannot be now, at most so long. */
+void store_wait(struct store *store, int64_t timeout_ms);
 
 /* Is told which entries change, from now on: an address or a "@domain" of store_lookup(); key.n == 0:
  * everything may have changed. Several times for one change, and for none, perhaps. The callback runs in

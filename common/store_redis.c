@@ -13,10 +13,6 @@
 struct lookup {
 	store_lookup_callback *callback;
 	void *arg;
-	int waiting; /* answers to come: on two servers they come in any order */
-	struct arena arena;
-	struct entry entry, domain;
-	enum store_result result, failed;
 };
 
 struct redis_store *redis_of(const struct store *store)
@@ -433,59 +429,26 @@ static enum store_result take_entry(const struct value *reply, struct entry *ent
 	return value_count(reply) ? STORE_OK : STORE_ABSENT;
 }
 
-/* The answer of the one waits for that of the other, and what is needed of it is kept. */
-static void keep_entry(struct lookup *l, struct entry *e)
-{
-	struct sv *const strings[] = { &e->rule, &e->text, &e->remote, &e->by, &e->batch, &e->token, &e->parole_by, &e->scopes };
-
-	for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
-		*strings[i] = arena_dup(&l->arena, *strings[i]);
-}
-
-static void on_looked_up(struct lookup *l, enum store_result result, struct entry *e)
-{
-	if (result != STORE_OK && result != STORE_ABSENT)
-		l->failed = result;
-	if (--l->waiting) {
-		keep_entry(l, e);
-		return;
-	}
-	l->callback(l->arg, l->failed != STORE_OK ? l->failed : l->result, &l->entry, &l->domain);
-	arena_free(&l->arena);
-	free(l);
-}
-
-static void on_lookup_domain(void *arg_, const struct value *reply)
-{
-	struct lookup *l = arg_;
-
-	on_looked_up(l, take_entry(reply, &l->domain), &l->domain);
-}
-
 static void on_lookup(void *arg_, const struct value *reply)
 {
 	struct lookup *l = arg_;
+	struct entry entry = { 0 };
+	enum store_result result = take_entry(reply, &entry);
 
-	l->result = take_entry(reply, &l->entry);
-	on_looked_up(l, l->result, &l->entry);
+	l->callback(l->arg, result, &entry);
+	free(l);
 }
 
-void store_lookup(struct store *store, struct sv address, store_lookup_callback *callback, void *arg_)
+void store_lookup(struct store *store, struct sv key, store_lookup_callback *callback, void *arg_)
 {
 	struct redis_store *s = redis_of(store);
 	struct lookup *l = xalloc(sizeof *l);
 
-	*l = (struct lookup){ .callback = callback, .arg = arg_, .waiting = 2 };
+	*l = (struct lookup){ callback, arg_ };
 	/* whoever writes first decides how many partitions there are */
 	if (s->no_meta && clock_mono_ms() - s->meta_asked_ms >= META_MS)
 		redis_ask_meta(s);
-	char room[ADDRESS_KEY_MAX + 2];
-	struct buf name = BUF_ON(room);
-	buf_add_char(&name, '@');
-	buf_add(&name, sv_after_last(address, '@'));
-	struct sv domain[] = { SV("HGETALL"), entry_key_of(s, buf_sv(&name)) };
-	command(s, 2, domain, on_lookup_domain, l);
-	struct sv argv[] = { SV("HGETALL"), entry_key_of(s, address) };
+	struct sv argv[] = { SV("HGETALL"), entry_key_of(s, key) };
 	command(s, 2, argv, on_lookup, l);
 }
 
@@ -570,6 +533,14 @@ unsigned store_generation(const struct store *store)
 bool store_ready(const struct store *store)
 {
 	return servers_is_ready(redis_of(store)->servers);
+}
+
+void store_wait(struct store *store, int64_t timeout_ms)
+{
+	struct redis_store *s = redis_of(store);
+
+	if (!servers_wait_ready(s->servers, timeout_ms) && *servers_problem(s->servers))
+		log_warning("%s", servers_problem(s->servers));
 }
 
 void store_set_timeout(struct store *store, int64_t timeout_ms)

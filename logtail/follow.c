@@ -807,7 +807,7 @@ int follow(struct config *config, struct ruleset *rules, const struct follow_opt
 {
 	struct follower f = { .config = config, .rules = rules, .options = options };
 
-	f.signals = cli_signals();
+	f.signals = cli_signals(NULL);
 	if (f.signals < 0) {
 		log_fatal("cannot take signals: %m");
 		return EXIT_CONFIG;

@@ -8,95 +8,98 @@
 #include "arena.h"
 
 /* All reads go here first: most connections never need a buffer of their own. */
-static char shared[PROTO_REQUEST_MAX];
+static char shared[CONN_IN_MAX];
 
-static void keep(struct conn *c, const char *bytes, size_t n)
+struct sv conn_waiting(const struct conn *c)
 {
-	if (c->in_n + n > c->in_size) {
-		size_t size = c->in_n + n < 1024 ? 1024 : c->in_n + n < 4096 ? 4096 : PROTO_REQUEST_MAX;
-		char *bigger = xalloc(size);
-		if (c->in_n)
-			memcpy(bigger, c->in, c->in_n);
+	return sv_make(c->in, c->in_n);
+}
+
+void conn_keep(struct conn *c, struct sv rest)
+{
+	bool own = c->in && rest.p >= c->in && rest.p <= c->in + c->in_size;
+
+	c->in_n = rest.n;
+	if (rest.n == 0) {
 		free(c->in);
-		c->in = bigger;
-		c->in_size = size;
+		c->in = NULL;
+		c->in_size = 0;
+		return;
 	}
-	memcpy(c->in + c->in_n, bytes, n);
-	c->in_n += n;
+	if (rest.n > c->in_size) { /* then it is not ours */
+		free(c->in);
+		c->in_size = rest.n <= 1024 ? 1024 : rest.n <= 4096 ? 4096 : CONN_IN_MAX;
+		c->in = xalloc(c->in_size);
+	}
+	if (own)
+		memmove(c->in, rest.p, rest.n);
+	else
+		memcpy(c->in, rest.p, rest.n);
 }
 
 bool conn_is_full(const struct conn *c)
 {
-	return c->in_n >= PROTO_REQUEST_MAX;
+	return c->in_n >= CONN_IN_MAX;
 }
 
-enum conn_io conn_read(struct conn *c)
+enum conn_io conn_read(struct conn *c, struct sv *bytes_r)
 {
-	size_t room = PROTO_REQUEST_MAX - c->in_n;
-	ssize_t n = room ? read(c->fd, shared, room) : -1;
+	size_t room = CONN_IN_MAX - c->in_n;
+	ssize_t n = room ? recv(c->fd, shared + c->in_n, room, 0) : -1;
 
+	*bytes_r = conn_waiting(c);
 	if (n < 0 && (room == 0 || errno == EAGAIN || errno == EINTR))
 		return CONN_IO_NONE;
 	if (n <= 0)
 		return CONN_IO_END;
-	keep(c, shared, (size_t)n);
+	if (c->in_n)
+		memcpy(shared, c->in, c->in_n);
+	*bytes_r = sv_make(shared, c->in_n + (size_t)n);
 	return CONN_IO_SOME;
+}
+
+/* How many bytes went; -1: the client is gone. */
+static ssize_t send_some(struct conn *c, struct sv bytes)
+{
+	ssize_t n = send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -1;
+	return n;
+}
+
+void conn_send(struct conn *c, struct sv bytes)
+{
+	ssize_t n = send_some(c, bytes);
+	struct sv rest = sv_skip(bytes, n > 0 ? (size_t)n : 0);
+
+	if (rest.n == 0)
+		return;
+	/* also where the client is gone: conn_write() tells who can close */
+	c->out = xalloc(rest.n);
+	memcpy(c->out, rest.p, rest.n);
+	c->out_n = rest.n;
+	c->out_at = 0;
 }
 
 enum conn_io conn_write(struct conn *c)
 {
-	ssize_t n = send(c->fd, c->out + c->out_at, c->out_n - c->out_at, MSG_NOSIGNAL);
+	ssize_t n = send_some(c, sv_make(c->out + c->out_at, c->out_n - c->out_at));
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? CONN_IO_NONE : CONN_IO_END;
+		return CONN_IO_END;
 	c->out_at += (size_t)n;
 	if (c->out_at < c->out_n)
 		return CONN_IO_NONE;
-	c->out_at = c->out_n = 0;
+	free(c->out);
+	c->out = NULL;
+	c->out_n = c->out_at = 0;
 	return CONN_IO_SOME;
 }
 
-void conn_consume(struct conn *c, size_t n)
+void conn_free(struct conn *c)
 {
-	c->in_n -= n;
-	if (c->in_n) {
-		memmove(c->in, c->in + n, c->in_n);
-		return;
-	}
 	free(c->in);
-	c->in = NULL;
-	c->in_size = 0;
-}
-
-void conn_answer(struct conn *c, const char *reply)
-{
-	static const char action[] = "action=";
-	size_t n = strlen(reply); /* at most DECIDE_REPLY_MAX - 1: `out` has room for all */
-
-	memcpy(c->out, action, sizeof action - 1);
-	memcpy(c->out + sizeof action - 1, reply, n);
-	memcpy(c->out + sizeof action - 1 + n, "\n\n", 2);
-	c->out_n = sizeof action - 1 + n + 2;
-	c->out_at = 0;
-}
-
-/* Cut, not cleaned: the log's writer does that, for the few that are logged. */
-static void note(char *to, size_t size, struct sv text)
-{
-	size_t n = text.n < size ? text.n : size - 1;
-
-	if (n)
-		memcpy(to, text.p, n);
-	to[n] = '\0';
-}
-
-void conn_note(struct conn *c, const struct request *r)
-{
-	note(c->recipient, sizeof c->recipient, r->recipient);
-	note(c->sender, sizeof c->sender, r->sender);
-	note(c->instance, sizeof c->instance, r->instance);
-	note(c->login, sizeof c->login, r->login);
-	note(c->context, sizeof c->context, r->context);
-	note(c->client_name, sizeof c->client_name, r->client_name);
-	note(c->client_address, sizeof c->client_address, r->client_address);
+	free(c->out);
+	free(c);
 }

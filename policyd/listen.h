@@ -5,6 +5,8 @@
 #include "err.h"
 
 #define LISTEN_BACKLOG 1024
+/* Of all protocols together. */
+#define LISTENERS_MAX 48
 
 /* A non-blocking descriptor; -1 and *err on failure. A socket file that nobody
  * listens on any more is replaced, one that somebody does is not. */

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "clock.h"
 #include "log.h"
+#include "restart.h"
 #include "server.h"
 
 static const char help[] =
@@ -22,7 +23,7 @@ static const char help[] =
 	"  -V, --version        print the version\n"
 	"  -h, --help           print this\n"
 	"\n"
-	"SIGHUP reloads the configuration, SIGTERM drains and stops.\n"
+	"SIGHUP reloads the configuration, SIGUSR2 restarts without a pause, SIGTERM drains and stops.\n"
 	"Manual: nixie-policyd(8), nixie.conf(5), nixie(7)\n";
 
 static const struct option long_options[] = {
@@ -43,18 +44,18 @@ static void raise_file_limit(const struct config *config)
 			(unsigned long long)limit.rlim_cur, (long long)config->policyd_max_connections);
 }
 
-static int run(struct config *config, const struct cli *cli, bool foreground)
+static int run(struct config *config, const struct cli *cli, bool foreground, char **argv)
 {
 	bool to_syslog = config->log_to == LOG_TO_SYSLOG || (config->log_to == LOG_TO_AUTO && !foreground);
 
 	log_open("nixie/policyd", to_syslog ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR, cli->verbose);
-	if (!foreground && !cli_daemonize()) {
+	if (!foreground && !restart_is_one() && !cli_daemonize()) {
 		log_fatal("cannot become a daemon: %m");
 		return EXIT_CONFIG;
 	}
 	raise_file_limit(config);
 	log_info("nixie-policyd %s starts%s", NIXIE_VERSION, config->policyd_shadow ? " in shadow mode: it refuses nothing" : "");
-	return server_run(config, &cli->config);
+	return server_run(config, &cli->config, argv);
 }
 
 int main(int argc, char **argv)
@@ -85,7 +86,7 @@ int main(int argc, char **argv)
 		(void)puts("the configuration is good");
 		code = EXIT_OK;
 	} else if (code < 0) {
-		code = run(config, &cli, foreground);
+		code = run(config, &cli, foreground, argv);
 	}
 	free(config);
 	return code;

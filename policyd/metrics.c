@@ -48,6 +48,30 @@ static const struct family {
 #undef FIELD
 };
 
+static uint64_t sum(const uint64_t *n, size_t count)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < count; i++)
+		all += n[i];
+	return all;
+}
+
+uint64_t metrics_requests(const struct metrics *m)
+{
+	return sum(&m->requests[0][0], (size_t)METRICS_PROTOCOLS * METRICS_OUTCOMES);
+}
+
+uint64_t metrics_decisions(const uint64_t decided[METRICS_ACTIONS][CATEGORY_COUNT])
+{
+	return sum(&decided[0][0], (size_t)METRICS_ACTIONS * CATEGORY_COUNT);
+}
+
+uint64_t metrics_store_failures(const struct metrics *m)
+{
+	return sum(m->store_errors, METRICS_STORE_ERRORS);
+}
+
 const char *metrics_outcome_name(enum metrics_outcome outcome)
 {
 	return outcome_names[outcome];

@@ -86,6 +86,11 @@ static inline void metrics_store_error(struct metrics *m, enum metrics_store_err
 	m->store_errors[kind]++;
 }
 
+/* Sums. */
+uint64_t metrics_requests(const struct metrics *m);
+uint64_t metrics_decisions(const uint64_t decided[METRICS_ACTIONS][CATEGORY_COUNT]);
+uint64_t metrics_store_failures(const struct metrics *m);
+
 /* "dunno" "reject" ... */
 const char *metrics_outcome_name(enum metrics_outcome outcome);
 const char *metrics_store_error_name(enum metrics_store_error kind);

@@ -1,45 +1,54 @@
 #include "proto.h"
 
-#include <stddef.h>
-
-static const struct { struct sv name; size_t offset; } attributes[] = {
-	{ { "protocol_state", 14 }, offsetof(struct request, state) },
-	{ { "recipient", 9 }, offsetof(struct request, recipient) },
-	{ { "sender", 6 }, offsetof(struct request, sender) },
-	{ { "client_address", 14 }, offsetof(struct request, client_address) },
-	{ { "client_name", 11 }, offsetof(struct request, client_name) },
-	{ { "queue_id", 8 }, offsetof(struct request, queue_id) },
-	{ { "instance", 8 }, offsetof(struct request, instance) },
-	{ { "sasl_username", 13 }, offsetof(struct request, login) },
-	{ { "policy_context", 14 }, offsetof(struct request, context) },
-};
-
-static void take_attribute(struct request *r, struct sv name, struct sv value)
-{
-	for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
-		if (sv_eq(name, attributes[i].name)) {
-			*(struct sv *)((char *)r + attributes[i].offset) = value;
-			return;
-		}
+/* The value, when the line begins with this name, a literal; all but the name is known when this is compiled. */
+#define TAKE(name, to) \
+	if (line.n >= sizeof(name "=") - 1 && memcmp(line.p, name "=", sizeof(name "=") - 1) == 0) { \
+		(to) = sv_skip(line, sizeof(name "=") - 1); \
+		return true; \
 	}
-}
 
-static const char too_long[] = "the request is longer than 16384 bytes";
+/* True: it is one that matters. */
+static bool take_attribute(struct request *r, struct sv *kind, struct sv line)
+{
+	switch (line.p[0]) { /* most lines are ruled out by their first letter */
+	case 'r':
+		TAKE("recipient", r->recipient)
+		TAKE("request", *kind)
+		break;
+	case 's':
+		TAKE("sender", r->sender)
+		TAKE("sasl_username", r->login)
+		break;
+	case 'p':
+		TAKE("protocol_state", r->state)
+		TAKE("policy_context", r->context)
+		break;
+	case 'c':
+		TAKE("client_address", r->client_address)
+		TAKE("client_name", r->client_name)
+		break;
+	case 'i':
+		TAKE("instance", r->instance)
+		break;
+	default:
+		break;
+	}
+	return false;
+}
 
 /* One line. NULL, or what is wrong with it. */
 static const char *take_line(struct request *r, struct sv line, bool *policy)
 {
-	struct sv value = line;
-	struct sv name = sv_cut(&value, '=');
+	struct sv kind = { NULL, 0 };
 
-	if (name.n == 0 || name.n == line.n)
-		return "a line is not name=value";
-	if (sv_eq(name, SV("request"))) {
-		*policy = sv_eq(value, SV("smtpd_access_policy"));
+	if (take_attribute(r, &kind, line)) {
+		if (!kind.p)
+			return NULL;
+		*policy = sv_eq(kind, SV("smtpd_access_policy"));
 		return *policy ? NULL : "the request is not smtpd_access_policy";
 	}
-	take_attribute(r, name, value);
-	return NULL;
+	size_t name = sv_find(line, '=');
+	return name > 0 && name < line.n ? NULL : "a line is not name=value";
 }
 
 enum proto_result proto_parse(struct sv bytes, struct request *r, size_t *used_r, const char **problem_r)
@@ -52,7 +61,7 @@ enum proto_result proto_parse(struct sv bytes, struct request *r, size_t *used_r
 	while (!*problem_r) {
 		size_t end = sv_find(rest, '\n');
 		if (end == rest.n) {
-			*problem_r = too_long;
+			*problem_r = "the request is longer than 16384 bytes";
 			return bytes.n >= PROTO_REQUEST_MAX ? PROTO_BAD : PROTO_MORE;
 		}
 		if (end == 0)

@@ -14,7 +14,7 @@ enum proto_result { PROTO_MORE, PROTO_REQUEST, PROTO_BAD };
 
 /* Borrowed from the bytes that were parsed. */
 struct request {
-	struct sv state, recipient, sender, client_address, client_name, queue_id, instance, login, context;
+	struct sv state, recipient, sender, client_address, client_name, instance, login, context;
 };
 
 /* PROTO_REQUEST: *used_r bytes are done with. PROTO_BAD: *problem_r says why; nothing

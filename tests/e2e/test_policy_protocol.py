@@ -75,9 +75,16 @@ class Protocol(SharedCase):
 
     def test_other_protocol_states(self):
         with self.site.policy_client() as c:
-            for state in 'CONNECT', 'EHLO', 'HELO', 'MAIL', 'DATA', 'END-OF-MESSAGE', 'ETRN', 'NEW':
+            for state in 'CONNECT', 'EHLO', 'HELO', 'MAIL', 'VRFY', 'ETRN', 'NEW':
                 with self.subTest(state):
                     self.assertDunno(c.ask('gone@example.com', protocol_state=state))
+
+    def test_behind_data_where_there_is_one_recipient(self):
+        with self.site.policy_client() as c:
+            for state in 'DATA', 'END-OF-MESSAGE':
+                with self.subTest(state):
+                    self.assertSuppressed(c.ask('gone@example.com', protocol_state=state, recipient_count='1'))
+                    self.assertDunno(c.ask('', protocol_state=state, recipient_count='2'))
 
     def test_long_but_legal_values(self):
         with self.site.policy_client() as c:

@@ -25,7 +25,6 @@ static void want_real(const struct request *r)
 	WANT_TEXT(r->sender, "s@a.example");
 	WANT_TEXT(r->client_address, "192.0.2.1");
 	WANT_TEXT(r->client_name, "h.example");
-	WANT_TEXT(r->queue_id, "");
 	WANT_TEXT(r->instance, "4d2.65a1b2c3.9e8f7.0");
 	WANT_TEXT(r->login, "anna");
 	WANT_TEXT(r->context, "submission");

@@ -1,0 +1,471 @@
+#include "door.h"
+
+#include <stdlib.h>
+
+#include "arena.h"
+#include "buf.h"
+#include "clock.h"
+#include "log.h"
+
+/* An entry that changes between two questions about it is looked up so often. */
+#define AGAIN_MAX 3
+/* Questions that are done with are kept for the next ones. */
+#define SPARE_MAX 256
+
+struct door {
+	const struct config *config;
+	struct store *store;
+	struct metrics *metrics;
+	struct cache *cache;
+	struct address_options address_options;
+	door_callback *answered;
+	struct question *spare;
+	size_t n_spare, waiting;
+	int64_t now_us, now_s;
+	struct decision decision; /* the last that was returned */
+	struct log_limit store_limit;
+};
+
+enum half { HALF_ADDRESS, HALF_DOMAIN, HALVES };
+
+/* One that Redis is asked about. */
+struct question {
+	struct door *door;
+	struct question *next;
+	void *arg;
+	int64_t asked_us, until_s; /* until: the term that is over */
+	uint64_t ticket;
+	unsigned waiting, again;
+	bool at_once;              /* door_ask() has not returned */
+	bool done;                 /* and the decision is there */
+	enum store_result result;  /* not STORE_OK: Redis does not tell */
+	struct entry *known[HALVES]; /* NULL: there is none */
+	struct decision refusal;   /* for those to whom parole is not granted */
+	struct asking asking;
+	struct address address;
+	char names[DOOR_NAMES_MAX];
+};
+
+static struct sv name_of(const struct address *address, enum half half)
+{
+	struct sv key = address_key(address);
+
+	return half == HALF_ADDRESS ? key : sv_skip(key, address->at);
+}
+
+static int64_t now_ms(const struct door *door)
+{
+	return door->now_us / 1000;
+}
+
+/* ---- questions ---- */
+
+static struct sv keep_name(struct question *q, struct sv text, size_t *used)
+{
+	size_t room = sizeof q->names - *used, n = text.n < room ? text.n : room;
+	char *to = q->names + *used;
+
+	if (n)
+		memcpy(to, text.p, n);
+	*used += n;
+	return sv_make(to, n);
+}
+
+static struct question *new_question(struct door *door, const struct asking *asking, const struct address *address, void *arg)
+{
+	struct question *q = door->spare;
+	size_t used = 0;
+
+	if (q) {
+		door->spare = q->next;
+		door->n_spare--;
+	} else {
+		q = xalloc(sizeof *q);
+	}
+	q->door = door;
+	q->arg = arg;
+	q->asked_us = door->now_us;
+	q->again = 0;
+	q->done = false;
+	q->known[HALF_ADDRESS] = q->known[HALF_DOMAIN] = NULL;
+	q->address = *address;
+	/* those first that decide */
+	q->asking.form = asking->form;
+	q->asking.protocol = asking->protocol;
+	q->asking.instance = keep_name(q, asking->instance, &used);
+	q->asking.login = keep_name(q, asking->login, &used);
+	q->asking.context = keep_name(q, asking->context, &used);
+	q->asking.client_address = keep_name(q, asking->client_address, &used);
+	q->asking.sender = keep_name(q, asking->sender, &used);
+	q->asking.recipient = keep_name(q, asking->recipient, &used);
+	q->asking.client_name = keep_name(q, asking->client_name, &used);
+	door->waiting++;
+	return q;
+}
+
+static void free_question(struct question *q)
+{
+	struct door *door = q->door;
+
+	free(q->known[HALF_ADDRESS]);
+	free(q->known[HALF_DOMAIN]);
+	door->waiting--;
+	if (door->n_spare == SPARE_MAX) {
+		free(q);
+		return;
+	}
+	q->next = door->spare;
+	door->spare = q;
+	door->n_spare++;
+}
+
+static void know(struct question *q, enum half half, const struct entry *entry)
+{
+	free(q->known[half]);
+	q->known[half] = entry ? entry_extract(entry, xalloc(entry_extract_bytes(entry))) : NULL;
+}
+
+/* ---- the log ---- */
+
+static void log_refusal(const struct asking *a, const struct decision *d, const char *action, const char *from)
+{
+	char since[11];
+
+	clock_format_date(d->since_s, since);
+	log_info("action=%s recipient=<%.*s> sender=<%.*s> client=%.*s[%.*s] status=%s reason=%s by=%s since=%s token=%s instance=%.*s%s", action,
+		SV_ARG(a->recipient), SV_ARG(a->sender), SV_ARG(a->client_name), SV_ARG(a->client_address), status_name(d->status),
+		category_name(d->reason), decided_by_name(d->by), since, d->token, SV_ARG(a->instance), from);
+}
+
+static void log_parole(const struct asking *a, const char *action, const char *why)
+{
+	log_info("action=%s recipient=<%.*s> sender=<%.*s> client=%.*s[%.*s] instance=%.*s: %s", action, SV_ARG(a->recipient), SV_ARG(a->sender),
+		SV_ARG(a->client_name), SV_ARG(a->client_address), SV_ARG(a->instance), why);
+}
+
+/* ---- deciding ---- */
+
+/* The message that asks: Exim's has no instance. */
+static struct sv who_asks(const struct asking *a, struct buf *b)
+{
+	if (a->instance.n)
+		return a->instance;
+	buf_addf(b, "%.*s %.*s", SV_ARG(a->client_address), SV_ARG(a->sender));
+	return buf_sv(b);
+}
+
+/* Is this the message that was let through already? It may be asked about twice. */
+static bool is_on_parole(const struct asking *a, const struct entry *entry)
+{
+	char room[DOOR_NAMES_MAX];
+	struct buf b = BUF_ON(room);
+
+	return entry && entry->parole_s && (entry->status == STATUS_HELD || entry->status == STATUS_HARD) && entry->parole_by.n &&
+		sv_eq(entry->parole_by, who_asks(a, &b));
+}
+
+static void judge(struct door *door, const struct asking *a, const struct entry *address, const struct entry *domain, struct decision *d)
+{
+	const struct known known = { address, domain, { a->sender, a->login, a->context } };
+
+	decide(&known, door->now_s, d);
+}
+
+static void dunno(struct door *door, struct decision *d)
+{
+	decide(&(const struct known){ .address = NULL }, door->now_s, d);
+}
+
+/* What is said in the end; the log and the counters have it. */
+static void conclude(struct door *door, const struct asking *a, const struct entry *address, struct decision *d, const char *from)
+{
+	if (d->action == ACTION_REJECT && d->by == BY_ADDRESS && is_on_parole(a, address))
+		dunno(door, d);
+	if (d->action != ACTION_REJECT)
+		return;
+	log_refusal(a, d, door->config->policyd_shadow ? "would-reject" : "reject", from);
+	if (door->config->policyd_shadow) {
+		metrics_would_decide(door->metrics, d->action, d->reason);
+		dunno(door, d);
+	} else {
+		metrics_decided(door->metrics, d->action, d->reason);
+	}
+}
+
+/* ---- without Redis ---- */
+
+static const struct entry *remember(struct door *door, const struct address *address, enum half half)
+{
+	return cache_remember(door->cache, name_of(address, half), now_ms(door), door->config->policyd_remember_ms);
+}
+
+/* What was known when Redis could be asked last goes on; of the rest the configuration decides. */
+static void decide_alone(struct door *door, const struct asking *a, const struct address *address, enum store_result result, struct decision *d)
+{
+	const struct entry *known = remember(door, address, HALF_ADDRESS), *domain = remember(door, address, HALF_DOMAIN);
+	bool defer = door->config->on_store_failure == FAILURE_DEFER;
+
+	metrics_store_error(door->metrics, result == STORE_REFUSED ? METRICS_REFUSED : store_ready(door->store) ? METRICS_TIMEOUT : METRICS_UNREACHABLE);
+	judge(door, a, known, domain, d);
+	if (d->by != BY_NOTHING && d->action != ACTION_PAROLE) {
+		door->metrics->from_snapshot++;
+		conclude(door, a, known, d, " from=memory");
+		return;
+	}
+	if (log_limited(&door->store_limit, "no answer from the store"))
+		log_warning("recipient=<%.*s>: %s; answering %s", SV_ARG(a->recipient),
+			result == STORE_REFUSED ? "Redis refuses the question (rights, memory, read-only, or a key of another type): nixie doctor tells" :
+			"Redis gave no answer in time", defer ? "DEFER_IF_PERMIT" : "DUNNO");
+	if (defer)
+		decide_defer(d);
+	else
+		dunno(door, d);
+}
+
+/* ---- with Redis ---- */
+
+static void count(struct door *door, enum metrics_protocol protocol, const struct decision *d, int64_t asked_us)
+{
+	enum metrics_outcome outcome = d->action == ACTION_DUNNO ? METRICS_DUNNO : d->action == ACTION_REJECT ? METRICS_REJECT : METRICS_DEFER;
+
+	metrics_request(door->metrics, protocol, outcome, (uint64_t)(clock_mono_us() - asked_us));
+}
+
+/* Tells who asked, and frees the question. False: nobody wanted it. */
+static bool deliver(struct question *q, const struct decision *d)
+{
+	struct door *door = q->door;
+
+	count(door, q->asking.protocol, d, q->asked_us);
+	if (q->at_once) {
+		door->decision = *d;
+		q->done = true;
+		return true;
+	}
+	bool wanted = door->answered(q->arg, d);
+	free_question(q);
+	return wanted;
+}
+
+static void look_up(struct question *q, bool address, bool domain);
+
+static void on_parole(void *arg, enum store_result result, bool granted)
+{
+	struct question *q = arg;
+	struct door *door = q->door;
+	char room[DOOR_NAMES_MAX];
+	struct buf b = BUF_ON(room);
+	struct decision d = q->refusal;
+
+	if (result == STORE_CONFLICT && q->again++ < AGAIN_MAX) { /* delivered meanwhile, or reset */
+		look_up(q, true, true);
+		return;
+	}
+	if (result != STORE_OK) {
+		decide_alone(door, &q->asking, &q->address, result, &d);
+	} else if (granted) {
+		door->metrics->parole_granted++;
+		log_parole(&q->asking, "parole", "its term is over, this message shows whether it takes mail");
+		dunno(door, &d);
+	} else {
+		door->metrics->parole_refused++;
+		d.action = ACTION_REJECT;
+		log_parole(&q->asking, "reject", "another message is out on parole");
+	}
+	const struct address address = q->address;
+	int64_t until_s = q->until_s;
+	struct sv who = who_asks(&q->asking, &b);
+	if (who.p != room && who.n <= sizeof room) { /* it is the question's, which is about to go */
+		memcpy(room, who.p, who.n);
+		who.p = room;
+	}
+	if (!deliver(q, &d) && granted)
+		store_parole_back(door->store, address_key(&address), until_s, who);
+}
+
+static void settle(struct question *q)
+{
+	struct door *door = q->door;
+	struct decision d;
+
+	if (q->result != STORE_OK) {
+		decide_alone(door, &q->asking, &q->address, q->result, &d);
+		(void)deliver(q, &d);
+		return;
+	}
+	judge(door, &q->asking, q->known[HALF_ADDRESS], q->known[HALF_DOMAIN], &d);
+	if (d.action == ACTION_PAROLE && !door->config->policyd_shadow) {
+		char room[DOOR_NAMES_MAX];
+		struct buf b = BUF_ON(room);
+		q->refusal = d;
+		q->until_s = q->known[HALF_ADDRESS]->until_s;
+		store_parole(door->store, address_key(&q->address), q->known[HALF_ADDRESS], door->now_s, who_asks(&q->asking, &b), on_parole, q);
+		return;
+	}
+	conclude(door, &q->asking, q->known[HALF_ADDRESS], &d, "");
+	(void)deliver(q, &d);
+}
+
+static void take(struct question *q, enum half half, enum store_result result, const struct entry *entry)
+{
+	struct door *door = q->door;
+	const struct entry *there = result == STORE_OK ? entry : NULL;
+
+	if (result != STORE_OK && result != STORE_ABSENT) {
+		q->result = result;
+	} else {
+		if (store_watching(door->store))
+			cache_put(door->cache, name_of(&q->address, half), q->ticket, there, now_ms(door));
+		if (there)
+			know(q, half, there);
+	}
+	if (--q->waiting == 0)
+		settle(q);
+}
+
+static void on_address(void *arg, enum store_result result, const struct entry *entry)
+{
+	take(arg, HALF_ADDRESS, result, entry);
+}
+
+static void on_domain(void *arg, enum store_result result, const struct entry *entry)
+{
+	take(arg, HALF_DOMAIN, result, entry);
+}
+
+static void look_up(struct question *q, bool address, bool domain)
+{
+	struct door *door = q->door;
+
+	q->waiting = (unsigned)address + (unsigned)domain;
+	q->result = STORE_OK;
+	q->ticket = cache_ticket(door->cache);
+	if (address)
+		know(q, HALF_ADDRESS, NULL);
+	if (domain)
+		know(q, HALF_DOMAIN, NULL);
+	if (domain)
+		store_lookup(door->store, name_of(&q->address, HALF_DOMAIN), on_domain, q);
+	if (address)
+		store_lookup(door->store, name_of(&q->address, HALF_ADDRESS), on_address, q);
+}
+
+/* ---- asking ---- */
+
+static const struct decision *ask_store(struct question *q, enum cache_result address, enum cache_result domain)
+{
+	q->at_once = true;
+	if (address == CACHE_UNKNOWN || domain == CACHE_UNKNOWN) {
+		look_up(q, address == CACHE_UNKNOWN, domain == CACHE_UNKNOWN);
+	} else { /* parole */
+		q->result = STORE_OK;
+		settle(q);
+	}
+	q->at_once = false;
+	if (!q->done)
+		return NULL;
+	struct door *door = q->door;
+	free_question(q);
+	return &door->decision;
+}
+
+/* Of what is known at once; NULL: Redis must be asked. */
+static const struct decision *from_cache(struct door *door, const struct asking *a, const struct entry *const known[HALVES])
+{
+	static const struct decision nothing = { .action = ACTION_DUNNO, .reply = "DUNNO" };
+
+	if (!known[HALF_ADDRESS] && !known[HALF_DOMAIN])
+		return &nothing;
+	judge(door, a, known[HALF_ADDRESS], known[HALF_DOMAIN], &door->decision);
+	if (door->decision.action == ACTION_PAROLE && !door->config->policyd_shadow)
+		return NULL;
+	conclude(door, a, known[HALF_ADDRESS], &door->decision, "");
+	return &door->decision;
+}
+
+const struct decision *door_ask(struct door *door, const struct asking *a, void *arg)
+{
+	const struct entry *known[HALVES] = { NULL, NULL };
+	const struct decision *d = NULL;
+	struct address address;
+
+	if (address_parse(a->recipient, a->form, &door->address_options, &address) != ADDRESS_OK) {
+		d = from_cache(door, a, known);
+	} else {
+		enum cache_result of_address = cache_find(door->cache, name_of(&address, HALF_ADDRESS), now_ms(door), &known[HALF_ADDRESS]);
+		enum cache_result of_domain = cache_find(door->cache, name_of(&address, HALF_DOMAIN), now_ms(door), &known[HALF_DOMAIN]);
+		bool hit = of_address != CACHE_UNKNOWN && of_domain != CACHE_UNKNOWN;
+		*(hit ? &door->metrics->cache_hits : &door->metrics->cache_misses) += 1;
+		d = hit ? from_cache(door, a, known) : NULL;
+		if (!d) {
+			struct question *q = new_question(door, a, &address, arg);
+			for (int half = 0; half < HALVES; half++)
+				if (known[half])
+					know(q, (enum half)half, known[half]);
+			return ask_store(q, of_address, of_domain);
+		}
+	}
+	count(door, a->protocol, d, door->now_us);
+	return d;
+}
+
+/* ---- ---- */
+
+static void on_change(void *arg, struct sv name)
+{
+	struct door *door = arg;
+
+	if (name.n)
+		cache_changed(door->cache, name);
+	else
+		cache_lost(door->cache);
+}
+
+struct door *door_new(const struct config *config, struct store *store, struct metrics *metrics, door_callback *answered)
+{
+	struct door *door = xalloc(sizeof *door);
+
+	door->config = config;
+	door->store = store;
+	door->metrics = metrics;
+	door->answered = answered;
+	door->address_options = config_address_options(config);
+	door->cache = cache_new((size_t)config->policyd_cache_bytes, config->policyd_cache_age_ms);
+	door_turn(door, clock_mono_us());
+	store_watch(store, on_change, door);
+	return door;
+}
+
+void door_free(struct door *door)
+{
+	if (!door)
+		return;
+	while (door->spare) {
+		struct question *next = door->spare->next;
+		free(door->spare);
+		door->spare = next;
+	}
+	cache_free(door->cache);
+	free(door);
+}
+
+size_t door_waiting(const struct door *door)
+{
+	return door->waiting;
+}
+
+void door_turn(struct door *door, int64_t now_us)
+{
+	door->now_us = now_us;
+	door->now_s = clock_now_s();
+}
+
+void door_reload(struct door *door)
+{
+	cache_set_age(door->cache, door->config->policyd_cache_age_ms);
+}
+
+struct cache *door_cache(const struct door *door)
+{
+	return door->cache;
+}

@@ -1,0 +1,106 @@
+#include "snapshot.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "arena.h"
+#include "clock.h"
+#include "log.h"
+#include "schema.h"
+
+struct writing {
+	FILE *file;
+	struct arena arena;
+	int64_t now_s, now_ms;
+};
+
+static void write_one(void *arg, struct sv name, const struct entry *entry, int64_t checked_ms)
+{
+	struct writing *w = arg;
+	struct sv packed = schema_pack_entry(&w->arena, entry);
+	/* without it nobody could tell the help desk which change it was */
+	const char *token = entry->token.n ? " token=" : "";
+
+	if (!memchr(name.p, '\n', name.n) && !memchr(name.p, '\t', name.n))
+		(void)fprintf(w->file, "%lld\t%.*s\t%.*s%s%.*s\n", (long long)(w->now_s - (w->now_ms - checked_ms) / 1000), SV_ARG(name),
+			SV_ARG(packed), token, SV_ARG(entry->token));
+	arena_reset(&w->arena);
+}
+
+bool snapshot_write(const char *path, const struct cache *cache, struct err *err)
+{
+	char beside[4096 + 8];
+	struct writing w = { .now_s = clock_now_s(), .now_ms = clock_mono_ms() };
+
+	(void)snprintf(beside, sizeof beside, "%s.new", path);
+	w.file = fopen(beside, "we");
+	if (!w.file)
+		return err_set(err, "%s: %s; policyd.snapshot is not written", beside, strerror(errno));
+	cache_each(cache, write_one, &w);
+	arena_free(&w.arena);
+	bool ok = fflush(w.file) == 0 && !ferror(w.file);
+	ok = fclose(w.file) == 0 && ok;
+	if (ok && rename(beside, path) == 0)
+		return true;
+	err_set(err, "%s: %s; policyd.snapshot is not written", path, strerror(errno));
+	(void)unlink(beside);
+	return false;
+}
+
+pid_t snapshot_fork(const char *path, const struct cache *cache)
+{
+	struct err err;
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	bool ok = snapshot_write(path, cache, &err);
+	if (!ok)
+		log_warning("%s", err.text);
+	_exit(ok ? 0 : 1);
+}
+
+static bool read_line(struct cache *cache, struct arena *arena, struct sv line, int64_t now_s, int64_t now_ms)
+{
+	struct entry entry = { 0 };
+	uint64_t checked_s;
+	struct sv rest = line;
+	struct sv time = sv_cut(&rest, '\t'), name = sv_cut(&rest, '\t');
+
+	if (!sv_u64(time, INT32_MAX, &checked_s) || !name.n || name.n > ADDRESS_KEY_MAX + 1 || (int64_t)checked_s > now_s)
+		return false;
+	schema_unpack_entry(arena, rest, &entry);
+	cache_recall(cache, name, &entry, now_ms - (now_s - (int64_t)checked_s) * 1000);
+	return true;
+}
+
+bool snapshot_read(const char *path, struct cache *cache, size_t *n_r, struct err *err)
+{
+	int64_t now_s = clock_now_s(), now_ms = clock_mono_ms();
+	FILE *file = fopen(path, "re");
+	char *line = xalloc(SNAPSHOT_LINE_MAX);
+	struct arena arena = { 0 };
+	bool whole = true; /* the line before */
+
+	*n_r = 0;
+	while (file && fgets(line, SNAPSHOT_LINE_MAX, file)) {
+		struct sv l = sv_of(line);
+		bool begins = whole;
+		whole = l.n && l.p[l.n - 1] == '\n';
+		if (begins && whole && read_line(cache, &arena, sv_head(l, l.n - 1), now_s, now_ms))
+			++*n_r;
+		arena_reset(&arena);
+	}
+	bool ok = file ? !ferror(file) : errno == ENOENT;
+	if (!ok)
+		err_set(err, "%s: %s; policyd.snapshot is not read", path, strerror(errno));
+	if (file)
+		(void)fclose(file);
+	arena_free(&arena);
+	free(line);
+	return ok;
+}

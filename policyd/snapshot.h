@@ -1,0 +1,25 @@
+/* snapshot: the file that carries over a restart what the cache remembers (policyd.snapshot).
+ *
+ * Text, a line a name: when Redis was asked (seconds since 1970), the name, the entry as schema.h
+ * packs it. It is written beside and renamed into place by a child process, so that nobody waits. */
+#ifndef NIXIE_SNAPSHOT_H
+#define NIXIE_SNAPSHOT_H
+
+#include <sys/types.h>
+
+#include "cache.h"
+#include "err.h"
+
+#define SNAPSHOT_INTERVAL_MS (INT64_C(5) * 60 * 1000)
+#define SNAPSHOT_LINE_MAX (CACHE_ITEM_MAX * 3 + 1024)
+
+/* False and *err: there is something, and it cannot be read. What is damaged in it is passed over. */
+bool snapshot_read(const char *path, struct cache *cache, size_t *n_r, struct err *err) NIXIE_MUST_CHECK;
+
+/* Writes it here and now. */
+bool snapshot_write(const char *path, const struct cache *cache, struct err *err) NIXIE_MUST_CHECK;
+
+/* In a child; its number, to be waited for, and its exit status 0 when all went well. -1: see errno. */
+pid_t snapshot_fork(const char *path, const struct cache *cache);
+
+#endif
