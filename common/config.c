@@ -171,8 +171,10 @@ const struct config_option config_options[] = {
 	  "the answer when Redis does not answer: dunno lets mail flow" },
 	{ "policyd.deadline", OPTION_MS, AT(policyd_deadline_ms), "250ms", MS_MIN, 60000, NULL, true, NULL,
 	  "how long one request may wait for Redis" },
-	{ "policyd.shadow", OPTION_BOOL, AT(policyd_shadow), "false", 0, 0, NULL, true, NULL,
+	{ "policyd.shadow", OPTION_BOOL, AT(policyd_answers.shadow), "false", 0, 0, NULL, true, NULL,
 	  "answer DUNNO to everything and log what would have been said" },
+	{ "policyd.answers", OPTION_ANSWERS, AT(policyd_answers), NULL, 0, 0, NULL, true, NULL,
+	  "what is said about whom, where it is not the usual 550 or DUNNO" },
 	{ "policyd.max-connections", OPTION_NUMBER, AT(policyd_max_connections), "4096", 1, 100000, NULL, false, NULL,
 	  "more than these wait in the listen queue" },
 	{ "policyd.cache", OPTION_BYTES, AT(policyd_cache_bytes), "64MiB", INT64_C(1) << 20, INT64_C(1) << 40, NULL, false, NULL,
@@ -387,6 +389,7 @@ static bool set_text(const struct config_option *o, struct sv text, struct confi
 		return true;
 	case OPTION_CONVERSIONS:
 	case OPTION_TERMS:
+	case OPTION_ANSWERS:
 		break;
 	}
 	return err_set(err, "%s can only be set in the file", o->name);
@@ -595,6 +598,8 @@ static bool set_node(const struct config_option *o, const struct node *node, str
 		return set_conversions(node, &config->conversions, err);
 	if (o->type == OPTION_TERMS)
 		return set_terms(node, config->conversions.terms, err);
+	if (o->type == OPTION_ANSWERS)
+		return answers_parse(node, &config->policyd_answers, err);
 	if (o->type == OPTION_STRINGS && node_type(node) == NODE_LIST) {
 		struct strings *to = (struct strings *)((char *)config + o->offset);
 		to->n = 0;
@@ -739,6 +744,8 @@ static size_t option_size(const struct config_option *o)
 		return offsetof(struct conversions, terms);
 	case OPTION_TERMS:
 		return sizeof(((struct conversions *)NULL)->terms);
+	case OPTION_ANSWERS:
+		return offsetof(struct answers, shadow);
 	case OPTION_NUMBER:
 	case OPTION_MODE:
 	case OPTION_MS:

@@ -7,6 +7,7 @@
 #define NIXIE_CONFIG_H
 
 #include "address.h"
+#include "answers.h"
 #include "clock.h"
 #include "convert.h"
 #include "err.h"
@@ -61,7 +62,7 @@ struct config {
 	int64_t policyd_socket_mode;
 	int on_store_failure;
 	int64_t policyd_deadline_ms;
-	bool policyd_shadow;
+	struct answers policyd_answers; /* policyd.shadow is in it */
 	int64_t policyd_max_connections;
 	int64_t policyd_cache_bytes;
 	int64_t policyd_cache_age_ms;
@@ -80,7 +81,7 @@ struct config {
 };
 
 enum option_type { OPTION_STRING, OPTION_STRINGS, OPTION_NUMBER, OPTION_MODE, OPTION_BOOL, OPTION_ENUM,
-	OPTION_MS, OPTION_SPAN, OPTION_BYTES, OPTION_SHARE, OPTION_CONVERSIONS, OPTION_TERMS };
+	OPTION_MS, OPTION_SPAN, OPTION_BYTES, OPTION_SHARE, OPTION_CONVERSIONS, OPTION_TERMS, OPTION_ANSWERS };
 
 /* One row of the table; tests compare it with the sample and the man page. */
 struct config_option {

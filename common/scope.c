@@ -122,7 +122,7 @@ bool scopes_put(struct arena *arena, struct sv packed, const struct scope *scope
 	return true;
 }
 
-static bool is_of(const struct scope *s, const struct sender *sender)
+bool scope_is_of(const struct scope *s, const struct sender *sender)
 {
 	struct sv value = sv_of(s->value);
 
@@ -140,7 +140,7 @@ static bool is_of(const struct scope *s, const struct sender *sender)
 bool scopes_suppress(struct sv packed, const struct sender *sender, int64_t now_s, struct scope *s)
 {
 	while (scopes_next(&packed, s))
-		if (is_of(s, sender) && (s->until_s == 0 || now_s < s->until_s))
+		if (scope_is_of(s, sender) && (s->until_s == 0 || now_s < s->until_s))
 			return true;
 	return false;
 }

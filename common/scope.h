@@ -31,6 +31,9 @@ struct sender {
 bool scope_parse(struct sv text, struct scope *scope_r) NIXIE_MUST_CHECK;
 const char *scope_kind_name(enum scope_kind kind);
 
+/* Does this sender belong to it? */
+bool scope_is_of(const struct scope *scope, const struct sender *sender);
+
 /* The next of a packed list; false at its end. Damaged ones are passed over. */
 bool scopes_next(struct sv *packed, struct scope *scope_r) NIXIE_MUST_CHECK;
 

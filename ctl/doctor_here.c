@@ -170,7 +170,7 @@ static void check_answer(struct doctor *d, const char *endpoint, const char *ans
 			"%s: answers \"%.*s\" about an address that nobody has", endpoint, SV_ARG(action));
 	else
 		doctor_tell(d, FINDING_OK, "policyd", "", "%s: answers in %" PRId64 " ms%s", endpoint, took_ms,
-			d->config->policyd_shadow ? "; policyd.shadow: it refuses nothing" : "");
+			answers_all_shadow(&d->config->policyd_answers) ? "; policyd.shadow: it refuses nothing" : "");
 }
 
 static void check_listener(struct doctor *d, const char *endpoint)

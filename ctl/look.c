@@ -79,6 +79,7 @@ struct checked {
 	struct sv address;
 	const struct entry *entry, *domain; /* NULL: nothing is known */
 	struct sender sender;
+	const struct answers *answers;
 	const struct lost *lost; /* failures that are not counted; NULL: none */
 };
 
@@ -86,7 +87,7 @@ static void decide_for(const struct checked *c, struct decision *d)
 {
 	const struct known known = { c->entry, c->domain, c->sender };
 
-	decide(&known, clock_now_s(), d);
+	decide(&known, c->answers, clock_now_s(), d);
 }
 
 static void print_json(const struct checked *c)
@@ -109,7 +110,11 @@ static void print_json(const struct checked *c)
 	if (d.by != BY_NOTHING)
 		buf_addf(&b, ",\"decided-by\":\"%s\"", decided_by_name(d.by));
 	buf_add(&b, SV(",\"action\":"));
-	buf_add_json(&b, sv_of(d.action == ACTION_PAROLE ? "DUNNO" : d.reply));
+	buf_add_json(&b, sv_of(decide_reply(&d)));
+	if (d.action != ACTION_DUNNO && d.shadow) {
+		buf_add(&b, SV(",\"shadow\":"));
+		buf_add_json(&b, sv_of(d.reply));
+	}
 	if (d.action == ACTION_PAROLE)
 		buf_add(&b, SV(",\"awaits-parole\":true"));
 	if (c->lost) {
@@ -162,6 +167,12 @@ static void print_domain(const struct entry *domain)
 	(void)printf("  %-9s the whole domain is %s since %s\n", "domain", status_name(domain->status), since);
 }
 
+static void print_shadow(const struct decision *d)
+{
+	if (d->action != ACTION_DUNNO && d->shadow)
+		print_field("shadow", sv_of(d->reply));
+}
+
 static void print_human(const struct checked *c)
 {
 	struct sv address = c->address;
@@ -172,12 +183,13 @@ static void print_human(const struct checked *c)
 	decide_for(c, &d);
 	term_clean(stdout, address);
 	if (!e) {
-		(void)printf(": nothing is known; policyd answers %s\n", d.reply);
+		(void)printf(": nothing is known; policyd answers %s\n", decide_reply(&d));
+		print_shadow(&d);
 		if (c->domain)
 			print_domain(c->domain);
 		return;
 	}
-	enum colour colour = d.action == ACTION_REJECT ? COLOUR_RED : e->status == STATUS_SOFT ? COLOUR_YELLOW : COLOUR_GREEN;
+	enum colour colour = d.action != ACTION_DUNNO && d.action != ACTION_PAROLE ? COLOUR_RED : e->status == STATUS_SOFT ? COLOUR_YELLOW : COLOUR_GREEN;
 	(void)printf(": %s%s%s", term_colour(stdout, colour), status_name(e->status), term_colour(stdout, COLOUR_PLAIN));
 	bool person = e->status == STATUS_MANUAL || e->status == STATUS_ALLOW;
 	if (!person && e->status != STATUS_NONE)
@@ -208,10 +220,11 @@ static void print_human(const struct checked *c)
 		print_domain(c->domain);
 	schema_token_encode(e->token, token);
 	print_field("token", sv_of(token));
-	if (d.action == ACTION_PAROLE)
+	if (d.action == ACTION_PAROLE && !d.shadow)
 		(void)puts("  policyd   DUNNO to one message, the next that comes: its term is over");
 	else
-		print_field("policyd", sv_of(d.reply));
+		print_field("policyd", sv_of(decide_reply(&d)));
+	print_shadow(&d);
 }
 
 static enum store_result get_entry(struct ctl *ctl, struct arena *arena, struct sv key, struct entry *entry_r, const struct entry **known_r, struct err *err)
@@ -229,7 +242,7 @@ static int check_one(struct ctl *ctl, const char *text, const struct sender *sen
 	struct address address;
 	struct entry entry, domain;
 	struct err err;
-	struct checked c = { .sender = *sender };
+	struct checked c = { .sender = *sender, .answers = &ctl->config.policyd_answers };
 	int code = EXIT_USAGE;
 
 	if (!verb_address(ctl, text, &address))
@@ -278,6 +291,7 @@ int verb_check(struct ctl *ctl, int argc, char **argv)
 struct listing {
 	bool json, any_status;
 	enum status status;
+	const struct answers *answers;
 	uint64_t n;
 };
 
@@ -289,7 +303,7 @@ static bool list_entry(void *arg, struct sv address, const struct entry *entry)
 		return true;
 	l->n++;
 	if (l->json)
-		print_json(&(const struct checked){ .address = address, .entry = entry });
+		print_json(&(const struct checked){ .address = address, .entry = entry, .answers = l->answers });
 	else
 		report_entry_line(stdout, address, entry);
 	return !ferror(stdout); /* a reader that went away ends it */
@@ -301,7 +315,7 @@ int verb_list(struct ctl *ctl, int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' }, { "status", required_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
-	struct listing l = { .any_status = true };
+	struct listing l = { .any_status = true, .answers = &ctl->config.policyd_answers };
 	struct err err;
 	int c;
 

@@ -1,5 +1,6 @@
 #include "door.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "arena.h"
@@ -168,23 +169,27 @@ static void judge(struct door *door, const struct asking *a, const struct entry 
 {
 	const struct known known = { address, domain, { a->sender, a->login, a->context } };
 
-	decide(&known, door->now_s, d);
+	decide(&known, &door->config->policyd_answers, door->now_s, d);
 }
 
 static void dunno(struct door *door, struct decision *d)
 {
-	decide(&(const struct known){ .address = NULL }, door->now_s, d);
+	decide(&(const struct known){ .address = NULL }, NULL, door->now_s, d);
 }
 
 /* What is said in the end; the log and the counters have it. */
 static void conclude(struct door *door, const struct asking *a, const struct entry *address, struct decision *d, const char *from)
 {
-	if (d->action == ACTION_REJECT && d->by == BY_ADDRESS && is_on_parole(a, address))
+	char action[48];
+
+	/* on parole: only in the shadow, where all may pass */
+	if (d->action == ACTION_PAROLE || (d->action != ACTION_DUNNO && d->by == BY_ADDRESS && is_on_parole(a, address)))
 		dunno(door, d);
-	if (d->action != ACTION_REJECT)
+	if (d->action == ACTION_DUNNO)
 		return;
-	log_refusal(a, d, door->config->policyd_shadow ? "would-reject" : "reject", from);
-	if (door->config->policyd_shadow) {
+	(void)snprintf(action, sizeof action, "%s%s", d->shadow ? "would-" : "", action_name(d->action));
+	log_refusal(a, d, action, from);
+	if (d->shadow) {
 		metrics_would_decide(door->metrics, d->action, d->reason);
 		dunno(door, d);
 	} else {
@@ -224,11 +229,34 @@ static void decide_alone(struct door *door, const struct asking *a, const struct
 
 /* ---- with Redis ---- */
 
+static enum metrics_outcome outcome_of(enum action action)
+{
+	switch (action) {
+	case ACTION_DUNNO:
+	case ACTION_PAROLE:
+		return METRICS_DUNNO;
+	case ACTION_REJECT:
+		return METRICS_REJECT;
+	case ACTION_DEFER:
+	case ACTION_DEFER_IF_PERMIT:
+	case ACTION_DEFER_IF_REJECT:
+		return METRICS_DEFER;
+	case ACTION_HOLD:
+	case ACTION_DISCARD:
+	case ACTION_REDIRECT:
+	case ACTION_FILTER:
+	case ACTION_BCC:
+	case ACTION_PREPEND:
+	case ACTION_WARN:
+	case ACTION_INFO:
+		break;
+	}
+	return METRICS_OTHER;
+}
+
 static void count(struct door *door, enum metrics_protocol protocol, const struct decision *d, int64_t asked_us)
 {
-	enum metrics_outcome outcome = d->action == ACTION_DUNNO ? METRICS_DUNNO : d->action == ACTION_REJECT ? METRICS_REJECT : METRICS_DEFER;
-
-	metrics_request(door->metrics, protocol, outcome, (uint64_t)(clock_mono_us() - asked_us));
+	metrics_request(door->metrics, protocol, outcome_of(d->action), (uint64_t)(clock_mono_us() - asked_us));
 }
 
 /* Tells who asked, and frees the question. False: nobody wanted it. */
@@ -269,8 +297,8 @@ static void on_parole(void *arg, enum store_result result, bool granted)
 		dunno(door, &d);
 	} else {
 		door->metrics->parole_refused++;
-		d.action = ACTION_REJECT;
-		log_parole(&q->asking, "reject", "another message is out on parole");
+		decide_no_parole(&d);
+		log_parole(&q->asking, action_name(d.action), "another message is out on parole");
 	}
 	const struct address address = q->address;
 	int64_t until_s = q->until_s;
@@ -294,7 +322,7 @@ static void settle(struct question *q)
 		return;
 	}
 	judge(door, &q->asking, q->known[HALF_ADDRESS], q->known[HALF_DOMAIN], &d);
-	if (d.action == ACTION_PAROLE && !door->config->policyd_shadow) {
+	if (d.action == ACTION_PAROLE && !d.shadow) {
 		char room[DOOR_NAMES_MAX];
 		struct buf b = BUF_ON(room);
 		q->refusal = d;
@@ -377,7 +405,7 @@ static const struct decision *from_cache(struct door *door, const struct asking 
 	if (!known[HALF_ADDRESS] && !known[HALF_DOMAIN])
 		return &nothing;
 	judge(door, a, known[HALF_ADDRESS], known[HALF_DOMAIN], &door->decision);
-	if (door->decision.action == ACTION_PAROLE && !door->config->policyd_shadow)
+	if (door->decision.action == ACTION_PAROLE && !door->decision.shadow)
 		return NULL;
 	conclude(door, a, known[HALF_ADDRESS], &door->decision, "");
 	return &door->decision;

@@ -54,7 +54,7 @@ static int run(struct config *config, const struct cli *cli, bool foreground, ch
 		return EXIT_CONFIG;
 	}
 	raise_file_limit(config);
-	log_info("nixie-policyd %s starts%s", NIXIE_VERSION, config->policyd_shadow ? " in shadow mode: it refuses nothing" : "");
+	log_info("nixie-policyd %s starts%s", NIXIE_VERSION, answers_all_shadow(&config->policyd_answers) ? " in shadow mode: it refuses nothing" : "");
 	return server_run(config, &cli->config, argv);
 }
 

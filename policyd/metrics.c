@@ -9,10 +9,6 @@ const uint32_t metrics_bounds_us[METRICS_BOUNDS] = {
 static const char *const protocol_names[METRICS_PROTOCOLS] = { "policy", "socketmap" };
 static const char *const outcome_names[METRICS_OUTCOMES] = { "dunno", "reject", "defer", "other" };
 static const char *const store_error_names[METRICS_STORE_ERRORS] = { "unreachable", "timeout", "refused", "stalled" };
-static const char *const action_names[METRICS_ACTIONS] = {
-	[ACTION_DUNNO] = "dunno", [ACTION_REJECT] = "reject", [ACTION_DEFER] = "defer", [ACTION_PAROLE] = "parole",
-};
-_Static_assert(ACTION_PAROLE < METRICS_ACTIONS, "every action has its counters");
 
 /* Families that are one number or a few; rows of one name follow each other. */
 enum type { COUNTER, GAUGE, GAUGE_BOOL };
@@ -84,7 +80,7 @@ const char *metrics_store_error_name(enum metrics_store_error kind)
 
 const char *metrics_action_name(unsigned action)
 {
-	return action < METRICS_ACTIONS ? action_names[action] : NULL;
+	return action < METRICS_ACTIONS ? action_name((enum action)action) : NULL;
 }
 
 /* ---- histograms ---- */
@@ -143,9 +139,9 @@ static void write_decisions(struct buf *b, const char *name, const char *help, c
 {
 	head(b, name, "counter", help);
 	for (unsigned a = 0; a < METRICS_ACTIONS; a++)
-		for (unsigned c = 0; c < CATEGORY_COUNT && action_names[a]; c++)
+		for (unsigned c = 0; c < CATEGORY_COUNT; c++)
 			if (n[a][c])
-				buf_addf(b, "%s{action=\"%s\",category=\"%s\"} %" PRIu64 "\n", name, action_names[a], category_name((enum category)c), n[a][c]);
+				buf_addf(b, "%s{action=\"%s\",category=\"%s\"} %" PRIu64 "\n", name, action_name((enum action)a), category_name((enum category)c), n[a][c]);
 }
 
 static void write_store_errors(const struct metrics *m, struct buf *b)

@@ -22,8 +22,7 @@ enum metrics_store_error {
 	METRICS_STORE_ERRORS,
 };
 
-/* as many as enum action may come to have */
-#define METRICS_ACTIONS 12
+#define METRICS_ACTIONS (ACTION_PAROLE + 1)
 
 /* Upper bounds of the buckets in microseconds, 25 us to 1 s; behind them is the one without a bound. */
 #define METRICS_BOUNDS 15

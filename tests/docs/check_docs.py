@@ -107,7 +107,7 @@ def check_options():
             check(value == default, 'conf/nixie.conf: %s is %s, the default is "%s"' % (name, sample[name], default))
         if name in manual:
             told = told_default(manual[name])
-            check(kind in ("CONVERSIONS", "TERMS") or told == (default or 'empty'),
+            check(kind in ("CONVERSIONS", "TERMS", "ANSWERS") or told == (default or 'empty'),
                   'nixie.conf.5: %s: default is %r, it says %r' % (name, default, told))
             check('Reload: %s.' % ('yes' if reload_ else 'no') in manual[name],
                   'nixie.conf.5: %s: Reload: is wrong or missing' % name)

@@ -2,12 +2,52 @@
 #include "fuzz.h"
 
 #include "config.h"
+#include "decide.h"
 
 FUZZ_LIBCONFIG_LEAKS
 
 static bool is_terminated(const char *p)
 {
 	return memchr(p, 0, CONFIG_STRING_MAX) != NULL;
+}
+
+/* What the answers say of this entry is one line that Postfix takes, and never as permission. */
+static void check_reply(const struct answers *answers, const struct entry *e)
+{
+	const struct known known = { e, NULL, { SV("news@shop.example"), SV("login"), SV("context") } };
+	char transport[DECIDE_TRANSPORT_MAX];
+	struct decision d;
+
+	decide(&known, answers, 1795252322, &d);
+	decide_no_parole(&d);
+	MUST(strlen("action=") + strlen(d.reply) <= 500);
+	for (const char *p = d.reply; *p; p++)
+		MUST(*p >= ' ' && *p <= '~');
+	const char *text = strchr(d.reply, ' ');
+	MUST(d.action == ACTION_DUNNO ? strcmp(d.reply, "DUNNO") == 0 : text && text[1]);
+	MUST((*d.reply >= '4' && *d.reply <= '5') || (*d.reply >= 'A' && *d.reply <= 'Z'));
+	if (d.action != ACTION_DUNNO && !action_takes_operand(d.action))
+		MUST(strstr(d.reply, " " DECIDE_MARK ": "));
+	decide_transport(&d, transport, sizeof transport);
+	MUST(!transport[0] || (!d.shadow && strchr(transport, ':')));
+}
+
+static void check_answers(const struct answers *answers)
+{
+	MUST(answers->n <= ANSWERS_MAX && answers->n_from <= ANSWERS_FROM_MAX);
+	for (size_t i = 0; i < answers->n; i++) {
+		const struct answer *a = &answers->v[i];
+		MUST(a->from + a->n_from <= answers->n_from && memchr(a->text, 0, sizeof a->text));
+		MUST(!a->has_action || a->action < ACTION_PAROLE);
+		MUST(a->code == 0 || (a->code >= 400 && a->code <= 599 && a->code != 421 && a->code != 521));
+	}
+	for (int status = STATUS_SOFT; status <= STATUS_MANUAL; status++) {
+		for (int reason = 0; reason < CATEGORY_COUNT; reason += status) {
+			const struct entry e = { .status = (enum status)status, .reason = (enum category)reason, .since_s = STATE_TIME_MAX_S,
+				.until_s = reason % 2 ? STATE_TIME_MAX_S : 1, .token = SV("1795252321000-0") };
+			check_reply(answers, &e);
+		}
+	}
 }
 
 static void check_option(const struct config_option *o, const struct config *config)
@@ -51,7 +91,11 @@ static void check_option(const struct config_option *o, const struct config *con
 			MUST(c->to == STATUS_HARD || (c->to == STATUS_HELD && (c->term.ms > 0 || c->term.months > 0)));
 		}
 		break;
+	case OPTION_ANSWERS:
+		check_answers(p);
+		break;
 	case OPTION_BOOL:
+	case OPTION_TERMS:
 		break;
 	}
 }

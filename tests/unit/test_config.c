@@ -31,7 +31,7 @@ static void an_empty_file_gives_the_defaults(void **state)
 	WANT_INT(config.policyd_socket_mode, 0660);
 	WANT_INT(config.policyd_deadline_ms, 250);
 	WANT_INT(config.on_store_failure, FAILURE_DUNNO);
-	WANT(!config.policyd_shadow);
+	WANT(!config.policyd_answers.shadow);
 	WANT_STRING(config.logtail_files.v[0], "/var/log/mail.log");
 	WANT_INT(config.logtail_link_memory, 32 << 20);
 	WANT_INT(config.logtail_start, START_BEGINNING);
@@ -64,7 +64,7 @@ static void a_value_of_each_type(void **state)
 	WANT_STRING(config.rules_directories.v[1], "/b");
 	struct address_options options = config_address_options(&config);
 	WANT(options.keep_case && options.subaddress == '+');
-	WANT(config.policyd_shadow);
+	WANT(config.policyd_answers.shadow);
 	WANT_INT(config.policyd_socket_mode, 0600);
 	WANT_INT(config.policyd_listen.n, 2);
 	WANT_INT(config.on_store_failure, FAILURE_DEFER);
@@ -327,7 +327,7 @@ static void reload_takes_what_may_change(void **state)
 	(void)close(silenced);
 	WANT_STRING(running.redis_prefix, "nixie");
 	WANT_INT(running.redis_timeout_ms, 7000);
-	WANT(running.policyd_shadow);
+	WANT(running.policyd_answers.shadow);
 	WANT_INT(running.soft_expiry.ms, 86400000);
 	WANT_INT(running.conversions.n, 0);
 }
@@ -340,7 +340,7 @@ static void every_row_of_the_table(void **state)
 		const struct config_option *o = &config_options[i];
 		test_row = o->name;
 		WANT(o->help && strlen(o->help) > 5);
-		WANT(o->type == OPTION_CONVERSIONS || o->type == OPTION_TERMS || o->default_);
+		WANT(o->type == OPTION_CONVERSIONS || o->type == OPTION_TERMS || o->type == OPTION_ANSWERS || o->default_);
 		WANT((o->type == OPTION_ENUM) == (o->words != NULL));
 		for (size_t j = 0; j < i; j++)
 			WANT(strcmp(config_options[j].name, o->name) != 0);

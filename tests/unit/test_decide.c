@@ -42,7 +42,7 @@ static void decisions(void **state)
 	EACH(row, table) {
 		struct decision d;
 		memset(&d, 'x', sizeof d);
-		decide(&(const struct known){ .address = &row->entry }, at(row->now), &d);
+		decide(&(const struct known){ .address = &row->entry }, NULL, at(row->now), &d);
 		WANT_STRING(d.reply, row->want);
 		WANT_INT(d.action, strcmp(row->want, "DUNNO") == 0 ? ACTION_DUNNO : ACTION_REJECT);
 	}
@@ -63,9 +63,13 @@ static void parole(void **state)
 	(void)state;
 	EACH(row, table) {
 		struct decision d;
-		decide(&(const struct known){ .address = &row->entry }, at(row->now), &d);
+		decide(&(const struct known){ .address = &row->entry }, NULL, at(row->now), &d);
 		WANT_INT(d.action, row->want);
 		WANT(strncmp(d.reply, "550 5.", 6) == 0);
+		WANT_STRING(decide_reply(&d), row->want == ACTION_PAROLE ? "DUNNO" : d.reply);
+		decide_no_parole(&d);
+		WANT_INT(d.action, ACTION_REJECT);
+		WANT_STRING(decide_reply(&d), d.reply);
 		/* what is past is no more promised */
 		WANT_INT(strstr(d.reply, ", awaiting the fate of another message") != NULL, row->entry.until_s != 0 && at(row->now) >= row->entry.until_s);
 		WANT_INT(strstr(d.reply, " until ") != NULL, at(row->now) < row->entry.until_s);
@@ -98,7 +102,7 @@ static void precedence(void **state)
 				const struct known known = { &address, &domain, { SV("News@Shop.Example"), SV("shop"), SV("") } };
 				struct decision d;
 				char got, row[64];
-				decide(&known, 1795252322, &d);
+				decide(&known, NULL, 1795252322, &d);
 				got = d.action == ACTION_REJECT ? " ASD"[d.by] : d.by == BY_ADDRESS ? 'a' : d.by == BY_DOMAIN ? 'd' : '.';
 				(void)snprintf(row, sizeof row, "%s, %s, domain %s", status_name(statuses[i]), scoped ? "scope" : "no scope", status_name(statuses[j]));
 				test_row = row;
@@ -115,7 +119,7 @@ static void nothing_known(void **state)
 	struct decision d;
 
 	(void)state;
-	decide(&(const struct known){ .address = NULL }, 0, &d);
+	decide(&(const struct known){ .address = NULL }, NULL, 0, &d);
 	WANT_INT(d.action, ACTION_DUNNO);
 	WANT_STRING(d.reply, "DUNNO");
 }
@@ -123,11 +127,14 @@ static void nothing_known(void **state)
 static void no_answer(void **state)
 {
 	struct decision d;
+	char transport[DECIDE_TRANSPORT_MAX];
 
 	(void)state;
 	decide_defer(&d);
-	WANT_INT(d.action, ACTION_DEFER);
-	WANT(strncmp(d.reply, "DEFER_IF_PERMIT 4.", 18) == 0);
+	WANT_INT(d.action, ACTION_DEFER_IF_PERMIT);
+	WANT_STRING(d.reply, "DEFER_IF_PERMIT 4.3.0 The recipient cannot be checked at the moment, please try again");
+	decide_transport(&d, transport, sizeof transport);
+	WANT_STRING(transport, "retry:4.3.0 The recipient cannot be checked at the moment, please try again");
 }
 
 /* Whatever an entry holds, a reply is one line that Postfix takes: code, status of class 5, text, not too long. */
@@ -143,7 +150,7 @@ static void every_refusal_is_a_line(void **state)
 				.by = sv_of(hostile), .rule = sv_of(hostile), .remote = sv_of(hostile) };
 			struct decision d;
 			test_row = category_name(e.reason);
-			decide(&(const struct known){ .address = &e }, at("2026-11-21"), &d);
+			decide(&(const struct known){ .address = &e }, NULL, at("2026-11-21"), &d);
 			WANT(strlen(d.reply) < DECIDE_REPLY_MAX);
 			WANT(strpbrk(d.reply, "\r\n") == NULL);
 			if (d.action == ACTION_DUNNO)

@@ -267,6 +267,31 @@ static void classes(void **state)
 	test_row = "";
 }
 
+static const struct answers *answers_of(const char *text)
+{
+	static struct config config;
+	struct err err;
+
+	assert_true(config_parse("t.conf", text, &config, &err));
+	return &config.policyd_answers;
+}
+
+static void want_known_again(const struct entry *e, const struct answers *answers)
+{
+	struct decision d;
+	struct verdict v;
+	char text[700];
+
+	decide(&(const struct known){ .address = e }, answers, 1795252322, &d);
+	(void)snprintf(text, sizeof text, "host mx.example.com[192.0.2.1] said: %s %s <u@example.com>: Recipient address rejected: %s (in reply to RCPT TO command)",
+		d.action == ACTION_REJECT ? "550" : "450", d.enhanced, d.text);
+	struct rule_example example = { sv_of(text), sv_of("mx.example.com"), 0 };
+	test_row = d.reply;
+	(void)winner(&example, &v);
+	WANT_STRING(category_name(v.category), "suppressed");
+	WANT_INT(v.class_, CLASS_NONE);
+}
+
 /* Our own refusals, seen in the log of the host that asked us, count against nobody. */
 static void our_refusals_are_known_again(void **state)
 {
@@ -276,17 +301,10 @@ static void our_refusals_are_known_again(void **state)
 		for (size_t i = 0; i < COUNT(refused); i++) {
 			struct entry e = { .status = refused[i], .reason = (enum category)reason, .since_s = 1795252321,
 				.until_s = refused[i] == STATUS_HELD ? 1796548321 : 0, .token = SV("1795252321000-0") };
-			struct decision d;
-			struct verdict v;
-			char text[700];
-			decide(&(const struct known){ .address = &e }, 1795252322, &d);
-			(void)snprintf(text, sizeof text, "host mx.example.com[192.0.2.1] said: %.9s <u@example.com>: Recipient address rejected: %s (in reply to RCPT TO command)",
-				d.reply, d.reply + 10);
-			struct rule_example example = { sv_of(text), sv_of("mx.example.com"), 0 };
-			test_row = d.reply;
-			(void)winner(&example, &v);
-			WANT_STRING(category_name(v.category), "suppressed");
-			WANT_INT(v.class_, CLASS_NONE);
+			want_known_again(&e, NULL);
+			want_known_again(&e, answers_of("policyd: { answers = ( { action = 450; text = \"user unknown, mailbox full\"; } ); };"));
+			want_known_again(&e, answers_of("policyd: { answers = ( { action = \"DEFER_IF_PERMIT\"; text = \"${category}: no such user\"; } ); };"));
+			want_known_again(&e, answers_of("policyd: { answers = ( { action = \"REJECT\"; text = \"listed at a block list\"; } ); };"));
 		}
 	}
 	test_row = "";
@@ -347,6 +365,9 @@ static void want_same_value(const struct config_option *o, const struct config *
 	}
 	case OPTION_TERMS:
 		WANT(memcmp(g, w, CATEGORY_COUNT * sizeof(struct category_term)) == 0);
+		break;
+	case OPTION_ANSWERS:
+		WANT_INT(((const struct answers *)(const void *)g)->n, ((const struct answers *)(const void *)w)->n);
 		break;
 	case OPTION_NUMBER:
 	case OPTION_MODE:
