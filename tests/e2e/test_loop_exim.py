@@ -403,6 +403,10 @@ class EximHostile(Case):
                 (b'action=550 5.2.1 disabled: $value ${run{x}}\n\n', 550, '5.2.1 disabled'),
                 (b'action=DEFER_IF_PERMIT 4.3.0 store failure\n\n', 451, '4.3.0 store failure'),
                 (b'action=450 4.2.1 later\n\n', 451, '4.2.1 later'),
+                (b'action=DEFER 4.2.1 later\n\n', 451, '4.2.1 later'),
+                (b'action=REJECT 5.2.1 disabled: $value ${run{x}}\n\n', 550, '5.2.1 disabled'),
+                (b'action=DISCARD gone: $value ${run{x}}\n\n', 250, ''),
+                (b'action=HOLD wait\n\n', 250, ''),
                 (b'action=OK\n\n', 250, ''),
                 (b'', 250, ''))):
             with self.subTest(answer):
