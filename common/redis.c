@@ -381,9 +381,16 @@ void redis_set_timeout(struct redis *r, int64_t timeout_ms)
 	r->options.timeout_ms = timeout_ms;
 }
 
+void redis_set_impatient(struct redis *r)
+{
+	r->options.impatient = true;
+}
+
 bool redis_command(struct redis *r, size_t argc, const struct sv *argv, redis_callback *callback, void *arg)
 {
-	if ((r->state != STATE_READY && r->state != STATE_GREETING) || r->doomed || argc > ARGC_MAX) {
+	bool hangs = r->options.impatient && r->overdue;
+
+	if ((r->state != STATE_READY && r->state != STATE_GREETING) || r->doomed || hangs || argc > ARGC_MAX) {
 		callback(arg, NULL);
 		return false;
 	}

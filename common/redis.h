@@ -35,6 +35,9 @@ struct redis_options {
 	const char *name; /* what messages call it: "Redis" */
 	bool quiet;       /* whoever made it tells what is wrong */
 	bool once;        /* is not made anew when it was lost */
+	/* While an answer is overdue, commands are refused at once: those that wait for theirs already show
+	 * when the server is back, and nobody else has to wait for it. */
+	bool impatient;
 	/* The connection was not to be had, or is lost, and every callback has run. Must not free it. */
 	void (*lost)(void *arg);
 	/* Sees every error reply. True: nothing more is to be had here; the callback gets NULL,
@@ -64,6 +67,7 @@ const char *redis_address(const struct redis *redis);
 /* Why it is not ready, with what to do; "" when nothing is wrong. */
 const char *redis_problem(const struct redis *redis);
 void redis_set_timeout(struct redis *redis, int64_t timeout_ms);
+void redis_set_impatient(struct redis *redis);
 
 /* For an event loop: descriptor (-1: none now), wanted poll(2) events, time until
  * redis_service() wants to be called anyway (-1: never). */

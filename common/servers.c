@@ -158,8 +158,8 @@ struct servers *servers_new(const struct servers_options *options)
 		sentinel_new(s, address);
 	} else {
 		const struct redis_options one = { .address = options->address, .user = options->user, .password = options->password,
-			.database = options->database, .timeout_ms = options->timeout_ms, .greeting = greet_one, .arg = s,
-			.refusal = refused_by_node };
+			.database = options->database, .timeout_ms = options->timeout_ms, .impatient = options->impatient,
+			.greeting = greet_one, .arg = s, .refusal = refused_by_node };
 		s->redis = redis_new(&one);
 	}
 	return s;
@@ -292,6 +292,16 @@ void servers_set_timeout(struct servers *s, int64_t timeout_ms)
 	for (size_t i = 0; s->cluster && i < s->cluster->n; i++)
 		if (s->cluster->nodes[i] && s->cluster->nodes[i]->redis)
 			redis_set_timeout(s->cluster->nodes[i]->redis, timeout_ms);
+}
+
+void servers_set_impatient(struct servers *s)
+{
+	s->options.impatient = true;
+	if (s->redis)
+		redis_set_impatient(s->redis);
+	for (size_t i = 0; s->cluster && i < s->cluster->n; i++)
+		if (s->cluster->nodes[i] && s->cluster->nodes[i]->redis)
+			redis_set_impatient(s->cluster->nodes[i]->redis);
 }
 
 /* ---- an event loop ---- */

@@ -41,6 +41,7 @@ struct servers_options {
 	const char *user, *password; /* "": none */
 	int64_t database; /* a cluster has only 0 */
 	int64_t timeout_ms; /* for one answer, redirections included */
+	bool impatient; /* as in redis.h; of a cluster each node for itself */
 	/* As in redis.h: sends what tells whether these are servers of ours, and then
 	 * servers_ready_now() or servers_reject(). Runs for every connection but a cluster's,
 	 * there once, until servers_reject(). */
@@ -80,6 +81,7 @@ void servers_reject(struct servers *servers, const char *format, ...) NIXIE_PRIN
 /* The last thing that was wrong, with what to do; "" when nothing is. */
 const char *servers_problem(const struct servers *servers);
 void servers_set_timeout(struct servers *servers, int64_t timeout_ms);
+void servers_set_impatient(struct servers *servers);
 
 /* For an event loop, as in redis.h. Before the loop sleeps, servers_service(servers, 0)
  * sends what was asked since. A cluster's descriptor holds all its connections. */

@@ -219,6 +219,7 @@ static void on_reply(void *arg, const struct value *reply)
 	struct servers *s = c->node->servers;
 
 	c->node->underway--;
+	c->node->hangs = !reply && (c->node->hangs || redis_is_ready(c->node->redis));
 	if (!reply) {
 		c->node->slow = true; /* of a lost connection, on_connected() takes it back */
 		map_want(s, true);

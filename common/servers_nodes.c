@@ -73,7 +73,7 @@ static void on_ping(void *arg, const struct value *reply)
 		return;
 	}
 	redis_ready_now(node->redis);
-	node->slow = false;
+	node->slow = node->hangs = false;
 	node->state = NODE_READY;
 	commands_release(node);
 }
@@ -95,8 +95,8 @@ static void on_lost(void *arg)
 	if (s->cluster->state >= CLUSTER_GREETING) /* before, it is one of several that are tried */
 		servers_tell(s);
 	map_want(s, true);
-	/* one that was there is dialled again at once */
-	node->state = node->state == NODE_READY ? NODE_CONNECTING : NODE_AWAY;
+	/* one that was there is dialled again at once; but it was given up because it hangs, and probably still does */
+	node->state = node->state == NODE_READY && !(node->hangs && s->options.impatient) ? NODE_CONNECTING : NODE_AWAY;
 	if (node->state == NODE_AWAY)
 		commands_release(node);
 }
@@ -105,7 +105,7 @@ void node_open(struct node *node)
 {
 	const struct servers_options *o = &node->servers->options;
 	const struct redis_options options = { .address = node->address, .user = o->user, .password = o->password,
-		.timeout_ms = o->timeout_ms, .greeting = on_connected, .arg = node, .quiet = true, .lost = on_lost };
+		.timeout_ms = o->timeout_ms, .impatient = o->impatient, .greeting = on_connected, .arg = node, .quiet = true, .lost = on_lost };
 
 	node->redis = redis_new(&options);
 	node->state = NODE_CONNECTING;
@@ -116,7 +116,7 @@ static void node_close(struct node *node)
 	redis_free(node->redis);
 	node->redis = NULL;
 	node->state = NODE_IDLE;
-	node->slow = false;
+	node->slow = node->hangs = false;
 }
 
 void node_free(struct servers *s, size_t i)

@@ -89,6 +89,7 @@ struct node {
 	bool mapped;         /* serves slots */
 	bool used;           /* since the last map: perhaps it is about to */
 	bool slow;           /* an answer was overdue: others are asked first */
+	bool hangs;          /* an answer is overdue, on a connection that is there */
 };
 
 enum cluster_state { CLUSTER_UNKNOWN, CLUSTER_MAPPED, CLUSTER_GREETING, CLUSTER_READY };

@@ -109,7 +109,7 @@ static bool on_refusal(void *arg, const struct value *error)
 static void connect_master(struct servers *s)
 {
 	const struct redis_options options = { .address = s->sentinel->master, .user = s->options.user, .password = s->options.password,
-		.database = s->options.database, .timeout_ms = s->options.timeout_ms, .greeting = on_master, .arg = s, .quiet = true,
+		.database = s->options.database, .timeout_ms = s->options.timeout_ms, .impatient = s->options.impatient, .greeting = on_master, .arg = s, .quiet = true,
 		.once = true, .lost = on_lost, .refusal = on_refusal };
 
 	s->sentinel->was_ready = false;

@@ -320,6 +320,10 @@ bool store_watching(const struct store *store);
 int store_watch_fd(const struct store *store);
 int store_watch_timeout_ms(const struct store *store);
 void store_watch_service(struct store *store);
+
+/* From now on what is asked of a server is refused at once (STORE_UNREACHABLE) while one of its answers is overdue:
+ * a server that hangs costs its deadline once, not each question. */
+void store_set_impatient(struct store *store);
 void store_set_timeout(struct store *store, int64_t timeout_ms);
 
 #endif

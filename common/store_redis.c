@@ -549,6 +549,11 @@ void store_set_timeout(struct store *store, int64_t timeout_ms)
 	servers_set_timeout(redis_of(store)->servers, timeout_ms);
 }
 
+void store_set_impatient(struct store *store)
+{
+	servers_set_impatient(redis_of(store)->servers);
+}
+
 /* ---- ---- */
 
 static void redis_store_free(struct store *store)

@@ -89,6 +89,7 @@ int main(int argc, char **argv)
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	struct store *store = store_redis(&config);
 	store_set_timeout(store, config.policyd_deadline_ms);
+	store_set_impatient(store);
 	store_watch(store, on_change, NULL);
 	while (more) {
 		store_service(store, 0);

@@ -1,0 +1,169 @@
+"""A Redis that hangs costs its deadline once, not each question: see store_set_impatient()."""
+from harness.case import Case
+from harness.peace import PeaceCase
+from harness.proc import wait_until
+from harness.servers import RedisCluster, Watched, info, partition_of, slot_of
+from harness.watch import Watch
+
+DEADLINE_MS = 1000      # and it is given up after four times that
+
+
+def names(n, what):
+    return ['%s%d@%s%d.example' % (what, i, what, i) for i in range(n)]
+
+
+class Stalled:
+    """Whoever waits does so for DEADLINE_MS: an answer that took less was not waited for."""
+
+    def configure(self, deadline_ms=DEADLINE_MS):
+        self.site.options['policyd']['deadline'] = '%dms' % deadline_ms
+        self.site.write_conf()
+
+    def ask_all(self, w, addresses):
+        w.mark()
+        w.ask(*addresses)
+        return w.wait_answers(len(addresses))
+
+    def assertWaited(self, answers):
+        for address, result, ms, _ in answers:
+            self.assertEqual(result, 'unreachable', address)
+            self.assertGreaterEqual(ms, DEADLINE_MS)
+
+    def assertAtOnce(self, answers):
+        for address, result, ms, _ in answers:
+            self.assertEqual(result, 'unreachable', address)
+            self.assertLess(ms, DEADLINE_MS)
+
+    def answered(self, w):
+        return self.ask_all(w, ['fine@example.com'])[0][1] == 'absent'
+
+    def start(self):
+        self.configure()
+        w = Watch(self.site)
+        wait_until(lambda: self.answered(w), 'first answer', child=w)
+        return w
+
+    def stall(self, w):
+        """Those under way wait, those that come later do not."""
+        self.assertWaited(self.ask_all(w, names(20, 'first')))
+        for _ in range(5):
+            self.assertAtOnce(self.ask_all(w, names(20, 'later')))
+
+
+class OneServer(Stalled, Case):
+    def setUp(self):
+        super().setUp()
+        self.site = self.with_redis()
+        self.addCleanup(lambda: self.redis.child and self.redis.thaw())
+
+    def connections(self):
+        return int(info(self.redis, 'stats')['total_connections_received'])
+
+    def data_connections(self):
+        return [line.split()[0] for line in self.redis.command('CLIENT', 'LIST').splitlines() if ' cmd=hgetall ' in line]
+
+    def test_recovers_on_the_same_connection(self):
+        w = self.start()
+        before = self.data_connections()
+        self.assertEqual(len(before), 1)
+        self.redis.freeze()
+        self.stall(w)
+        self.redis.thaw()
+        wait_until(lambda: self.answered(w), 'answer', child=w)
+        self.assertEqual(self.data_connections(), before)
+        self.assertNotIn('made anew', w.log())
+
+    def test_nothing_has_piled_up(self):
+        w = self.start()
+        before = int(info(self.redis, 'commandstats')['cmdstat_hgetall'].split('calls=')[1].split(',')[0])
+        self.redis.freeze()
+        self.stall(w)
+        self.redis.thaw()
+        wait_until(lambda: self.answered(w), 'answer', child=w)
+        after = int(info(self.redis, 'commandstats')['cmdstat_hgetall'].split('calls=')[1].split(',')[0])
+        # of address and domain: the 20 that were under way, and those that looked whether it is back
+        self.assertLess(after - before, 2 * 20 + 2 * 20)
+
+    def test_hangs_for_long(self):
+        w = self.start()
+        self.redis.freeze()
+        self.stall(w)
+        w.wait_log('made anew')
+        self.assertAtOnce(self.ask_all(w, names(20, 'after')))
+        self.redis.thaw()
+        wait_until(lambda: self.answered(w), 'answer', child=w)
+
+    def test_over_and_over(self):
+        w = self.start()
+        for _ in range(3):
+            self.redis.freeze()
+            self.assertWaited(self.ask_all(w, names(3, 'first')))
+            self.assertAtOnce(self.ask_all(w, names(3, 'later')))
+            self.redis.thaw()
+            wait_until(lambda: self.answered(w), 'answer', child=w)
+
+
+class Sentinel(Stalled, PeaceCase):
+    def test_hangs_until_another_is_the_master(self):
+        watched = Watched(self.directory)
+        self.site = self.with_servers(watched, 1)
+        w = self.start()
+        master = watched.master()
+        master.freeze()
+        try:
+            self.assertWaited(self.ask_all(w, names(5, 'first')))
+            self.assertAtOnce(self.ask_all(w, names(5, 'later')))
+            wait_until(lambda: self.answered(w), 'answer of the other', 60, w)
+        finally:
+            master.thaw()
+
+
+class Cluster(Stalled, PeaceCase):
+    PARTITIONS = 64
+
+    def setUp(self):
+        super().setUp()
+        self.cluster = RedisCluster(self.directory)
+        self.site = self.with_servers(self.cluster, self.PARTITIONS)
+        self.site.ctl_ok('suppress', 'first@example.com')
+
+    def of(self, node, at=True):
+        """Addresses that are at the node, with their domains, or neither is."""
+        def there(key):
+            return self.cluster.owner(slot_of('{%d}' % partition_of(key, self.PARTITIONS))) is node
+        return [a for a in names(300, 'u') if there(a) == there('@' + a.split('@')[1]) == at][:15]
+
+    def test_one_node(self):
+        w = self.start()
+        node = next(iter(self.cluster.masters()))
+        mine, others = self.of(node), self.of(node, False)
+        for a in self.ask_all(w, mine + others):
+            self.assertEqual(a[1], 'absent')
+        node.freeze()
+        try:
+            self.assertWaited(self.ask_all(w, mine))
+            self.assertAtOnce(self.ask_all(w, mine))
+            # which the others do not feel, before they find out themselves
+            w.wait_log('made anew')
+            self.assertAtOnce(self.ask_all(w, mine))
+        finally:
+            node.thaw()
+
+        def back():
+            return all(a[1] == 'absent' for a in self.ask_all(w, mine + others))
+        wait_until(back, 'answers', child=w)
+
+    def test_the_others_answer(self):
+        w = self.start()
+        node = next(iter(self.cluster.masters()))
+        for other in self.cluster.nodes:    # else they refuse everything, as nobody takes over
+            other.command('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
+        mine, others = self.of(node), self.of(node, False)
+        node.freeze()
+        try:
+            self.assertWaited(self.ask_all(w, mine))
+            for a in self.ask_all(w, others):
+                self.assertEqual(a[1], 'absent')
+            self.assertAtOnce(self.ask_all(w, mine))
+        finally:
+            node.thaw()
