@@ -13,7 +13,7 @@ def names(n, what):
 
 
 class Stalled:
-    """Whoever waits does so for DEADLINE_MS: an answer that took less was not waited for."""
+    """Whoever waits does so for DEADLINE_MS, or until a server that is dialled anew has been given up again."""
 
     def configure(self, deadline_ms=DEADLINE_MS):
         self.site.options['policyd']['deadline'] = '%dms' % deadline_ms
@@ -32,7 +32,7 @@ class Stalled:
     def assertAtOnce(self, answers):
         for address, result, ms, _ in answers:
             self.assertEqual(result, 'unreachable', address)
-            self.assertLess(ms, DEADLINE_MS)
+            self.assertLess(ms, DEADLINE_MS / 2)
 
     def answered(self, w):
         return self.ask_all(w, ['fine@example.com'])[0][1] == 'absent'
