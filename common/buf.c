@@ -79,9 +79,26 @@ static bool is_control(char c)
 	return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
+/* Bytes at the front that are as harmless as they look: most of all texts. */
+static size_t plain(struct sv bytes)
+{
+	size_t n = 0;
+
+	while (n < bytes.n && bytes.p[n] >= 0x20 && bytes.p[n] < 0x7f)
+		n++;
+	return n;
+}
+
 void buf_add_clean(struct buf *b, struct sv bytes)
 {
 	while (bytes.n && !b->full) {
+		size_t run = plain(bytes), room = b->size - b->n;
+		if (run) {
+			buf_add(b, sv_head(bytes, run < room ? run : room));
+			b->full = run > room;
+			bytes = sv_skip(bytes, run);
+			continue;
+		}
 		size_t len = utf8_len(bytes);
 		if (len == 0 || (len == 1 && is_control(*bytes.p)) || is_c1_control(bytes, len)) {
 			for (size_t i = 0; i < (len ? len : 1); i++)
