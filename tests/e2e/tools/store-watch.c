@@ -1,7 +1,7 @@
 /* store-watch CONFIG: what an event loop sees of the store, for the tests. Says on standard output
  *     whole | lost                    store_watching(), when it is another
  *     changed KEY | everything        what store_watch() tells
- *     answer ADDRESS RESULT MS STATUS what came of "lookup ADDRESS" on standard input, and after how long
+ *     answer KEY RESULT MS STATUS     what came of "lookup KEY" on standard input, and after how long
  * and ends with standard input. */
 #include <poll.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 struct asked {
 	int64_t since_ms;
-	char address[256];
+	char key[256];
 };
 
 static void on_change(void *arg, struct sv key)
@@ -27,14 +27,13 @@ static void on_change(void *arg, struct sv key)
 		printf("everything\n");
 }
 
-static void on_lookup(void *arg, enum store_result result, const struct entry *entry, const struct entry *domain)
+static void on_lookup(void *arg, enum store_result result, const struct entry *entry)
 {
 	static const char *const results[] = { [STORE_OK] = "ok", [STORE_ABSENT] = "absent", [STORE_REFUSED] = "refused",
 		[STORE_UNREACHABLE] = "unreachable", [STORE_CONFLICT] = "conflict", [STORE_MOVED] = "moved" };
 	struct asked *asked = arg;
 
-	(void)domain;
-	printf("answer %s %s %lld %s\n", asked->address, results[result], (long long)(clock_mono_ms() - asked->since_ms),
+	printf("answer %s %s %lld %s\n", asked->key, results[result], (long long)(clock_mono_ms() - asked->since_ms),
 		result == STORE_OK ? status_name(entry->status) : "-");
 	free(asked);
 }
@@ -47,8 +46,8 @@ static void take_line(struct store *store, struct sv line)
 	if (!asked)
 		exit(1);
 	asked->since_ms = clock_mono_ms();
-	(void)snprintf(asked->address, sizeof asked->address, "%.*s", SV_ARG(line));
-	store_lookup(store, sv_of(asked->address), on_lookup, asked);
+	(void)snprintf(asked->key, sizeof asked->key, "%.*s", SV_ARG(line));
+	store_lookup(store, sv_of(asked->key), on_lookup, asked);
 }
 
 /* False at the end of the input. */
