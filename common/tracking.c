@@ -33,6 +33,7 @@ struct tracking {
 	size_t n, size;
 	unsigned partitions, epoch;  /* that the connections were made for */
 	bool whole;                  /* all have subscribed */
+	bool silent;                 /* but not all were heard of lately */
 	int64_t heard_ms;            /* the least of all */
 	int64_t lost_ms;             /* since when it is not whole, although the servers are there */
 	int64_t look_ms;             /* when a cluster is asked for its map */
@@ -88,6 +89,16 @@ static void note_heard(struct tracking *t)
 	for (size_t i = 0; i < t->n; i++)
 		if (i == 0 || t->masters[i]->heard_ms < t->heard_ms)
 			t->heard_ms = t->masters[i]->heard_ms;
+	t->silent = false;
+}
+
+/* Whoever serves us was away for too long himself: of what was told meanwhile, only a part may have been read. */
+static void note_silence(struct tracking *t, int64_t now_ms)
+{
+	if (!t->whole || t->silent || now_ms - t->heard_ms <= TRACKING_SILENCE_MS)
+		return;
+	t->silent = true;
+	everything(t);
 }
 
 static void become_whole(struct tracking *t)
@@ -340,6 +351,7 @@ void tracking_service(struct tracking *t)
 	if (t->in_service)
 		return;
 	t->in_service = true;
+	note_silence(t, now_ms);
 	int n = epoll_wait(t->epoll, events, EVENTS_MAX, 0);
 	for (int i = 0; i < n; i++)
 		redis_service(((const struct master *)events[i].data.ptr)->redis, redis_revents(events[i].events));

@@ -7,8 +7,8 @@
  *
  * It is whole while every master has confirmed the subscription and has answered a PING that was
  * sent within TRACKING_SILENCE_MS: so long, at most, a change may be unheard of that a server made
- * which hangs, or is cut off. Each loss, a change of the masters or of what they serve, and the
- * return of the whole is told as "everything may have changed".
+ * which hangs, or is cut off. Each loss, a change of the masters or of what they serve, a longer
+ * silence, and the return of the whole is told as "everything may have changed".
  *
  * Not told: SWAPDB. One thread; a callback must not call the servers or this. */
 #ifndef NIXIE_TRACKING_H

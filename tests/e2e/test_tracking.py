@@ -164,6 +164,7 @@ class OneServer(Watching):
             w.send_signal(18)
         w.wait_for('lost', 'whole', 'changed a@example.com')
         lines = w.lines()[w.seen:]
+        self.assertLess(lines.index('everything'), lines.index('changed a@example.com'))
         self.assertLess(lines.index('changed a@example.com'), lines.index('whole'))
 
     def test_another_number_of_partitions(self):
