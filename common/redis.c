@@ -43,6 +43,7 @@ struct redis {
 	bool in_service;
 	bool doomed; /* to be dropped when the callbacks have returned */
 	bool spent;  /* was lost, and is not made anew */
+	bool hung;   /* an answer was overdue when it was given up, and it has not been ready since */
 	bool waited_for; /* somebody waits, and will tell what is wrong */
 	struct log_limit limit;
 	char problem[512], told[512]; /* told: the last that was logged, then */
@@ -171,6 +172,7 @@ static void drop(struct redis *r)
 	r->output = false;
 	r->doomed = false;
 	r->spent = r->options.once;
+	r->hung |= r->overdue > 0;
 	r->generation++;
 	if (was_ready)
 		r->retry_pause_ms = 0;
@@ -349,6 +351,7 @@ void redis_ready_now(struct redis *r)
 	if (r->state != STATE_GREETING)
 		return;
 	r->state = STATE_READY;
+	r->hung = false;
 	if (r->problem[0] && !r->options.quiet)
 		log_info("%s at %s: connected", r->options.name, r->options.address);
 	r->problem[0] = '\0';
@@ -388,7 +391,8 @@ void redis_set_impatient(struct redis *r)
 
 bool redis_command(struct redis *r, size_t argc, const struct sv *argv, redis_callback *callback, void *arg)
 {
-	bool hangs = r->options.impatient && r->overdue;
+	bool is_greeting = r->state == STATE_GREETING && r->in_service;
+	bool hangs = r->options.impatient && (r->overdue || (r->hung && r->state != STATE_READY && !is_greeting));
 
 	if ((r->state != STATE_READY && r->state != STATE_GREETING) || r->doomed || hangs || argc > ARGC_MAX) {
 		callback(arg, NULL);

@@ -35,8 +35,8 @@ struct redis_options {
 	const char *name; /* what messages call it: "Redis" */
 	bool quiet;       /* whoever made it tells what is wrong */
 	bool once;        /* is not made anew when it was lost */
-	/* While an answer is overdue, commands are refused at once: those that wait for theirs already show
-	 * when the server is back, and nobody else has to wait for it. */
+	/* While an answer is overdue, and until one that was given up for that is ready again, commands are refused at
+	 * once: those that wait for theirs already show when the server is back, and nobody else has to wait for it. */
 	bool impatient;
 	/* The connection was not to be had, or is lost, and every callback has run. Must not free it. */
 	void (*lost)(void *arg);

@@ -182,7 +182,10 @@ void servers_free(struct servers *s)
 
 bool servers_command(struct servers *s, struct sv key, size_t argc, const struct sv *argv, redis_callback *callback, void *arg)
 {
-	if (s->redis)
+	/* a sentinel may name one that hangs again and again */
+	bool wait = !s->sentinel || !s->options.impatient || sentinel_may_ask(s);
+
+	if (s->redis && wait)
 		return redis_command(s->redis, argc, argv, callback, arg);
 	if (s->cluster)
 		return cluster_command(s, key, argc, argv, callback, arg);

@@ -51,6 +51,8 @@ int sentinel_timeout_ms(const struct servers *s);
 unsigned sentinel_generation(const struct servers *s);
 struct redis *sentinel_connection(const struct servers *s); /* NULL: none now */
 bool sentinel_has_master(const struct servers *s);
+/* It has been let in, or is being greeted. */
+bool sentinel_may_ask(const struct servers *s);
 void sentinel_set_timeout(struct servers *s);
 
 /* ---- a cluster ---- */

@@ -219,6 +219,11 @@ bool sentinel_has_master(const struct servers *s)
 	return s->redis && s->sentinel->was_ready && !s->sentinel->over;
 }
 
+bool sentinel_may_ask(const struct servers *s)
+{
+	return s->sentinel->was_ready || s->sentinel->in_service;
+}
+
 void sentinel_set_timeout(struct servers *s)
 {
 	if (s->sentinel->ask)

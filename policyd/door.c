@@ -205,12 +205,15 @@ static const struct entry *remember(struct door *door, const struct address *add
 }
 
 /* What was known when Redis could be asked last goes on; of the rest the configuration decides. */
-static void decide_alone(struct door *door, const struct asking *a, const struct address *address, enum store_result result, struct decision *d)
+static void decide_alone(const struct question *q, enum store_result result, struct decision *d)
 {
-	const struct entry *known = remember(door, address, HALF_ADDRESS), *domain = remember(door, address, HALF_DOMAIN);
+	struct door *door = q->door;
+	const struct asking *a = &q->asking;
+	const struct entry *known = remember(door, &q->address, HALF_ADDRESS), *domain = remember(door, &q->address, HALF_DOMAIN);
 	bool defer = door->config->on_store_failure == FAILURE_DEFER;
 
-	metrics_store_error(door->metrics, result == STORE_REFUSED ? METRICS_REFUSED : store_ready(door->store) ? METRICS_TIMEOUT : METRICS_UNREACHABLE);
+	metrics_store_error(door->metrics, result == STORE_REFUSED ? METRICS_REFUSED : !store_ready(door->store) ? METRICS_UNREACHABLE :
+		q->at_once ? METRICS_STALLED : METRICS_TIMEOUT);
 	judge(door, a, known, domain, d);
 	if (d->by != BY_NOTHING && d->action != ACTION_PAROLE) {
 		door->metrics->from_snapshot++;
@@ -290,7 +293,7 @@ static void on_parole(void *arg, enum store_result result, bool granted)
 		return;
 	}
 	if (result != STORE_OK) {
-		decide_alone(door, &q->asking, &q->address, result, &d);
+		decide_alone(q, result, &d);
 	} else if (granted) {
 		door->metrics->parole_granted++;
 		log_parole(&q->asking, "parole", "its term is over, this message shows whether it takes mail");
@@ -317,7 +320,7 @@ static void settle(struct question *q)
 	struct decision d;
 
 	if (q->result != STORE_OK) {
-		decide_alone(door, &q->asking, &q->address, q->result, &d);
+		decide_alone(q, q->result, &d);
 		(void)deliver(q, &d);
 		return;
 	}

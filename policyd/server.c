@@ -528,6 +528,7 @@ int server_run(struct config *config, const struct config_args *args, char **arg
 	restart_begin(&s.restart, argv);
 	s.service.store = store_redis(config);
 	store_set_timeout(s.service.store, config->policyd_deadline_ms);
+	store_set_impatient(s.service.store);
 	s.service.door = door_new(config, s.service.store, &s.service.metrics, answered);
 	read_snapshot(&s);
 	if (!open_epoll(&s) || !open_listeners(&s, &err)) {

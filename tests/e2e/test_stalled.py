@@ -103,6 +103,28 @@ class OneServer(Stalled, Case):
             wait_until(lambda: self.answered(w), 'answer', child=w)
 
 
+class Policyd(Stalled, Case):
+    """Through the service: what is remembered is answered, and of the rest nobody waits for long."""
+
+    def test_later_questions_do_not_wait(self):
+        self.site = self.with_redis()
+        self.addCleanup(lambda: self.redis.child and self.redis.thaw())
+        self.configure(2 * DEADLINE_MS)
+        self.site.ctl_ok('suppress', 'gone@example.com')
+        child = self.site.policyd()
+        self.assertSuppressed(self.site.ask('gone@example.com'))
+        self.redis.freeze()
+        with self.site.policy_client() as c:
+            for address in names(10, 'new'):
+                self.assertDunno(c.ask(address))
+            # had four of them waited, it would have been given up
+            self.assertNotIn('made anew', child.log())
+            self.assertSuppressed(c.ask('gone@example.com'))
+            self.redis.thaw()
+            self.site.ctl_ok('suppress', 'new0@new0.example')
+            wait_until(lambda: c.ask('new0@new0.example').startswith('5'), 'refusal', child=child)
+
+
 class Sentinel(Stalled, PeaceCase):
     def test_hangs_until_another_is_the_master(self):
         watched = Watched(self.directory)
@@ -116,6 +138,24 @@ class Sentinel(Stalled, PeaceCase):
             wait_until(lambda: self.answered(w), 'answer of the other', 60, w)
         finally:
             master.thaw()
+
+
+    def test_named_again_and_again(self):
+        watched = Watched(self.directory)
+        self.site = self.with_servers(watched, 1)
+        w = self.start()
+        master = watched.master()
+        for _ in range(2):      # the third alone makes nobody the master
+            watched.kill_sentinel(0)
+        master.freeze()
+        try:
+            self.assertWaited(self.ask_all(w, names(5, 'first')))
+            w.wait_log('made anew')
+            for _ in range(3):
+                self.assertAtOnce(self.ask_all(w, names(5, 'after')))
+        finally:
+            master.thaw()
+        wait_until(lambda: self.answered(w), 'answer', child=w)
 
 
 class Cluster(Stalled, PeaceCase):
