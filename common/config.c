@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +44,16 @@ static bool check_endpoint(const char *name, const char *value, struct err *err)
 			return true;
 	}
 	return err_set(err, "%s is \"%.80s\"; write unix:/path/of/socket or inet:127.0.0.1:10040", name, value);
+}
+
+static bool check_user(const char *name, const char *value, struct err *err)
+{
+	return !*value || getpwnam(value) || err_set(err, "%s is \"%.40s\", and there is no such user; systemd-sysusers or adduser(8) makes one", name, value);
+}
+
+static bool check_group(const char *name, const char *value, struct err *err)
+{
+	return !*value || getgrnam(value) || err_set(err, "%s is \"%.40s\", and there is no such group; systemd-sysusers or addgroup(8) makes one", name, value);
 }
 
 static bool check_log(const char *name, const char *value, struct err *err)
@@ -185,6 +197,12 @@ const struct config_option config_options[] = {
 	  "while Redis is away, what was suppressed so long ago still is" },
 	{ "policyd.snapshot", OPTION_STRING, AT(policyd_snapshot), "", 0, 0, NULL, false, check_path,
 	  "the file that remembers it over a restart; empty: none" },
+	{ "policyd.metrics", OPTION_STRINGS, AT(policyd_metrics), "", 0, 0, NULL, false, check_endpoint,
+	  "sockets that Prometheus may read figures from, over HTTP: unix:PATH or inet:HOST:PORT" },
+	{ "policyd.user", OPTION_STRING, AT(policyd_user), "", 0, 0, NULL, false, check_user,
+	  "who nixie-policyd becomes when root started it; empty: it stays root" },
+	{ "policyd.group", OPTION_STRING, AT(policyd_group), "", 0, 0, NULL, false, check_group,
+	  "the group with that; empty: that of policyd.user" },
 	{ "logtail.files", OPTION_STRINGS, AT(logtail_files), "/var/log/mail.log", 0, 0, NULL, false, check_log,
 	  "the logs to follow: files, journal:, syslog:SOCKET" },
 	{ "logtail.socket-mode", OPTION_MODE, AT(logtail_socket_mode), "0660", 0, 0777, NULL, false, NULL,

@@ -68,6 +68,9 @@ struct config {
 	int64_t policyd_cache_age_ms;
 	int64_t policyd_remember_ms;
 	char policyd_snapshot[CONFIG_STRING_MAX];
+	struct strings policyd_metrics;
+	char policyd_user[CONFIG_STRING_MAX];
+	char policyd_group[CONFIG_STRING_MAX];
 
 	struct strings logtail_files;
 	int64_t logtail_socket_mode;

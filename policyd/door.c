@@ -350,8 +350,10 @@ static void take(struct question *q, enum half half, enum store_result result, c
 		if (there)
 			know(q, half, there);
 	}
-	if (--q->waiting == 0)
-		settle(q);
+	if (--q->waiting > 0)
+		return;
+	histogram_add(&door->metrics->store, (uint64_t)(clock_mono_us() - q->asked_us));
+	settle(q);
 }
 
 static void on_address(void *arg, enum store_result result, const struct entry *entry)
@@ -494,6 +496,22 @@ void door_turn(struct door *door, int64_t now_us)
 void door_reload(struct door *door)
 {
 	cache_set_age(door->cache, door->config->policyd_cache_age_ms);
+}
+
+void door_gauge(const struct door *door)
+{
+	struct cache_figures f = cache_figures(door->cache);
+	struct metrics *m = door->metrics;
+
+	m->cache_entries = f.entries;
+	m->cache_bytes = f.bytes;
+	m->cache_limit_bytes = f.limit_bytes;
+	m->cache_evictions = f.evictions;
+	m->cache_invalidations = f.changes;
+	m->cache_flushes = f.losses;
+	m->store_up = store_ready(door->store);
+	m->tracking_up = store_watching(door->store);
+	m->shadow = answers_all_shadow(&door->config->policyd_answers);
 }
 
 struct cache *door_cache(const struct door *door)

@@ -44,6 +44,9 @@ void door_turn(struct door *door, int64_t now_us);
 /* The configuration has changed. */
 void door_reload(struct door *door);
 
+/* Brings the gauges of the metrics up to date, and what others have counted. */
+void door_gauge(const struct door *door);
+
 struct cache *door_cache(const struct door *door);
 
 #endif

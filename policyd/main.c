@@ -44,18 +44,28 @@ static void raise_file_limit(const struct config *config)
 			(unsigned long long)limit.rlim_cur, (long long)config->policyd_max_connections);
 }
 
+/* As in FileDescriptorName= of nixie-policyd.socket */
+static const char *const socket_names[] = { "policy", "metrics", NULL };
+
 static int run(struct config *config, const struct cli *cli, bool foreground, char **argv)
 {
 	bool to_syslog = config->log_to == LOG_TO_SYSLOG || (config->log_to == LOG_TO_AUTO && !foreground);
 
+	struct activation passed;
+	struct err err;
+
 	log_open("nixie/policyd", to_syslog ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR, cli->verbose);
+	if (!activation_take(socket_names, &passed, &err)) { /* they are for this process id */
+		log_fatal("%s", err.text);
+		return EXIT_CONFIG;
+	}
 	if (!foreground && !restart_is_one() && !cli_daemonize()) {
 		log_fatal("cannot become a daemon: %m");
 		return EXIT_CONFIG;
 	}
 	raise_file_limit(config);
 	log_info("nixie-policyd %s starts%s", NIXIE_VERSION, answers_all_shadow(&config->policyd_answers) ? " in shadow mode: it refuses nothing" : "");
-	return server_run(config, &cli->config, argv);
+	return server_run(config, &cli->config, &passed, argv);
 }
 
 int main(int argc, char **argv)

@@ -32,7 +32,6 @@ static const struct family {
 	{ "nixie_policy_snapshot_answers_total", NULL, "Requests answered from what was known before Redis went away.", COUNTER, FIELD(from_snapshot) },
 	{ "nixie_policy_cache_hits_total", NULL, "Questions answered from memory.", COUNTER, FIELD(cache_hits) },
 	{ "nixie_policy_cache_misses_total", NULL, "Questions that memory had no answer to.", COUNTER, FIELD(cache_misses) },
-	{ "nixie_policy_cache_stale_total", NULL, "Questions that memory had an answer to that was too old.", COUNTER, FIELD(cache_stale) },
 	{ "nixie_policy_cache_evictions_total", NULL, "Entries dropped from memory for want of room.", COUNTER, FIELD(cache_evictions) },
 	{ "nixie_policy_cache_invalidations_total", NULL, "Entries dropped from memory because Redis said they had changed.", COUNTER, FIELD(cache_invalidations) },
 	{ "nixie_policy_cache_flushes_total", NULL, "Times that all of the memory was dropped.", COUNTER, FIELD(cache_flushes) },
@@ -66,21 +65,6 @@ uint64_t metrics_decisions(const uint64_t decided[METRICS_ACTIONS][CATEGORY_COUN
 uint64_t metrics_store_failures(const struct metrics *m)
 {
 	return sum(m->store_errors, METRICS_STORE_ERRORS);
-}
-
-const char *metrics_outcome_name(enum metrics_outcome outcome)
-{
-	return outcome_names[outcome];
-}
-
-const char *metrics_store_error_name(enum metrics_store_error kind)
-{
-	return store_error_names[kind];
-}
-
-const char *metrics_action_name(unsigned action)
-{
-	return action < METRICS_ACTIONS ? action_name((enum action)action) : NULL;
 }
 
 /* ---- histograms ---- */

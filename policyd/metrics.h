@@ -40,7 +40,7 @@ struct metrics {
 	uint64_t parole_granted, parole_refused;
 	uint64_t store_errors[METRICS_STORE_ERRORS];
 	uint64_t from_snapshot; /* answered from what was known before the store went away */
-	uint64_t cache_hits, cache_misses, cache_stale, cache_evictions, cache_invalidations, cache_flushes;
+	uint64_t cache_hits, cache_misses, cache_evictions, cache_invalidations, cache_flushes;
 	uint64_t connections_total, malformed;
 	uint64_t reloads, reloads_failed;
 	struct histogram latency; /* of requests, from the last byte of the question to the answer */
@@ -89,12 +89,6 @@ static inline void metrics_store_error(struct metrics *m, enum metrics_store_err
 uint64_t metrics_requests(const struct metrics *m);
 uint64_t metrics_decisions(const uint64_t decided[METRICS_ACTIONS][CATEGORY_COUNT]);
 uint64_t metrics_store_failures(const struct metrics *m);
-
-/* "dunno" "reject" ... */
-const char *metrics_outcome_name(enum metrics_outcome outcome);
-const char *metrics_store_error_name(enum metrics_store_error kind);
-/* NULL: there is no such action */
-const char *metrics_action_name(unsigned action);
 
 uint64_t histogram_count(const struct histogram *h);
 /* What was added since `before`. */

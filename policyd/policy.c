@@ -53,4 +53,6 @@ static enum protocol_result take(struct service *service, struct conn *c, struct
 	return PROTOCOL_ANSWERED;
 }
 
-const struct protocol protocol_policy = { "policy", "Postfix", take, answer };
+const struct protocol protocol_policy = {
+	.name = "policy", .client = "Postfix", .listen = offsetof(struct config, policyd_listen), .take = take, .answer = answer,
+};

@@ -1,6 +1,6 @@
 /* protocol: what is spoken on a socket: requests out of bytes, and answers into them.
  *
- * policy.c: Postfix's policy delegation. The loop (server.h) hands over what has come;
+ * policy.c: Postfix's policy delegation; exporter.c: figures over HTTP. The loop (server.h) hands over what has come;
  * an answer is sent by conn_send() before take() returns, or later, out of answer(). */
 #ifndef NIXIE_PROTOCOL_H
 #define NIXIE_PROTOCOL_H
@@ -26,12 +26,15 @@ enum protocol_result {
 struct protocol {
 	const char *name;
 	const char *client; /* that speaks it */
+	size_t listen;      /* where in struct config the list of its sockets is */
+	unsigned clients_max; /* at a time: one more takes the place of the oldest; 0: they are not limited */
+	bool one_request;   /* of each connection */
 	/* used_r: bytes that are done with. */
 	enum protocol_result (*take)(struct service *service, struct conn *conn, struct sv bytes, size_t *used_r, const char **problem_r);
 	/* NULL: take() never waits */
 	void (*answer)(struct conn *conn, const struct decision *decision);
 };
 
-extern const struct protocol protocol_policy;
+extern const struct protocol protocol_policy, protocol_metrics;
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -15,6 +16,7 @@
 #include "clock.h"
 #include "listen.h"
 #include "log.h"
+#include "privileges.h"
 #include "protocol.h"
 #include "restart.h"
 #include "snapshot.h"
@@ -25,9 +27,13 @@
 
 struct listener {
 	int fd;
-	const char *endpoint;
+	char endpoint[CONFIG_STRING_MAX];
+	bool passed; /* by who started us: its file is not ours */
 	const struct protocol *protocol;
 };
+
+static const struct protocol *const protocols[] = { &protocol_policy, &protocol_metrics };
+#define PROTOCOLS (sizeof protocols / sizeof *protocols)
 
 struct server {
 	struct service service;
@@ -217,6 +223,22 @@ static struct conn *add_conn(struct server *s, int fd, const struct protocol *pr
 	return c;
 }
 
+/* Of a protocol that may have a few clients only: the oldest has had its time. */
+static void make_room(struct server *s, const struct protocol *protocol)
+{
+	struct conn *oldest = NULL;
+	unsigned n = 0;
+
+	for (struct conn *c = s->conns; c && protocol->clients_max; c = c->next) {
+		if (c->protocol == protocol) {
+			oldest = c;
+			n++;
+		}
+	}
+	if (oldest && n >= protocol->clients_max)
+		close_conn(s, oldest);
+}
+
 static bool has_room(const struct server *s)
 {
 	return s->service.metrics.connections < (uint64_t)s->service.config->policyd_max_connections;
@@ -228,6 +250,7 @@ static void accept_all(struct server *s)
 		while (has_room(s)) {
 			int fd = accept4(s->listeners[i].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 			if (fd >= 0) {
+				make_room(s, s->listeners[i].protocol);
 				(void)add_conn(s, fd, s->listeners[i].protocol);
 				s->service.metrics.connections_total++;
 				continue;
@@ -252,6 +275,15 @@ static void regulate_listening(struct server *s)
 	set_listening(s, room);
 }
 
+static void add_listener(struct server *s, int fd, const char *endpoint, bool passed, const struct protocol *protocol)
+{
+	struct listener *l = &s->listeners[s->n_listeners++];
+
+	*l = (struct listener){ .fd = fd, .passed = passed, .protocol = protocol };
+	(void)snprintf(l->endpoint, sizeof l->endpoint, "%s", endpoint);
+	log_info("listening on %s for %s", endpoint, protocol->name);
+}
+
 /* What a restart before us handed over is taken as it is. */
 static bool open_listener(struct server *s, const char *endpoint, const struct protocol *protocol, struct err *err)
 {
@@ -259,30 +291,85 @@ static bool open_listener(struct server *s, const char *endpoint, const struct p
 
 	if (fd < 0)
 		fd = listen_open(endpoint, (unsigned)s->service.config->policyd_socket_mode, err);
-	if (fd < 0)
-		return false;
-	s->listeners[s->n_listeners++] = (struct listener){ fd, endpoint, protocol };
-	log_info("listening on %s", endpoint);
-	return true;
+	if (fd >= 0)
+		add_listener(s, fd, endpoint, false, protocol);
+	return fd >= 0;
 }
 
-static bool open_listeners(struct server *s, struct err *err)
+/* Sockets that were passed to us, now or to a program before us: in place of those of the configuration. */
+static bool take_passed(struct server *s, const struct activation *passed, const struct protocol *protocol)
 {
-	const struct config *config = s->service.config;
+	size_t before = s->n_listeners, k = 0;
+	char endpoint[CONFIG_STRING_MAX];
+	int fd;
+
+	for (size_t i = 0; i < passed->n; i++) {
+		if (strcmp(passed->v[i].name, protocol->name) != 0)
+			continue;
+		(void)snprintf(endpoint, sizeof endpoint, "passed:%s:%zu", protocol->name, k++);
+		add_listener(s, passed->v[i].fd, endpoint, true, protocol);
+	}
+	while (passed->n == 0) {
+		(void)snprintf(endpoint, sizeof endpoint, "passed:%s:%zu", protocol->name, k++);
+		if ((fd = restart_take_listener(&s->restart, endpoint)) < 0)
+			break;
+		add_listener(s, fd, endpoint, true, protocol);
+	}
+	return s->n_listeners > before;
+}
+
+static bool open_listeners(struct server *s, const struct activation *passed, struct err *err)
+{
 	bool ok = true;
 
-	for (size_t i = 0; i < config->policyd_listen.n && ok; i++)
-		ok = open_listener(s, config->policyd_listen.v[i], &protocol_policy, err);
+	for (size_t p = 0; p < PROTOCOLS && ok; p++) {
+		const struct strings *endpoints = (const struct strings *)(const void *)((const char *)s->service.config + protocols[p]->listen);
+		if (take_passed(s, passed, protocols[p]))
+			continue;
+		for (size_t i = 0; i < endpoints->n && ok; i++)
+			ok = open_listener(s, endpoints->v[i], protocols[p], err);
+	}
 	return ok;
+}
+
+/* What opening the sockets needed is not needed for anything else. */
+static bool drop_privileges(struct server *s, struct err *err)
+{
+	const struct config *config = s->service.config;
+	bool root = geteuid() == 0;
+	struct identity identity;
+
+	if (!*config->policyd_user) {
+		if (root)
+			log_warning("running as root; set policyd.user, or User= in the unit, to one who may do less, such as nixie");
+		return true;
+	}
+	if (!privileges_find(config->policyd_user, config->policyd_group, &identity, err))
+		return false;
+	for (size_t i = 0; i < s->n_listeners && root; i++)
+		if (!s->listeners[i].passed && !listen_give(s->listeners[i].endpoint, identity.uid, err))
+			return false;
+	if (!privileges_become(&identity, err)) {
+		if (root || !s->restart.before)
+			return false;
+		log_warning("%s; going on as before", err->text); /* a restart is no time to stop for that */
+	}
+	if (*config->path && access(config->path, R_OK) != 0)
+		log_warning("%s: %m: the user %s cannot reload it", config->path, config->policyd_user);
+	return true;
 }
 
 static bool take_over_conn(void *arg, int fd, struct sv protocol, struct sv in, struct sv out)
 {
 	struct server *s = arg;
-	struct conn *c = sv_eq(protocol, sv_of(protocol_policy.name)) ? add_conn(s, fd, &protocol_policy) : NULL;
+	struct conn *c = NULL;
 
+	for (size_t p = 0; p < PROTOCOLS && !c; p++)
+		if (sv_eq(protocol, sv_of(protocols[p]->name)))
+			c = add_conn(s, fd, protocols[p]);
 	if (!c)
 		return false;
+	c->last = out.n && c->protocol->one_request;
 	if (out.n)
 		conn_send(c, out);
 	conn_keep(c, in);
@@ -460,7 +547,10 @@ static bool busy(const struct server *s)
 static void close_listeners(struct server *s)
 {
 	for (size_t i = 0; i < s->n_listeners; i++)
-		listen_close(s->listeners[i].fd, s->listeners[i].endpoint);
+		if (s->listeners[i].passed)
+			close(s->listeners[i].fd);
+		else
+			listen_close(s->listeners[i].fd, s->listeners[i].endpoint);
 	s->n_listeners = 0;
 }
 
@@ -518,9 +608,9 @@ static void finish(struct server *s)
 	restart_free(&s->restart);
 }
 
-int server_run(struct config *config, const struct config_args *args, char **argv)
+int server_run(struct config *config, const struct config_args *args, const struct activation *passed, char **argv)
 {
-	struct server s = { .service = { .config = config }, .args = args, .signals = -1, .epoll = -1 };
+	struct server s = { .service = { .config = config, .metrics.since_s = clock_now_s() }, .args = args, .signals = -1, .epoll = -1 };
 	struct err err = { "cannot take signals" };
 	int code = EXIT_OK;
 
@@ -531,7 +621,7 @@ int server_run(struct config *config, const struct config_args *args, char **arg
 	store_set_impatient(s.service.store);
 	s.service.door = door_new(config, s.service.store, &s.service.metrics, answered);
 	read_snapshot(&s);
-	if (!open_epoll(&s) || !open_listeners(&s, &err)) {
+	if (!open_epoll(&s) || !open_listeners(&s, passed, &err) || !drop_privileges(&s, &err)) {
 		log_fatal("%s", err.text);
 		code = EXIT_CONFIG;
 	} else {

@@ -9,12 +9,14 @@
 #ifndef NIXIE_SERVER_H
 #define NIXIE_SERVER_H
 
+#include "activation.h"
 #include "config.h"
 
 /* SIGTERM: answers under way get so long. */
 #define SERVER_DRAIN_MS 5000
 
-/* Runs until SIGTERM or SIGINT. Returns an exit code. args: for SIGHUP; argv: of main(), for SIGUSR2. */
-int server_run(struct config *config, const struct config_args *args, char **argv);
+/* Runs until SIGTERM or SIGINT. Returns an exit code. args: for SIGHUP; argv: of main(), for SIGUSR2.
+ * passed: sockets to listen on in place of those of the configuration, by the names of the protocols. */
+int server_run(struct config *config, const struct config_args *args, const struct activation *passed, char **argv);
 
 #endif
