@@ -71,7 +71,7 @@ bool answers_all_shadow(const struct answers *answers);
 
 /* "DEFER_IF_PERMIT" */
 const char *action_word(enum action action);
-/* The same for logs and figures: "defer_if_permit", "parole" */
+/* The same for logs and figures: "defer-if-permit", "parole" */
 const char *action_name(enum action action);
 /* Is `text` what the action works with, an address or a header, and no explanation? */
 bool action_takes_operand(enum action action);

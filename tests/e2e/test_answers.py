@@ -130,8 +130,8 @@ class Actions(Postfixed):
                     got, said = self.rcpt(sender)
                     self.assertEqual(got, code, said)
                     self.assertEqual(said, '%s <%s>: Recipient address rejected: %s' % (status, self.address, text))
-                    self.policyd.wait_log(['action=' + str(WORDS[name]).lower() if 'code' not in name else 'action=' + (
-                        'reject' if code > 499 else 'defer'), 'sender=<someone@%s>' % sender, 'reason=recipient.unknown', 'status=hard'])
+                    logged = name if 'code' not in name else 'reject' if code > 499 else 'defer'
+                    self.policyd.wait_log(['action=%s ' % logged, 'sender=<someone@%s>' % sender, 'reason=recipient.unknown', 'status=hard'])
 
     def test_another_category_has_another_status(self):
         self.entry(self.address, reason='mailbox.full')
@@ -375,6 +375,14 @@ class Rollout(Postfixed):
         self.assertEqual(code, 450, said)
         self.assertIn('awaiting the fate of another message', said)
         self.policyd.wait_log(['action=defer', self.address])
+
+    def test_in_the_shadow_all_may_pass_after_the_term(self):
+        now = int(time.time())
+        self.entry(self.address, status='held', reason='mailbox.full', since=now - 1000, until=now - 10)
+        self.reload(answers=({'status': 'held', 'shadow': True},))
+        for n in range(3):
+            self.assertDunno(self.site.ask(self.address, instance='shadow.%d' % n))
+        self.assertIsNone(self.redis.command('HGET', 'nixie:{0}:addr:' + self.address, 'parole'))
 
     def test_a_reload_with_an_error_changes_nothing(self):
         self.reload(answers=({'action': '551'},))
