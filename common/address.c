@@ -112,30 +112,38 @@ static enum address_result copy_domain(struct sv domain, struct address *out)
 	return ADDRESS_OK;
 }
 
-/* Most addresses: a key already, but for capitals. Index of the "@"; 0: it is another. */
+/* What may stand in most addresses, which are a key already but for capitals: in the local part, in the domain. */
+enum { PLAIN_LOCAL = 1, PLAIN_DOMAIN = 2 };
+
+static const unsigned char plain[256] = {
+	['0' ... '9'] = PLAIN_LOCAL | PLAIN_DOMAIN, ['a' ... 'z'] = PLAIN_LOCAL | PLAIN_DOMAIN, ['A' ... 'Z'] = PLAIN_LOCAL | PLAIN_DOMAIN,
+	['-'] = PLAIN_LOCAL | PLAIN_DOMAIN, ['_'] = PLAIN_LOCAL | PLAIN_DOMAIN, ['.'] = PLAIN_LOCAL | PLAIN_DOMAIN,
+	['+'] = PLAIN_LOCAL, ['='] = PLAIN_LOCAL,
+};
+
+/* Index of the "@"; 0: it is another. */
 static size_t copy_plain(struct sv text, const struct address_options *options, struct address *out)
 {
-	size_t at = 0;
-	char before = '.';
+	size_t at = 0, i;
 
 	if (text.n > ADDRESS_DOMAIN_MAX)
 		return 0;
-	for (size_t i = 0; i < text.n; i++) {
+	while (at < text.n && (plain[(unsigned char)text.p[at]] & PLAIN_LOCAL) && text.p[at] != options->subaddress) {
+		out->key[at] = options->keep_case ? text.p[at] : sv_lower(text.p[at]);
+		at++;
+	}
+	if (at == 0 || at == text.n || text.p[at] != '@')
+		return 0;
+	out->key[at] = '@';
+	char before = '.';
+	for (i = at + 1; i < text.n; i++) {
 		char c = text.p[i];
-		bool dot = c == '.';
-		if (c == '@' && at == 0 && i > 0) {
-			at = i;
-			c = before = '.';
-			out->key[i] = '@';
-			continue;
-		}
-		if (!(sv_is_alnum(c) || c == '-' || c == '_' || dot || (at == 0 && (c == '+' || c == '='))) || (c == options->subaddress && at == 0) ||
-		    (at && dot && before == '.'))
+		if (!(plain[(unsigned char)c] & PLAIN_DOMAIN) || (c == '.' && before == '.'))
 			return 0;
-		out->key[i] = at || !options->keep_case ? sv_lower(c) : c;
+		out->key[i] = sv_lower(c);
 		before = c;
 	}
-	return at && before != '.' ? at : 0;
+	return before != '.' ? at : 0;
 }
 
 enum address_result address_parse(struct sv text, enum address_form form,

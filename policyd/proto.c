@@ -1,16 +1,16 @@
 #include "proto.h"
 
-/* The value, when the line begins with this name, a literal; all but the name is known when this is compiled. */
+/* The value, when the line begins with this name, a literal: the compiler makes one or two comparisons of it. */
 #define TAKE(name, to) \
-	if (line.n >= sizeof(name "=") - 1 && memcmp(line.p, name "=", sizeof(name "=") - 1) == 0) { \
-		(to) = sv_skip(line, sizeof(name "=") - 1); \
+	if (n >= sizeof(name "=") - 1 && memcmp(line, name "=", sizeof(name "=") - 1) == 0) { \
+		(to) = sv_make(line + sizeof(name "=") - 1, n - (sizeof(name "=") - 1)); \
 		return true; \
 	}
 
-/* True: it is one that matters. */
-static bool take_attribute(struct request *r, struct sv *kind, struct sv line)
+/* True: the line, of n > 0 bytes, is one of those that matter. */
+static inline bool take_attribute(struct request *r, struct sv *kind, const char *line, size_t n)
 {
-	switch (line.p[0]) { /* most lines are ruled out by their first letter */
+	switch (*line) { /* most are ruled out by their first letter */
 	case 'r':
 		TAKE("recipient", r->recipient)
 		TAKE("request", *kind)
@@ -36,43 +36,40 @@ static bool take_attribute(struct request *r, struct sv *kind, struct sv line)
 	return false;
 }
 
-/* One line. NULL, or what is wrong with it. */
-static const char *take_line(struct request *r, struct sv line, bool *policy)
+/* Most of the others are without a value: those end in "=". */
+static inline bool is_attribute(const char *line, size_t n)
 {
-	struct sv kind = { NULL, 0 };
-
-	if (take_attribute(r, &kind, line)) {
-		if (!kind.p)
-			return NULL;
-		*policy = sv_eq(kind, SV("smtpd_access_policy"));
-		return *policy ? NULL : "the request is not smtpd_access_policy";
-	}
-	size_t name = sv_find(line, '=');
-	return name > 0 && name < line.n ? NULL : "a line is not name=value";
+	return *line != '=' && (line[n - 1] == '=' || memchr(line, '=', n));
 }
 
 enum proto_result proto_parse(struct sv bytes, struct request *r, size_t *used_r, const char **problem_r)
 {
-	struct sv rest = bytes;
-	bool policy = false;
+	const char *line = bytes.p, *end = bytes.p;
+	struct sv kind = { NULL, 0 };
 
 	*r = (struct request){ 0 };
 	*problem_r = NULL;
-	while (!*problem_r) {
-		size_t end = sv_find(rest, '\n');
-		if (end == rest.n) {
+	for (size_t left = bytes.n;; left -= (size_t)(end + 1 - line), line = end + 1) {
+		end = left ? memchr(line, '\n', left) : NULL;
+		if (!end) {
 			*problem_r = "the request is longer than 16384 bytes";
 			return bytes.n >= PROTO_REQUEST_MAX ? PROTO_BAD : PROTO_MORE;
 		}
-		if (end == 0)
+		if (end == line)
 			break;
-		*problem_r = take_line(r, sv_head(rest, end), &policy);
-		rest = sv_skip(rest, end + 1);
+		if (take_attribute(r, &kind, line, (size_t)(end - line)))
+			continue;
+		if (!is_attribute(line, (size_t)(end - line))) {
+			*problem_r = "a line is not name=value";
+			return PROTO_BAD;
+		}
 	}
-	*used_r = bytes.n - rest.n + 1;
-	if (!*problem_r && !policy)
+	*used_r = (size_t)(end + 1 - bytes.p);
+	if (!kind.p)
 		*problem_r = "there is no request=smtpd_access_policy";
-	else if (!*problem_r && memchr(bytes.p, 0, *used_r))
+	else if (!sv_eq(kind, SV("smtpd_access_policy")))
+		*problem_r = "the request is not smtpd_access_policy";
+	else if (memchr(bytes.p, 0, *used_r))
 		*problem_r = "there is a NUL byte";
 	return *problem_r ? PROTO_BAD : PROTO_REQUEST;
 }
