@@ -66,8 +66,12 @@ static void classify(const struct entry *e, struct decision *d)
 	bool defers = d->action == ACTION_DEFER || d->action == ACTION_DEFER_IF_PERMIT || d->action == ACTION_DEFER_IF_REJECT;
 
 	d->enhanced[0] = '\0';
-	if (defers || d->action == ACTION_REJECT)
-		(void)snprintf(d->enhanced, sizeof d->enhanced, "%c%s", defers ? '4' : '5', status + 1);
+	if (!defers && d->action != ACTION_REJECT)
+		return;
+	struct buf enhanced = BUF_ON(d->enhanced);
+	buf_add_char(&enhanced, defers ? '4' : '5');
+	buf_add(&enhanced, sv_of(status + 1));
+	(void)buf_cstr(&enhanced);
 }
 
 /* d->reply; code 0: the word of the action. */
@@ -79,7 +83,9 @@ static void compose(int code, struct decision *d)
 		buf_addf(&reply, "%d", code);
 	else
 		buf_add(&reply, sv_of(action_word(d->action)));
-	buf_addf(&reply, " %s%s", d->enhanced, d->enhanced[0] ? " " : "");
+	buf_add_char(&reply, ' ');
+	buf_add(&reply, sv_of(d->enhanced));
+	buf_add(&reply, d->enhanced[0] ? SV(" ") : SV(""));
 	buf_add(&reply, sv_of(d->text));
 	(void)buf_cstr(&reply);
 }

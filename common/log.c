@@ -21,15 +21,24 @@ void log_open(const char *name, enum log_target target, bool verbose)
 		openlog(name, LOG_PID | LOG_NDELAY, LOG_MAIL);
 }
 
-static void emit(enum log_level level, struct sv text)
+static bool is_wanted(enum log_level level)
+{
+	return level != LOG_LEVEL_DEBUG || log_verbose;
+}
+
+void log_sv(enum log_level level, struct sv text)
 {
 	static const char *const words[] = { "debug: ", "", "warning: ", "error: ", "fatal: " };
 	static const int priorities[] = { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT };
 	char clean[LOG_LINE_MAX];
 	struct buf b = BUF_ON(clean);
 
-	if (log_target == LOG_TARGET_STDERR)
-		buf_addf(&b, "%s: ", log_name);
+	if (!is_wanted(level))
+		return;
+	if (log_target == LOG_TARGET_STDERR) {
+		buf_add(&b, sv_of(log_name));
+		buf_add(&b, SV(": "));
+	}
 	buf_add(&b, sv_of(words[level]));
 	buf_add_clean(&b, text);
 	if (log_target == LOG_TARGET_SYSLOG) {
@@ -47,14 +56,14 @@ void log_at(enum log_level level, const char *format, ...)
 	char text[LOG_LINE_MAX - 64];
 	va_list ap;
 
-	if (level == LOG_LEVEL_DEBUG && !log_verbose)
+	if (!is_wanted(level))
 		return;
 	va_start(ap, format);
 	int n = vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
 	if (n < 0)
 		return;
-	emit(level, sv_make(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+	log_sv(level, sv_make(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }
 
 bool log_limited(struct log_limit *limit, const char *what)

@@ -18,6 +18,9 @@ void log_open(const char *name, enum log_target target, bool verbose);
 
 void log_at(enum log_level level, const char *format, ...) NIXIE_PRINTF(2, 3);
 
+/* The same of a text that is there. */
+void log_sv(enum log_level level, struct sv text);
+
 #define log_debug(...) log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define log_info(...) log_at(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_warning(...) log_at(LOG_LEVEL_WARNING, __VA_ARGS__)

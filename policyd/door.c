@@ -10,6 +10,8 @@
 
 /* An entry that changes between two questions about it is looked up so often. */
 #define AGAIN_MAX 3
+/* Of each name that is asked for a log line has so much: a long one must not hide what comes behind it. */
+#define LOG_NAME_MAX 320
 /* Questions that are done with are kept for the next ones. */
 #define SPARE_MAX 256
 
@@ -128,20 +130,51 @@ static void know(struct question *q, enum half half, const struct entry *entry)
 
 /* ---- the log ---- */
 
-static void log_refusal(const struct asking *a, const struct decision *d, const char *action, const char *from)
+/* One a refusal, so it is put together without printf(3). */
+static void add(struct buf *line, struct sv before, struct sv text)
 {
-	char since[11];
+	buf_add(line, before);
+	buf_add(line, sv_head(text, LOG_NAME_MAX));
+}
+
+static void add_asking(struct buf *line, const struct asking *a)
+{
+	add(line, SV(" recipient=<"), a->recipient);
+	add(line, SV("> sender=<"), a->sender);
+	add(line, SV("> client="), a->client_name);
+	add(line, SV("["), a->client_address);
+	buf_add_char(line, ']');
+}
+
+static void log_refusal(const struct asking *a, const struct decision *d, const char *from)
+{
+	char room[LOG_LINE_MAX], since[11];
+	struct buf line = BUF_ON(room);
 
 	clock_format_date(d->since_s, since);
-	log_info("action=%s recipient=<%.*s> sender=<%.*s> client=%.*s[%.*s] status=%s reason=%s by=%s since=%s token=%s instance=%.*s%s", action,
-		SV_ARG(a->recipient), SV_ARG(a->sender), SV_ARG(a->client_name), SV_ARG(a->client_address), status_name(d->status),
-		category_name(d->reason), decided_by_name(d->by), since, d->token, SV_ARG(a->instance), from);
+	add(&line, SV("action="), d->shadow ? SV("would-") : SV(""));
+	buf_add(&line, sv_of(action_name(d->action)));
+	add_asking(&line, a);
+	add(&line, SV(" status="), sv_of(status_name(d->status)));
+	add(&line, SV(" reason="), sv_of(category_name(d->reason)));
+	add(&line, SV(" by="), sv_of(decided_by_name(d->by)));
+	add(&line, SV(" since="), sv_of(since));
+	add(&line, SV(" token="), sv_of(d->token));
+	add(&line, SV(" instance="), a->instance);
+	buf_add(&line, sv_of(from));
+	log_sv(LOG_LEVEL_INFO, buf_sv(&line));
 }
 
 static void log_parole(const struct asking *a, const char *action, const char *why)
 {
-	log_info("action=%s recipient=<%.*s> sender=<%.*s> client=%.*s[%.*s] instance=%.*s: %s", action, SV_ARG(a->recipient), SV_ARG(a->sender),
-		SV_ARG(a->client_name), SV_ARG(a->client_address), SV_ARG(a->instance), why);
+	char room[LOG_LINE_MAX];
+	struct buf line = BUF_ON(room);
+
+	add(&line, SV("action="), sv_of(action));
+	add_asking(&line, a);
+	add(&line, SV(" instance="), a->instance);
+	add(&line, SV(": "), sv_of(why));
+	log_sv(LOG_LEVEL_INFO, buf_sv(&line));
 }
 
 /* ---- deciding ---- */
@@ -180,15 +213,12 @@ static void dunno(struct door *door, struct decision *d)
 /* What is said in the end; the log and the counters have it. */
 static void conclude(struct door *door, const struct asking *a, const struct entry *address, struct decision *d, const char *from)
 {
-	char action[48];
-
 	/* on parole: only in the shadow, where all may pass */
 	if (d->action == ACTION_PAROLE || (d->action != ACTION_DUNNO && d->by == BY_ADDRESS && is_on_parole(a, address)))
 		dunno(door, d);
 	if (d->action == ACTION_DUNNO)
 		return;
-	(void)snprintf(action, sizeof action, "%s%s", d->shadow ? "would-" : "", action_name(d->action));
-	log_refusal(a, d, action, from);
+	log_refusal(a, d, from);
 	if (d->shadow) {
 		metrics_would_decide(door->metrics, d->action, d->reason);
 		dunno(door, d);
