@@ -9,7 +9,7 @@ FUZZ_BUILD := build-fuzz
 FUZZ_MAX_LEN := 4096
 # long enough for a request that is too long
 FUZZ_MAX_LEN_PROTO := 20000
-FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard logtail/*.c)) policyd/proto.c policyd/http.c)
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard logtail/*.c)) policyd/proto.c policyd/http.c policyd/socketmap.c)
 # fuzzer-no-link: for the code under test; the targets are linked with the fuzzer itself
 FUZZ_MAKE = $(MAKE) --no-print-directory -s CC=clang BUILD=$(FUZZ_BUILD) OPTIMIZE=-O1 \
 	SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
@@ -28,7 +28,7 @@ fuzz:
 	@$(FUZZ_MAKE) fuzz-programs
 	@for name in $(FUZZ); do \
 		mkdir -p $(FUZZ_BUILD)/corpus/$$name $(FUZZ_BUILD)/found; \
-		max=$(FUZZ_MAX_LEN); case $$name in proto|http) max=$(FUZZ_MAX_LEN_PROTO) ;; esac; \
+		max=$(FUZZ_MAX_LEN); case $$name in proto|http|socketmap) max=$(FUZZ_MAX_LEN_PROTO) ;; esac; \
 		log=$(FUZZ_BUILD)/found/$$name.log; dict=tests/fuzz/$$name.dict; test -e $$dict || dict=/dev/null; \
 		$(FUZZ_BUILD)/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=$$max -timeout=10 -rss_limit_mb=1024 \
 			-dict=$$dict -artifact_prefix=$(FUZZ_BUILD)/found/$$name- $(FUZZ_BUILD)/corpus/$$name tests/fuzz/seeds/$$name >$$log 2>&1 || \

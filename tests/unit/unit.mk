@@ -2,7 +2,8 @@
 # all are run, and the last line sums up. Debian package beside the build's: libcmocka-dev.
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(wildcard tests/unit/test_*.c))
-UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard logtail/*.c)) policyd/proto.c policyd/metrics.c policyd/cache.c policyd/http.c policyd/activation.c)
+UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard logtail/*.c)) policyd/proto.c policyd/metrics.c policyd/cache.c policyd/http.c policyd/activation.c \
+	policyd/socketmap.c)
 
 $(BUILD)/test/%.o: tests/unit/%.c Makefile tests/unit/unit.mk
 	@mkdir -p $(@D)
