@@ -203,6 +203,10 @@ const struct config_option config_options[] = {
 	  "who nixie-policyd becomes when root started it; empty: it stays root" },
 	{ "policyd.group", OPTION_STRING, AT(policyd_group), "", 0, 0, NULL, false, check_group,
 	  "the group with that; empty: that of policyd.user" },
+	{ "policyd.maps", OPTION_STRINGS, AT(policyd_maps), "", 0, 0, NULL, false, check_endpoint,
+	  "sockets where Postfix looks up socket maps: transport, access, status, state" },
+	{ "policyd.status-filter", OPTION_STATUS_FILTER, AT(status_filter), NULL, 0, 0, NULL, true, NULL,
+	  "what Postfix shall retry, and what it shall give up, whatever the server said" },
 	{ "logtail.files", OPTION_STRINGS, AT(logtail_files), "/var/log/mail.log", 0, 0, NULL, false, check_log,
 	  "the logs to follow: files, journal:, syslog:SOCKET" },
 	{ "logtail.socket-mode", OPTION_MODE, AT(logtail_socket_mode), "0660", 0, 0777, NULL, false, NULL,
@@ -408,6 +412,7 @@ static bool set_text(const struct config_option *o, struct sv text, struct confi
 	case OPTION_CONVERSIONS:
 	case OPTION_TERMS:
 	case OPTION_ANSWERS:
+	case OPTION_STATUS_FILTER:
 		break;
 	}
 	return err_set(err, "%s can only be set in the file", o->name);
@@ -569,6 +574,49 @@ static bool set_terms(const struct node *node, struct category_term to[CATEGORY_
 	return true;
 }
 
+/* ---- the status filter ---- */
+
+static bool filter_member(const struct node *node, enum category *category_r, enum status_change *to_r, struct err *err)
+{
+	const char *name = node_name(node);
+	struct sv text = sv_of(node_type(node) == NODE_STRING ? node_string(node) : "");
+
+	if (strcmp(name, "category") == 0) {
+		if (!category_by_name(text, category_r))
+			return node_err(node, err, "category: write one such as \"mailbox.full\"; nixie-rules(5) lists them");
+	} else if (strcmp(name, "to") == 0) {
+		*to_r = sv_eq(text, SV("defer")) ? CHANGE_TO_DEFER : sv_eq(text, SV("bounce")) ? CHANGE_TO_BOUNCE : CHANGE_NOTHING;
+		if (*to_r == CHANGE_NOTHING)
+			return node_err(node, err, "to: write \"defer\" or \"bounce\"");
+	} else {
+		return node_err(node, err, "a member of status-filter has no \"%s\"; it has category and to", name);
+	}
+	return true;
+}
+
+static bool set_status_filter(const struct node *node, enum status_change to[CATEGORY_COUNT], struct err *err)
+{
+	if (node_type(node) != NODE_LIST)
+		return node_err(node, err, "status-filter: write a list ( { category = ...; to = ...; }, ... )");
+	memset(to, 0, CATEGORY_COUNT * sizeof *to);
+	for (size_t i = 0; i < node_count(node); i++) {
+		const struct node *item = node_at(node, i);
+		enum category category = CATEGORY_COUNT;
+		enum status_change change = CHANGE_NOTHING;
+		if (node_type(item) != NODE_GROUP)
+			return node_err(item, err, "status-filter: each member is a group { category = ...; to = ...; }");
+		for (size_t j = 0; j < node_count(item); j++)
+			if (!filter_member(node_at(item, j), &category, &change, err))
+				return false;
+		if (category == CATEGORY_COUNT || change == CHANGE_NOTHING)
+			return node_err(item, err, "it needs category and to, e.g. { category = \"mailbox.full\"; to = \"bounce\"; }");
+		if (to[category])
+			return node_err(item, err, "%s is there already", category_name(category));
+		to[category] = change;
+	}
+	return true;
+}
+
 /* ---- the file ---- */
 
 static const struct config_option *find_option(struct sv name)
@@ -618,6 +666,8 @@ static bool set_node(const struct config_option *o, const struct node *node, str
 		return set_terms(node, config->conversions.terms, err);
 	if (o->type == OPTION_ANSWERS)
 		return answers_parse(node, &config->policyd_answers, err);
+	if (o->type == OPTION_STATUS_FILTER)
+		return set_status_filter(node, config->status_filter, err);
 	if (o->type == OPTION_STRINGS && node_type(node) == NODE_LIST) {
 		struct strings *to = (struct strings *)((char *)config + o->offset);
 		to->n = 0;
@@ -764,6 +814,8 @@ static size_t option_size(const struct config_option *o)
 		return sizeof(((struct conversions *)NULL)->terms);
 	case OPTION_ANSWERS:
 		return offsetof(struct answers, shadow);
+	case OPTION_STATUS_FILTER:
+		return sizeof(((struct config *)NULL)->status_filter);
 	case OPTION_NUMBER:
 	case OPTION_MODE:
 	case OPTION_MS:

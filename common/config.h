@@ -29,6 +29,8 @@ enum attribute_to { ATTRIBUTE_FINAL, ATTRIBUTE_ORIGINAL, ATTRIBUTE_BOTH };
 enum store_failure_action { FAILURE_DUNNO, FAILURE_DEFER };
 enum local_part { LOCAL_FOLD_CASE, LOCAL_KEEP_CASE };
 enum logtail_start { START_BEGINNING, START_END };
+/* What Postfix shall do after a failure, whatever the server said. */
+enum status_change { CHANGE_NOTHING, CHANGE_TO_DEFER, CHANGE_TO_BOUNCE };
 enum log_to { LOG_TO_AUTO, LOG_TO_SYSLOG, LOG_TO_STDERR };
 
 struct config {
@@ -71,6 +73,8 @@ struct config {
 	struct strings policyd_metrics;
 	char policyd_user[CONFIG_STRING_MAX];
 	char policyd_group[CONFIG_STRING_MAX];
+	struct strings policyd_maps;
+	enum status_change status_filter[CATEGORY_COUNT];
 
 	struct strings logtail_files;
 	int64_t logtail_socket_mode;
@@ -84,7 +88,8 @@ struct config {
 };
 
 enum option_type { OPTION_STRING, OPTION_STRINGS, OPTION_NUMBER, OPTION_MODE, OPTION_BOOL, OPTION_ENUM,
-	OPTION_MS, OPTION_SPAN, OPTION_BYTES, OPTION_SHARE, OPTION_CONVERSIONS, OPTION_TERMS, OPTION_ANSWERS };
+	OPTION_MS, OPTION_SPAN, OPTION_BYTES, OPTION_SHARE, OPTION_CONVERSIONS, OPTION_TERMS,
+	OPTION_ANSWERS, OPTION_STATUS_FILTER };
 
 /* One row of the table; tests compare it with the sample and the man page. */
 struct config_option {

@@ -56,6 +56,7 @@ static void check_option(const struct config_option *o, const struct config *con
 	const struct strings *strings = p;
 	const struct conversions *conversions = p;
 	const struct span *span = p;
+	const enum status_change *changes = p;
 	int words = 0;
 
 	switch (o->type) {
@@ -93,6 +94,10 @@ static void check_option(const struct config_option *o, const struct config *con
 		break;
 	case OPTION_ANSWERS:
 		check_answers(p);
+		break;
+	case OPTION_STATUS_FILTER:
+		for (size_t i = 0; i < CATEGORY_COUNT; i++)
+			MUST(changes[i] == CHANGE_NOTHING || changes[i] == CHANGE_TO_DEFER || changes[i] == CHANGE_TO_BOUNCE);
 		break;
 	case OPTION_BOOL:
 	case OPTION_TERMS:

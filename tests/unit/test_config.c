@@ -51,7 +51,8 @@ static void a_value_of_each_type(void **state)
 	      "attribute-to = \"both\"; soft-expiry = \"2 weeks\";\n"
 	      "rules: { directories = [ \"/a\", \"/b\" ]; };\n"
 	      "address: { local-part = \"keep-case\"; subaddress-delimiter = \"+\"; };\n"
-	      "policyd: { shadow = true; socket-mode = \"0600\"; listen = [ \"inet:127.0.0.1:10040\", \"unix:/x\" ]; on-store-failure = \"defer\"; };\n"
+	      "policyd: { shadow = true; socket-mode = \"0600\"; listen = [ \"inet:127.0.0.1:10040\", \"unix:/x\" ]; on-store-failure = \"defer\";\n"
+	      " maps = [ \"unix:/y\" ]; status-filter = ( { category = \"mailbox.full\"; to = \"bounce\"; }, { to = \"defer\"; category = \"throttled\"; } ); };\n"
 	      "logtail: { link-memory = \"1 GiB\"; batch = 1; files = ( \"/var/log/a\", \"journal:\" ); socket-mode = \"0622\"; };\n"
 	      "conversions = ( { match = \"challenge\"; count = 7; window = \"30 days\"; per = \"day\"; to = \"held\"; term = \"1 month\"; } );\n"
 	      "terms = ( { category = \"recipient.disabled\"; term = \"6 months\"; factor = 3; max-term = \"24 months\"; } );\n");
@@ -68,6 +69,10 @@ static void a_value_of_each_type(void **state)
 	WANT_INT(config.policyd_socket_mode, 0600);
 	WANT_INT(config.policyd_listen.n, 2);
 	WANT_INT(config.on_store_failure, FAILURE_DEFER);
+	WANT_INT(config.policyd_maps.n, 1);
+	WANT_INT(config.status_filter[CATEGORY_MAILBOX_FULL], CHANGE_TO_BOUNCE);
+	WANT_INT(config.status_filter[CATEGORY_THROTTLED], CHANGE_TO_DEFER);
+	WANT_INT(config.status_filter[CATEGORY_OTHER], CHANGE_NOTHING);
 	WANT_INT(config.logtail_link_memory, INT64_C(1) << 30);
 	WANT_INT(config.logtail_files.n, 2);
 	WANT_INT(config.logtail_socket_mode, 0622);
@@ -173,6 +178,17 @@ static void errors(void **state)
 		{ "a term of no category", "terms = ( { category = \"x\"; term = \"1 day\"; } );", "write one that is hard" },
 		{ "a term's factor", "terms = ( { category = \"recipient.unknown\"; term = \"1 day\"; factor = 101; } );", "factor: write" },
 		{ "two terms", "terms = ( { category = \"recipient.unknown\"; term = \"1 day\"; }, { category = \"recipient.unknown\"; term = \"2 days\"; } );", "has a term already" },
+		{ "a status filter as a group", "policyd: { status-filter = { }; };", "t.conf:1: status-filter: write a list" },
+		{ "a member that is no group", "policyd: { status-filter = ( \"mailbox.full\" ); };", "each member is a group" },
+		{ "no such category to filter", "policyd: { status-filter = (\n { category = \"mailbox\"; to = \"bounce\"; } ); };", "t.conf:2: category: write one such as" },
+		{ "a filter to nothing", "policyd: { status-filter = ( { category = \"mailbox.full\"; } ); };", "it needs category and to" },
+		{ "a filter of nothing", "policyd: { status-filter = ( { to = \"defer\"; } ); };", "it needs category and to" },
+		{ "a filter to accept", "policyd: { status-filter = ( { category = \"mailbox.full\"; to = \"accept\"; } ); };", "to: write \"defer\" or \"bounce\"" },
+		{ "a filter to a number", "policyd: { status-filter = ( { category = \"mailbox.full\"; to = 4; } ); };", "to: write \"defer\" or \"bounce\"" },
+		{ "twice the same category", "policyd: { status-filter = ( { category = \"virus\"; to = \"defer\"; }, { category = \"virus\"; to = \"bounce\"; } ); };",
+		  "virus is there already" },
+		{ "no such member of a filter", "policyd: { status-filter = ( { match = \"x\"; } ); };", "a member of status-filter has no \"match\"" },
+		{ "maps nowhere", "policyd: { maps = [ \"/run/nixie/maps\" ]; };", "policyd.maps is \"/run/nixie/maps\"; write unix:" },
 		{ "no such member of a term", "terms = ( { match = \"x\"; } );", "a term has no \"match\"" },
 		{ "no such member", "conversions = ( { match = \"x\"; to = \"hard\"; days = 3; } );", "a conversion has no \"days\"" },
 	};
@@ -340,7 +356,8 @@ static void every_row_of_the_table(void **state)
 		const struct config_option *o = &config_options[i];
 		test_row = o->name;
 		WANT(o->help && strlen(o->help) > 5);
-		WANT(o->type == OPTION_CONVERSIONS || o->type == OPTION_TERMS || o->type == OPTION_ANSWERS || o->default_);
+		WANT(o->type == OPTION_CONVERSIONS || o->type == OPTION_TERMS || o->type == OPTION_ANSWERS ||
+		     o->type == OPTION_STATUS_FILTER || o->default_);
 		WANT((o->type == OPTION_ENUM) == (o->words != NULL));
 		for (size_t j = 0; j < i; j++)
 			WANT(strcmp(config_options[j].name, o->name) != 0);

@@ -369,6 +369,9 @@ static void want_same_value(const struct config_option *o, const struct config *
 	case OPTION_ANSWERS:
 		WANT_INT(((const struct answers *)(const void *)g)->n, ((const struct answers *)(const void *)w)->n);
 		break;
+	case OPTION_STATUS_FILTER:
+		WANT(memcmp(g, w, CATEGORY_COUNT * sizeof(enum status_change)) == 0);
+		break;
 	case OPTION_NUMBER:
 	case OPTION_MODE:
 	case OPTION_MS:
