@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -264,6 +265,124 @@ class EximLog(SharedCase):
         self.assertRegex(pending['message-id'], r'^<[0-9a-f]+@client\.test>$')
         self.assertAlmostEqual(int(pending['arrival']), time.time(), delta=60)
 
+    # -- the router: what no RCPT ACL sees -------------------------------------------
+
+    def suppress(self, address):
+        self.site.ctl_ok('suppress', address)
+        self.addCleanup(self.site.ctl_ok, 'reset', '--force', address)
+
+    def delivered(self, address):
+        return [r for _, r in self.sink.delivered if r == address]
+
+    def check_stopped(self, address, message):
+        line, = self.exim.wait_log(message, ' ** ', 'R=nixie')
+        self.assertIn('Recipient suppressed by nixie: do-not-mail', line)
+        self.exim.wait_log(message + ' Completed')
+        self.assertEqual(self.delivered(address), [])
+
+    def test_mail_of_a_program_is_stopped(self):
+        before = self.site.counters()
+        self.suppress(self.address)
+        message = self.exim.submit(self.address, 'fine-' + self.address)
+        self.exim.flush()
+        self.check_stopped(self.address, message)
+        self.exim.wait_log('=> fine-' + self.address, message)
+        # its sender was told, and nobody has failed
+        self.exim.wait_log(' <= <>', 'R=' + message)
+        self.assertEqual(self.counted(before), {'delivered': 1})
+        self.assertEqual(self.site.status(self.address), 'manual')
+
+    def test_mail_in_the_queue_is_stopped(self):
+        before = self.site.counters()
+        self.sink.at_rcpt[self.address] = BUSY.format(self.address)
+        message = self.exim.send(self.address)
+        self.exim.wait_log('== ' + self.address, message)
+        self.sink.at_rcpt.clear()
+        self.suppress(self.address)
+        self.exim.flush()
+        self.check_stopped(self.address, message)
+        self.assertEqual(self.counted(before), {'deferred': 1})
+
+    def test_target_of_an_alias_is_stopped(self):
+        target = 'target-router@nixie.test'
+        self.suppress(target)
+        self.assertEqual(self.exim.rcpt('alias-router@nixie.test')[0], 250)
+        message = self.exim.send('alias-router@nixie.test')
+        self.check_stopped(target, message)
+
+    def test_quoted_local_part_is_stopped(self):
+        address = '"first last"@nixie.test'
+        self.suppress(address)
+        message = self.exim.submit(address)
+        self.exim.flush()
+        self.check_stopped(address, message)
+
+    def test_a_suppressed_address_may_write(self):
+        self.suppress(self.address)
+        self.assertEqual(self.exim.rcpt('fine-' + self.address, sender=self.address)[0], 250) # its sender is verified
+        message = self.exim.submit('fine-' + self.address, sender=self.address)
+        self.exim.flush()
+        self.exim.wait_log('=> fine-' + self.address, message)
+
+    def test_bounce_messages_pass(self):
+        self.suppress(self.address)
+        message = self.exim.submit(self.address, sender='<>')
+        self.exim.flush()
+        self.exim.wait_log('=> ' + self.address, message)
+
+    def test_on_parole_it_is_one_message_for_both(self):
+        now = int(time.time())
+        self.redis.command('HSET', 'nixie:{0}:addr:' + self.address, 'status', 'held', 'reason', 'mailbox.full', 'origin', 'log',
+                           'since', str(now - 20 * 86400), 'until', str(now - 5 * 86400), 'first', str(now - 25 * 86400),
+                           'last', str(now - 20 * 86400), 'count', '2', 'revision', '1')
+        message = self.exim.send(self.address)      # asked about by the ACL, then by the router
+        other = self.exim.submit(self.address, sender='other@nixie.test')
+        self.exim.wait_log('=> ' + self.address, message)
+        self.settle()
+        self.assertIsNone(self.site.status(self.address))
+        self.exim.flush()
+        self.exim.wait_log('=> ' + self.address, other)
+
+    def test_no_answer_in_time_and_defer(self):
+        self.site.write_conf(policyd={'on-store-failure': 'defer'})
+        self.policyd.send_signal(signal.SIGHUP)
+        message = self.exim.submit(self.address)
+        self.redis.kill()
+        try:
+            self.policyd.wait_log('reloaded')
+            self.exim.flush()
+            line, = self.exim.wait_log(message, '== ' + self.address, 'R=nixie')
+            self.assertIn('cannot be checked', line)
+        finally:
+            self.redis.start()
+            self.site.write_conf()
+            self.policyd.send_signal(signal.SIGHUP)
+        self.exim.wait_log(message, '=> ' + self.address, action=self.exim.flush)
+        self.settle()
+
+    def test_daemon_down_mail_flows(self):
+        recipients = ['%d-%s' % (n, self.address) for n in range(8)]
+        self.suppress(recipients[0])
+        self.assertEqual(self.policyd.stop(), 0)
+        try:
+            for n in range(4):
+                self.sink.at_rcpt[recipients[n]] = BUSY.format(recipients[n])
+            message = self.exim.submit(*recipients)
+            self.exim.flush()
+            for n, r in enumerate(recipients):
+                self.exim.wait_log(message, '== ' + r if n < 4 else '> ' + r)
+            # asked once: after a connect() that failed Exim 4.96 would write into another descriptor
+            self.assertEqual(len(self.exim.wait_log(message, 'nixie: no answer')), 1)
+            for directory, _, names in os.walk(self.exim.directory):
+                for name in names:
+                    with open(os.path.join(directory, name), 'rb') as f:
+                        self.assertTrue(name == 'exim.conf' or b'smtpd_access_policy' not in f.read(), name)
+        finally:
+            type(self).policyd = self.site.policyd()
+        # another process asks again, also about a message that was in the queue meanwhile
+        self.exim.flush()
+        self.exim.wait_log(message, '** ' + recipients[0], 'R=nixie')
+
     def test_every_line_is_read(self):
         self.test_several_recipients()
         lines = self.exim.log().splitlines()
@@ -325,7 +444,8 @@ class Recorder:
     """Takes requests on a Unix socket, keeps them, always answers the same."""
 
     def __init__(self, path, answer):
-        self.requests, self._answer = [], answer
+        self.requests, self._answer, self.hang = [], answer, False
+        self._held = []
         self._sock = socket.socket(socket.AF_UNIX)
         self._sock.bind(path)
         os.chmod(path, 0o666)
@@ -338,12 +458,15 @@ class Recorder:
                 c, _ = self._sock.accept()
             except OSError:
                 return
-            with c:
-                data = b''
-                while chunk := c.recv(65536):
-                    data += chunk
-                self.requests.append(data)
-                c.sendall(self._answer)
+            data = b''
+            while chunk := c.recv(65536):
+                data += chunk
+            self.requests.append(data)
+            if self.hang:
+                self._held.append(c)
+                continue
+            c.sendall(self._answer)
+            c.close()
 
     def stop(self):
         self._sock.close()
@@ -352,11 +475,11 @@ class Recorder:
 class EximHostile(Case):
     """What the ACL sends, byte for byte, when the addresses are hostile."""
 
-    def start(self, answer=b'action=DUNNO\n\n'):
+    def start(self, answer=b'action=DUNNO\n\n', sink=None):
         path = os.path.join(self.directory, 'recorder')
         recorder = Recorder(path, answer)
         self.addCleanup(recorder.stop)
-        exim = Exim(self.directory, path)
+        exim = Exim(self.directory, path, sink)
         self.addCleanup(exim.stop)
         exim.start()
         return exim, recorder
@@ -385,6 +508,60 @@ class EximHostile(Case):
                     self.assertGreaterEqual(code, 500)
                 else:
                     self.check(recorder.requests[-1], b'fine@example.com')
+
+    def test_no_attribute_can_be_added_by_mail_of_a_program(self):
+        sink = Sink()
+        self.addCleanup(sink.stop)
+        exim, recorder = self.start(sink=sink.port)
+        hostile = ['"a\\\nrecipient=x"@example.com', '"a\rrecipient=x"@example.com', '"a\trecipient=x"@example.com',
+                   '"${run{/bin/true}}$sender_address"@example.com', r'"\\N}{"@example.com', '"a}{5s}{x"@example.com',
+                   '"a\x0brecipient=x"@example.com', '"ü"@example.com']
+        asked = 0
+        for address in hostile:
+            for recipient, sender in (address, 'sender@example.org'), ('fine@example.com', address):
+                with self.subTest(recipient, sender=sender):
+                    del recorder.requests[:]
+                    subprocess.run([exim.program, '-C', exim.conf, '-odq', '-f', sender, recipient], input=b'\n', check=False,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                    exim.flush()
+                    asked += len(recorder.requests)
+                    for data in recorder.requests:
+                        self.check(data, None if recipient == address else recipient.encode())
+                    exim.empty_queue()
+        self.assertGreater(asked, len(hostile))
+
+    def test_what_the_router_makes_of_answers(self):
+        sink = Sink()
+        self.addCleanup(sink.stop)
+        top = self.directory
+        for n, (answer, mark, words) in enumerate((
+                (b'action=550 5.2.1 disabled: $value ${run{x}} :defer: x\n\n', '** ', '5.2.1 disabled: $value ${run{x}} :defer: x'),
+                (b'action=450 4.2.1 later, "or" never\n\n', '== ', '4.2.1 later, "or" never'),
+                (b'action=DEFER_IF_PERMIT 4.3.0 store failure\n\n', '== ', '4.3.0 store failure'),
+                (b'action=550\n\n', '=> ', ''),
+                (b'action=OK\n\n', '=> ', ''),
+                (b'nonsense\n\n', '=> ', ''),
+                (b'', '=> ', ''))):
+            with self.subTest(answer):
+                self.directory = os.path.join(top, str(n))
+                os.mkdir(self.directory, 0o755)
+                exim, _ = self.start(answer, sink.port)
+                message = exim.submit('user@example.com')
+                exim.flush()
+                line = exim.wait_log(message, mark + 'user@example.com')[0]
+                self.assertIn(words, line)
+
+    def test_a_daemon_that_hangs_costs_a_message_five_seconds(self):
+        sink = Sink()
+        self.addCleanup(sink.stop)
+        exim, recorder = self.start(sink=sink.port)
+        recorder.hang = True
+        message = exim.submit(*('r%d@example.com' % n for n in range(20)))
+        exim.flush()
+        for n in range(20):
+            exim.wait_log(message, '> r%d@example.com' % n)
+        self.assertEqual(len(exim.wait_log(message, 'nixie: no answer')), 1)
+        self.assertEqual(len(recorder.requests), 1)
 
     def check(self, data, recipient=None):
         self.assertTrue(data.endswith(b'\n\n'), data)

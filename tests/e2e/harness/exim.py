@@ -1,6 +1,7 @@
 """A private Exim 4.96: it accepts mail at RCPT, and has no route out or delivers to a sink."""
 import os
 import pwd
+import re
 import shutil
 import smtplib
 import subprocess
@@ -9,6 +10,8 @@ from .nixie import REPOSITORY
 from .proc import Child, free_port, tail, wait_until
 
 SNIPPET = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-acl.conf')
+ASK = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-ask.conf')
+ROUTER = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-router.conf')
 CAMPAIGN = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-campaign.conf')
 FETCH = os.path.join(REPOSITORY, 'contrib', 'debian', 'get-exim.sh')
 
@@ -62,8 +65,10 @@ acl_smtp_rcpt = acl_check_rcpt
 acl_smtp_data = acl_check_data
 
 begin acl
+.include {ask}
 acl_check_rcpt:
   .include {snippet}
+  require verify = sender
   accept
 acl_check_data:
   .include {campaign}
@@ -77,6 +82,7 @@ plain:
   server_set_id = $auth2
 
 begin routers
+.include {router}
 aliases:
   driver = redirect
   domains = nixie.test
@@ -146,7 +152,7 @@ class Exim:
         self.conf = os.path.join(self.directory, 'exim.conf')
         self.log_path = os.path.join(self.directory, 'log', 'mainlog')
         self.values = dict(socket=policy_socket, exim=self.program, dir=self.directory,
-                           snippet=SNIPPET, campaign=CAMPAIGN, sink=sink, log=log, retry=retry)
+                           snippet=SNIPPET, ask=ASK, router=ROUTER, campaign=CAMPAIGN, sink=sink, log=log, retry=retry)
         self.configure()
 
     def configure(self, **values):
@@ -197,7 +203,7 @@ class Exim:
     def flush(self):
         """Try all mail in the queue now, whatever the retry times say; returns when that is done."""
         subprocess.run([self.program, '-C', self.conf, '-qff'], check=True,
-                       stdin=subprocess.DEVNULL)
+                       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def empty_queue(self):
         spool = os.path.join(self.directory, 'spool', 'input')
@@ -222,6 +228,16 @@ class Exim:
             if code != 250:
                 raise AssertionError('end of data: %d %s' % (code, text.decode()))
             return text.decode().rsplit('id=', 1)[-1]
+
+    def submit(self, *recipients, sender='sender@nixie.test'):
+        """One message of a program on this host, into the queue; returns its id."""
+        before = len(self.submitted())
+        subprocess.run([self.program, '-C', self.conf, '-odq', '-f', sender, *recipients], check=True,
+                       input=b'Subject: test\n\ntest\n')
+        return self.submitted()[before]
+
+    def submitted(self):
+        return re.findall(r' (\S+) <= (?:<>|\S+)(?: \S+=\S+)*? P=local', self.log())
 
     def rcpt(self, recipient, sender='sender@nixie.test'):
         """The reply to one RCPT TO: (code, text). recipient goes out exactly as given."""
