@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "buf.h"
 #include "clock.h"
 #include "schema.h"
 
@@ -175,6 +176,32 @@ void decide_no_parole(struct decision *d)
 {
 	if (d->action == ACTION_PAROLE)
 		d->action = d->otherwise;
+}
+
+void decide_state(const struct known *known, int64_t now_s, struct decision *d)
+{
+	const struct entry *address = known->address ? known->address : &nothing, *domain = known->domain ? known->domain : &nothing;
+	char since[11], until[11], token[SCHEMA_TOKEN_MAX];
+	struct buf b = BUF_ON(d->reply); /* has room for all */
+
+	decide(known, NULL, now_s, d);
+	bool of_domain = d->by == BY_DOMAIN || address->status == STATUS_NONE;
+	const struct entry *e = of_domain ? domain : address;
+	*d = (struct decision){ .action = ACTION_DUNNO, .by = e->status == STATUS_NONE ? BY_NOTHING : of_domain ? BY_DOMAIN : BY_ADDRESS };
+	buf_addf(&b, "%s", status_name(e->status));
+	if (e->status != STATUS_MANUAL && e->status != STATUS_ALLOW) /* a person's decision has no category */
+		buf_addf(&b, " %s", category_name(e->reason));
+	clock_format_date(e->since_s, since);
+	buf_addf(&b, " since=%s", since);
+	clock_format_date(e->until_s, until);
+	if (e->until_s)
+		buf_addf(&b, " until=%s", until);
+	schema_token_encode(e->token, token);
+	if (*token)
+		buf_addf(&b, " token=%s", token);
+	if (of_domain)
+		buf_addf(&b, " by=domain");
+	(void)buf_cstr(&b);
 }
 
 void decide_defer(struct decision *d)

@@ -53,6 +53,11 @@ void decide(const struct known *known, const struct answers *answers, int64_t no
 /* Another message is out on parole: what this one gets. */
 void decide_no_parole(struct decision *decision);
 
+/* What is known in one line, in `reply`: "hard recipient.unknown since=2026-11-12 until=2026-12-12
+ * token=1M7PY53CG-8", of the address, or of its domain where that decides or nothing else is known
+ * (then with by=domain). Refuses nothing. BY_NOTHING: nothing is known. */
+void decide_state(const struct known *known, int64_t now_s, struct decision *decision_r);
+
 /* The store gave no answer and the configuration says defer. */
 void decide_defer(struct decision *decision_r);
 

@@ -95,6 +95,7 @@ static struct question *new_question(struct door *door, const struct asking *ask
 	/* those first that decide */
 	q->asking.form = asking->form;
 	q->asking.protocol = asking->protocol;
+	q->asking.about = asking->about;
 	q->asking.instance = keep_name(q, asking->instance, &used);
 	q->asking.login = keep_name(q, asking->login, &used);
 	q->asking.context = keep_name(q, asking->context, &used);
@@ -202,7 +203,22 @@ static void judge(struct door *door, const struct asking *a, const struct entry 
 {
 	const struct known known = { address, domain, { a->sender, a->login, a->context } };
 
-	decide(&known, &door->config->policyd_answers, door->now_s, d);
+	if (a->about == ASK_STATE)
+		decide_state(&known, door->now_s, d);
+	else
+		decide(&known, &door->config->policyd_answers, door->now_s, d);
+}
+
+/* Must Redis choose the one message that shows whether the address takes mail again? */
+static bool wants_parole(const struct asking *a, const struct decision *d)
+{
+	return d->action == ACTION_PAROLE && !d->shadow && a->about == ASK_MESSAGE;
+}
+
+/* Does the address wait for what becomes of one message, and may this be it? */
+static bool may_be_on_parole(const struct door *door, const struct asking *a, const struct entry *address)
+{
+	return a->about == ASK_ADDRESS ? address && address->until_s && door->now_s >= address->until_s : is_on_parole(a, address);
 }
 
 static void dunno(struct door *door, struct decision *d)
@@ -213,8 +229,8 @@ static void dunno(struct door *door, struct decision *d)
 /* What is said in the end; the log and the counters have it. */
 static void conclude(struct door *door, const struct asking *a, const struct entry *address, struct decision *d, const char *from)
 {
-	/* on parole: only in the shadow, where all may pass */
-	if (d->action == ACTION_PAROLE || (d->action != ACTION_DUNNO && d->by == BY_ADDRESS && is_on_parole(a, address)))
+	/* on parole: in the shadow, or to who does not tell the message, where all may pass */
+	if (d->action == ACTION_PAROLE || (d->action != ACTION_DUNNO && d->by == BY_ADDRESS && may_be_on_parole(door, a, address)))
 		dunno(door, d);
 	if (d->action == ACTION_DUNNO)
 		return;
@@ -240,7 +256,7 @@ static void decide_alone(const struct question *q, enum store_result result, str
 	struct door *door = q->door;
 	const struct asking *a = &q->asking;
 	const struct entry *known = remember(door, &q->address, HALF_ADDRESS), *domain = remember(door, &q->address, HALF_DOMAIN);
-	bool defer = door->config->on_store_failure == FAILURE_DEFER;
+	bool defer = door->config->on_store_failure == FAILURE_DEFER || a->about == ASK_STATE;
 
 	metrics_store_error(door->metrics, result == STORE_REFUSED ? METRICS_REFUSED : !store_ready(door->store) ? METRICS_UNREACHABLE :
 		q->at_once ? METRICS_STALLED : METRICS_TIMEOUT);
@@ -355,7 +371,7 @@ static void settle(struct question *q)
 		return;
 	}
 	judge(door, &q->asking, q->known[HALF_ADDRESS], q->known[HALF_DOMAIN], &d);
-	if (d.action == ACTION_PAROLE && !d.shadow) {
+	if (wants_parole(&q->asking, &d)) {
 		char room[DOOR_NAMES_MAX];
 		struct buf b = BUF_ON(room);
 		q->refusal = d;
@@ -440,7 +456,7 @@ static const struct decision *from_cache(struct door *door, const struct asking 
 	if (!known[HALF_ADDRESS] && !known[HALF_DOMAIN])
 		return &nothing;
 	judge(door, a, known[HALF_ADDRESS], known[HALF_DOMAIN], &door->decision);
-	if (door->decision.action == ACTION_PAROLE && !door->decision.shadow)
+	if (wants_parole(a, &door->decision))
 		return NULL;
 	conclude(door, a, known[HALF_ADDRESS], &door->decision, "");
 	return &door->decision;

@@ -15,8 +15,17 @@
 /* What is kept of a question while Redis is asked: longer names are cut, for the log. */
 #define DOOR_NAMES_MAX 1536
 
+enum asking_about {
+	ASK_MESSAGE, /* may this message go to the recipient? */
+	/* May any? Who asks does not say which one it is, so none can be chosen to show, after a term, whether the
+	 * address takes mail again: then all may go, until it is known what became of the first. */
+	ASK_ADDRESS,
+	ASK_STATE,   /* what is known of it? decide_state(); without Redis there is no answer */
+};
+
 struct asking {
 	enum metrics_protocol protocol;
+	enum asking_about about;
 	struct sv recipient;
 	enum address_form form;
 	struct sv sender, login, context;              /* for scopes; empty: not known */

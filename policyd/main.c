@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "clock.h"
 #include "log.h"
+#include "protocol.h"
 #include "restart.h"
 #include "server.h"
 
@@ -45,7 +46,22 @@ static void raise_file_limit(const struct config *config)
 }
 
 /* As in FileDescriptorName= of nixie-policyd.socket */
-static const char *const socket_names[] = { "policy", "metrics", NULL };
+static const char *const socket_names[] = { "policy", "maps", "metrics", NULL };
+
+/* Also of what is read later. */
+static int check(const struct config *config)
+{
+	struct service service = { .rules = NULL };
+	struct err err;
+
+	if (!maps_load(&service, config, &err)) {
+		log_fatal("%s", err.text);
+		return EXIT_CONFIG;
+	}
+	ruleset_free(service.rules);
+	(void)puts("the configuration is good");
+	return EXIT_OK;
+}
 
 static int run(struct config *config, const struct cli *cli, bool foreground, char **argv)
 {
@@ -93,8 +109,7 @@ int main(int argc, char **argv)
 		log_fatal("%s", err.text);
 		code = EXIT_CONFIG;
 	} else if (code < 0 && test) {
-		(void)puts("the configuration is good");
-		code = EXIT_OK;
+		code = check(config);
 	} else if (code < 0) {
 		code = run(config, &cli, foreground, argv);
 	}

@@ -1,7 +1,8 @@
 /* protocol: what is spoken on a socket: requests out of bytes, and answers into them.
  *
- * policy.c: Postfix's policy delegation; exporter.c: figures over HTTP. The loop (server.h) hands over what has come;
- * an answer is sent by conn_send() before take() returns, or later, out of answer(). */
+ * policy.c: Postfix's policy delegation; maps.c: its socket maps; exporter.c: figures over
+ * HTTP. The loop (server.h) hands over what has come; an answer is sent by conn_send()
+ * before take() returns, or later, out of answer(). */
 #ifndef NIXIE_PROTOCOL_H
 #define NIXIE_PROTOCOL_H
 
@@ -12,6 +13,7 @@ struct service {
 	struct config *config;
 	struct store *store;
 	struct door *door;
+	struct ruleset *rules; /* of the status filter; NULL: it changes nothing */
 	struct metrics metrics;
 };
 
@@ -35,6 +37,9 @@ struct protocol {
 	void (*answer)(struct conn *conn, const struct decision *decision);
 };
 
-extern const struct protocol protocol_policy, protocol_metrics;
+extern const struct protocol protocol_policy, protocol_maps, protocol_metrics;
+
+/* Reads the rules again, where the configuration needs them: the service's stay as they are when it fails. */
+bool maps_load(struct service *service, const struct config *config, struct err *err) NIXIE_MUST_CHECK;
 
 #endif

@@ -32,7 +32,7 @@ struct listener {
 	const struct protocol *protocol;
 };
 
-static const struct protocol *const protocols[] = { &protocol_policy, &protocol_metrics };
+static const struct protocol *const protocols[] = { &protocol_policy, &protocol_maps, &protocol_metrics };
 #define PROTOCOLS (sizeof protocols / sizeof *protocols)
 
 struct server {
@@ -385,7 +385,7 @@ static void reload(struct server *s)
 	struct err err;
 
 	cli_notify("RELOADING=1");
-	if (config_load(s->args, next, &err)) {
+	if (config_load(s->args, next, &err) && maps_load(&s->service, next, &err)) {
 		config_reload(s->service.config, next);
 		store_set_timeout(s->service.store, s->service.config->policyd_deadline_ms);
 		door_reload(s->service.door);
@@ -605,6 +605,7 @@ static void finish(struct server *s)
 		(unsigned long long)metrics_decisions(m->decided), (unsigned long long)metrics_decisions(m->would_decide),
 		(unsigned long long)m->parole_granted, (unsigned long long)metrics_store_failures(m), (unsigned long long)m->malformed);
 	door_free(s->service.door);
+	ruleset_free(s->service.rules);
 	restart_free(&s->restart);
 }
 
@@ -621,7 +622,7 @@ int server_run(struct config *config, const struct config_args *args, const stru
 	store_set_impatient(s.service.store);
 	s.service.door = door_new(config, s.service.store, &s.service.metrics, answered);
 	read_snapshot(&s);
-	if (!open_epoll(&s) || !open_listeners(&s, passed, &err) || !drop_privileges(&s, &err)) {
+	if (!open_epoll(&s) || !maps_load(&s.service, config, &err) || !open_listeners(&s, passed, &err) || !drop_privileges(&s, &err)) {
 		log_fatal("%s", err.text);
 		code = EXIT_CONFIG;
 	} else {

@@ -536,6 +536,8 @@ class EximHostile(Case):
         top = self.directory
         for n, (answer, mark, words) in enumerate((
                 (b'action=550 5.2.1 disabled: $value ${run{x}} :defer: x\n\n', '** ', '5.2.1 disabled: $value ${run{x}} :defer: x'),
+                (b'action=REJECT 5.7.1 not now\n\n', '** ', '550 5.7.1 not now'),
+                (b'action=DISCARD for its own good\n\n', '=> :blackhole: <', 'R=nixie'),
                 (b'action=450 4.2.1 later, "or" never\n\n', '== ', '4.2.1 later, "or" never'),
                 (b'action=DEFER_IF_PERMIT 4.3.0 store failure\n\n', '== ', '4.3.0 store failure'),
                 (b'action=550\n\n', '=> ', ''),

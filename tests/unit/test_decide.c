@@ -215,6 +215,42 @@ static void categories(void **state)
 	WANT(!category_by_name(SV("mailbox"), &c) && !category_by_name(SV(""), &c) && !category_by_name(SV("Other"), &c));
 }
 
+static void states(void **state)
+{
+	const struct entry hard = { .status = STATUS_HARD, .reason = CATEGORY_RECIPIENT_UNKNOWN, .since_s = 1795252321, .token = { "32-1", 4 } };
+	const struct entry held = { .status = STATUS_HELD, .reason = CATEGORY_MAILBOX_FULL, .since_s = 1795252321, .until_s = 1796548321 };
+	const struct entry soft = { .status = STATUS_SOFT, .reason = CATEGORY_GREYLISTED, .since_s = 1795252321 };
+	const struct entry manual = { .status = STATUS_MANUAL, .reason = CATEGORY_OTHER, .since_s = 1795252321 };
+	const struct entry allowed = { .status = STATUS_ALLOW, .since_s = 1795252321 };
+	const struct entry scoped = { .status = STATUS_NONE, .scopes = { "sender:a.example manual 1795252321 0 - x", 40 } };
+	const struct { const char *name; const struct entry *address, *domain; const char *now, *want; } table[] = {
+		{ "hard", &hard, NULL, "2026-11-22", "hard recipient.unknown since=2026-11-21 token=10-1" },
+		{ "held", &held, NULL, "2026-11-22", "held mailbox.full since=2026-11-21 until=2026-12-06" },
+		{ "held, its term over", &held, NULL, "2027-11-22", "held mailbox.full since=2026-11-21 until=2026-12-06" },
+		{ "soft", &soft, NULL, "2026-11-22", "soft greylisted since=2026-11-21" },
+		{ "do-not-mail", &manual, NULL, "2026-11-22", "manual since=2026-11-21" },
+		{ "allowed", &allowed, NULL, "2026-11-22", "allow since=2026-11-21" },
+		{ "a domain", NULL, &manual, "2026-11-22", "manual since=2026-11-21 by=domain" },
+		{ "a domain over a soft address", &soft, &hard, "2026-11-22", "hard recipient.unknown since=2026-11-21 token=10-1 by=domain" },
+		{ "an address over its domain", &hard, &soft, "2026-11-22", "hard recipient.unknown since=2026-11-21 token=10-1" },
+		{ "an allowed address in a domain that is not", &allowed, &manual, "2026-11-22", "allow since=2026-11-21" },
+		{ "for some senders only", &scoped, NULL, "2026-11-22", NULL },
+		{ "nothing", NULL, NULL, "2026-11-22", NULL },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		const struct known known = { .address = row->address, .domain = row->domain, .sender = { .address = SV("s@a.example") } };
+		struct decision d;
+		memset(&d, 'x', sizeof d);
+		decide_state(&known, at(row->now), &d);
+		WANT_INT(d.action, ACTION_DUNNO);
+		WANT_INT(d.by == BY_NOTHING, row->want == NULL);
+		if (row->want)
+			WANT_STRING(d.reply, row->want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +262,7 @@ int main(void)
 		cmocka_unit_test(every_refusal_is_a_line),
 		cmocka_unit_test(who_is_suppressed),
 		cmocka_unit_test(categories),
+		cmocka_unit_test(states),
 	};
 
 	return RUN(tests);

@@ -5,6 +5,7 @@ error. What nixie recommends is read from contrib/postfix/main.cf.nixie itself.
 """
 import os
 import pwd
+import re
 import shutil
 import signal
 import smtplib
@@ -118,6 +119,12 @@ class Postfix:
         subprocess.run(['postconf', '-c', self.etc, '-e'] + edits, check=True)
         with open(os.path.join(self.etc, 'master.cf'), 'a') as f:
             f.write(master)
+
+    @staticmethod
+    def commented():
+        """What the snippet has for those who want it: name -> value."""
+        with open(SNIPPET) as f:
+            return dict(re.findall(r'^#(\w+) = (.*)$', f.read(), re.M))
 
     def start(self):
         kill_at_exit(self)
