@@ -93,6 +93,20 @@ class Maps(Case):
         self.site.ctl_ok('suppress', '--scope', 'sender:shop.example', 'user@example.com')
         self.assertEqual(self.ask('transport', 'user@example.com'), 'NOTFOUND ')
 
+    def test_other_answers(self):
+        self.start(answers=({'category': 'mailbox.full', 'action': 'DEFER'}, {'category': 'recipient.moved', 'action': 'DISCARD'},
+                            {'category': 'recipient.unknown', 'action': 'HOLD'}, {'category': 'dns.no-mx', 'shadow': True},
+                            {'from': 'sender:shop.example', 'action': 'DUNNO'}, {'text': 'ask ${token}', 'action': '551'}))
+        soon = int(time.time()) + DAY
+        for address, reason in ('full', 'mailbox.full'), ('moved', 'recipient.moved'), ('held', 'recipient.unknown'), ('shadow', 'dns.no-mx'), ('other', 'challenge'):
+            self.entry(address + '@example.com', reason=reason, until=soon)
+        for address, transport, access in (('full', 'OK retry:4.2.2 Recipient suppressed', 'OK DEFER 4.2.2 Recipient suppressed'),
+                                           ('moved', 'OK discard:Recipient suppressed', 'OK DISCARD Recipient suppressed'),
+                                           ('held', 'NOTFOUND ', 'OK HOLD Recipient suppressed'), ('shadow', 'NOTFOUND ', 'NOTFOUND '),
+                                           ('other', 'OK error:5.7.1 Recipient suppressed by nixie: ask', 'OK 551 5.7.1 Recipient suppressed by nixie: ask')):
+            self.assertEqual(self.ask('transport', address + '@example.com')[:len(transport)], transport)
+            self.assertEqual(self.ask('access', address + '@example.com')[:len(access)], access)
+
     def test_status(self):
         self.start(**{'status-filter': FILTER})
         self.assertEqual(self.ask('status', '4.2.2 host mx.example[192.0.2.1] said: 452 4.2.2 mailbox full'),
@@ -393,6 +407,13 @@ class PostfixMaps(SharedCase):
         qid = self.postfix.send('fine-' + self.address, sender=self.address)
         self.postfix.wait_log(qid, 'to=<fine-%s>' % self.address, 'status=sent')
 
+    def test_a_bounce_message_to_a_suppressed_address_ends_there(self):
+        self.suppress(self.address)
+        self.sink.at_rcpt['gone-' + self.address] = UNKNOWN.format('gone-' + self.address)
+        self.postfix.send('gone-' + self.address, sender=self.address)
+        line, = self.postfix.wait_log('to=<%s>' % self.address, 'relay=none', 'status=bounced', REFUSAL)
+        self.postfix.wait_log(line.split()[5] + ' removed')
+
     def test_it_may_not_with_reject_unlisted_sender(self):
         """What README.md warns of."""
         self.suppress(self.address)
@@ -539,11 +560,12 @@ class PostfixAccess(SharedCase):
         cls.postfix = Postfix(cls.directory, cls.sink.port, cls.site.log_path)
         cls.addClassCleanup(cls.postfix.stop)
         cls.maps_path = os.path.join(os.path.dirname(cls.postfix.policy_path), 'maps')
-        cls.site.options['policyd'].update({'maps': ['unix:' + cls.maps_path], 'on-store-failure': 'defer'})
+        cls.site.options['policyd'].update({'maps': ['unix:' + cls.maps_path], 'on-store-failure': 'defer', 'status-filter': FILTER})
         cls.site.write_conf()
         cls.policyd = cls.site.policyd()
         maps = cls.postfix.commented()
-        cls.postfix.configure(smtpd_recipient_restrictions=maps['smtpd_recipient_restrictions'] + ', permit_mynetworks, reject')
+        cls.postfix.configure(smtpd_recipient_restrictions=maps['smtpd_recipient_restrictions'] + ', permit_mynetworks, reject',
+                              smtp_delivery_status_filter=maps['smtp_delivery_status_filter'])
         cls.postfix.start()
 
     def test_refused(self):
@@ -564,6 +586,20 @@ class PostfixAccess(SharedCase):
         finally:
             self.redis.start()
         wait_until(lambda: self.postfix.rcpt('never-asked@nixie.test')[0] == 250, 'Redis')
+
+    def test_daemon_down_nothing_is_filtered(self):
+        self.assertEqual(self.policyd.stop(), 0)
+        try:
+            self.assertEqual(self.postfix.rcpt('user@nixie.test')[0], 451)
+            for name, reply in ('dead', UNKNOWN), ('full', FULL):
+                self.sink.at_rcpt[name + '@nixie.test'] = reply.format('')
+                self.postfix.sendmail(name + '@nixie.test', b'\ntest\n')
+            self.postfix.wait_log('to=<dead@nixie.test>', 'dsn=5.1.1', 'status=bounced')
+            self.postfix.wait_log('to=<full@nixie.test>', 'dsn=4.2.2', 'status=deferred')
+            self.postfix.wait_log('postfix/smtp', 'warning', 'maps:status lookup error')
+        finally:
+            type(self).policyd = self.site.policyd()
+        self.postfix.wait_log('to=<full@nixie.test>', 'dsn=5.2.2', 'status=bounced', action=self.postfix.flush)
 
     def test_wrong_map(self):
         good = 'check_recipient_access socketmap:unix:nixie/maps:access, permit_mynetworks, reject'
