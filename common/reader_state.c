@@ -1,19 +1,14 @@
 #include "reader_state.h"
 
-#include "buf.h"
-#include "schema.h"
+#include "fields.h"
 
-static const char *const doings[READER_DOINGS] = { [READER_READING] = "reading", [READER_WAITING] = "waiting",
+static const char *const doings[READER_DOINGS + 1] = { [READER_READING] = "reading", [READER_WAITING] = "waiting",
 	[READER_CAUGHT_UP] = "caught-up", [READER_MISSING] = "missing", [READER_BLOCKED] = "blocked", [READER_STOPPED] = "stopped",
 	[READER_DONE] = "done" };
 
-static const struct {
-	const char *name;
-	enum { TEXT, NUMBER, TENTHS, DOING } type;
-	size_t offset;
-} table[] = {
-#define ROW(name, type, field) { name, type, offsetof(struct reader_state, field) }
-	ROW("state", DOING, doing),
+static const struct field table[] = {
+#define ROW(name, type, field) { name, FIELDS_##type, offsetof(struct reader_state, field), doings }
+	ROW("state", WORD, doing),
 	ROW("version", TEXT, version), ROW("host", TEXT, host), ROW("pid", NUMBER, pid),
 	ROW("started", NUMBER, started_s), ROW("updated", NUMBER, updated_s),
 	ROW("path", TEXT, path), ROW("file", TEXT, file), ROW("offset", NUMBER, offset), ROW("size", NUMBER, size),
@@ -25,6 +20,8 @@ static const struct {
 	ROW("last-event", NUMBER, last_event_s), ROW("idle-s", NUMBER, idle_s),
 #undef ROW
 };
+#define ROWS (sizeof table / sizeof *table)
+_Static_assert(ROWS <= READER_STATE_FIELDS, "there is room for all");
 
 const char *reader_doing_name(enum reader_doing doing)
 {
@@ -33,49 +30,10 @@ const char *reader_doing_name(enum reader_doing doing)
 
 size_t reader_state_fields(struct arena *arena, const struct reader_state *s, struct sv v[2 * READER_STATE_FIELDS])
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		const void *from = (const char *)s + table[i].offset;
-		struct sv value = SV("");
-		int64_t number = table[i].type == NUMBER || table[i].type == TENTHS ? *(const int64_t *)from : 0;
-		if (table[i].type == TEXT)
-			value = *(const struct sv *)from;
-		else if (table[i].type == DOING)
-			value = sv_of(doings[*(const enum reader_doing *)from]);
-		else if (table[i].type == NUMBER)
-			value = schema_number(arena, number);
-		else
-			value = arena_printf(arena, "%lld.%lld", (long long)number / 10, (long long)number % 10);
-		v[n++] = sv_of(table[i].name);
-		v[n++] = value;
-	}
-	return n / 2;
-}
-
-static void set_doing(struct sv value, enum reader_doing *to)
-{
-	for (int i = 0; i < READER_DOINGS; i++)
-		if (sv_eq(value, sv_of(doings[i])))
-			*to = (enum reader_doing)i;
+	return fields_list(arena, table, ROWS, s, v);
 }
 
 void reader_state_set(struct reader_state *s, struct sv field, struct sv value)
 {
-	uint64_t whole, tenth = 0;
-
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		void *to = (char *)s + table[i].offset;
-		struct sv rest = value;
-		if (!sv_eq(field, sv_of(table[i].name)))
-			continue;
-		if (table[i].type == TEXT)
-			*(struct sv *)to = value;
-		else if (table[i].type == DOING)
-			set_doing(value, to);
-		else if (table[i].type == NUMBER && sv_u64(value, INT64_MAX, &whole))
-			*(int64_t *)to = (int64_t)whole;
-		else if (table[i].type == TENTHS && sv_u64(sv_cut(&rest, '.'), INT64_MAX / 20, &whole) && (!rest.n || sv_u64(rest, 9, &tenth)))
-			*(int64_t *)to = (int64_t)(whole * 10 + tenth);
-	}
+	fields_set(table, ROWS, s, field, value);
 }

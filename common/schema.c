@@ -10,6 +10,7 @@ static const char *const key_names[] = {
 	[KEY_POSITION] = "pos:", [KEY_DAY] = "day:", [KEY_DAYS] = "days", [KEY_JOURNAL] = "journal",
 	[KEY_SUPPRESSED] = "suppressed", [KEY_UNTIL] = "until", [KEY_UNCLASSIFIED] = "unclassified:",
 	[KEY_DOMAIN] = "domain:", [KEY_MINUTE] = "min:", [KEY_ROLL] = "roll:", [KEY_ALERTS] = "alerts", [KEY_ALERT_LOG] = "alert-log", [KEY_GAPS] = "gaps", [KEY_READER] = "reader:", [KEY_READERS] = "readers",
+	[KEY_DOOR] = "door:", [KEY_DOORS] = "doors",
 	[KEY_UNCLASSIFIED_TEXT] = "unclassified-text:",
 };
 

@@ -64,6 +64,8 @@ enum schema_key {
 	KEY_GAPS,         /* gaps; in partition 0 only, as the next two */
 	KEY_READER,       /* reader:<source> */
 	KEY_READERS,      /* readers */
+	KEY_DOOR,         /* door:<name>; in partition 0 only, as the next */
+	KEY_DOORS,        /* doors */
 	KEY_JOURNAL,      /* journal */
 	KEY_SUPPRESSED,   /* suppressed */
 	KEY_UNTIL,        /* until */

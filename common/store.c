@@ -312,6 +312,11 @@ enum store_result store_readers(struct store *store, struct arena *arena, store_
 	return store->ops->readers(store, arena, callback, arg, err);
 }
 
+enum store_result store_doors(struct store *store, struct arena *arena, store_door_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->doors(store, arena, callback, arg, err);
+}
+
 enum store_result store_suppressed_count(struct store *store, uint64_t *n_r, struct err *err)
 {
 	return store->ops->suppressed_count(store, n_r, err);

@@ -11,6 +11,7 @@
 
 #include "alert.h"
 #include "config.h"
+#include "door_state.h"
 #include "err.h"
 #include "map.h"
 #include "reader_state.h"
@@ -224,6 +225,10 @@ typedef void store_reader_callback(void *arg, const struct reader_state *state);
 enum store_result store_readers(struct store *store, struct arena *arena, store_reader_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
 enum store_result store_reader(struct store *store, const struct reader_state *state, struct err *err) NIXIE_MUST_CHECK;
 
+/* Policy services, in no order; strings are in the arena. store_door() tells of one. */
+typedef void store_door_callback(void *arg, const struct door_state *state);
+enum store_result store_doors(struct store *store, struct arena *arena, store_door_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
+
 /* How many addresses are suppressed, by the index; those whose term is over are among them. */
 enum store_result store_suppressed_count(struct store *store, uint64_t *n_r, struct err *err) NIXIE_MUST_CHECK;
 
@@ -296,6 +301,10 @@ void store_parole(struct store *store, struct sv address, const struct entry *en
 	store_parole_callback *callback, void *arg);
 /* The message does not come after all: another may. until_s: of the entry that it was granted on. */
 void store_parole_back(struct store *store, struct sv address, int64_t until_s, struct sv who);
+
+/* What the service itself does. Either the state is written as a whole or not at all. */
+typedef void store_done_callback(void *arg, enum store_result result);
+void store_door(struct store *store, const struct door_state *state, store_done_callback *callback, void *arg);
 
 int store_fd(const struct store *store);
 short store_events(const struct store *store);

@@ -307,6 +307,12 @@ static enum store_result memory_readers(struct store *store, struct arena *arena
 	return STORE_OK;
 }
 
+static enum store_result memory_doors(struct store *store, struct arena *arena, store_door_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)arena, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
 static enum store_result memory_suppressed_count(struct store *store, uint64_t *n_r, struct err *err)
 {
 	struct map_slot *slot;
@@ -411,7 +417,7 @@ static void memory_free(struct store *store)
 static const struct store_ops memory_ops = {
 	.free = memory_free, .load = memory_load, .commit_start = memory_commit_start,
 	.commit_finish = memory_commit_finish, .partitions = memory_partitions, .positions = memory_positions,
-	.counts = memory_counts, .period = memory_period, .alerts = memory_alerts, .gaps = memory_gaps, .readers = memory_readers,
+	.counts = memory_counts, .period = memory_period, .alerts = memory_alerts, .gaps = memory_gaps, .readers = memory_readers, .doors = memory_doors,
 	.suppressed_count = memory_suppressed_count, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
 	.journal_entry = memory_journal_entry, .journal = memory_journal,
 };

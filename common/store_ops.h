@@ -18,6 +18,7 @@ struct store_ops {
 	enum store_result (*alerts)(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err);
 	enum store_result (*gaps)(struct store *store, store_gap_callback *callback, void *arg, struct err *err);
 	enum store_result (*readers)(struct store *store, struct arena *arena, store_reader_callback *callback, void *arg, struct err *err);
+	enum store_result (*doors)(struct store *store, struct arena *arena, store_door_callback *callback, void *arg, struct err *err);
 	enum store_result (*suppressed_count)(struct store *store, uint64_t *n_r, struct err *err);
 	enum store_result (*alert_log)(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err);
 	enum store_result (*unclassified)(struct store *store, store_unclassified_callback *callback, void *arg,

@@ -87,6 +87,7 @@ enum store_result redis_period(struct store *store, struct sv period, struct sv 
 enum store_result redis_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err);
 enum store_result redis_gaps(struct store *store, store_gap_callback *callback, void *arg, struct err *err);
 enum store_result redis_readers(struct store *store, struct arena *arena, store_reader_callback *callback, void *arg, struct err *err);
+enum store_result redis_doors(struct store *store, struct arena *arena, store_door_callback *callback, void *arg, struct err *err);
 enum store_result redis_suppressed_count(struct store *store, uint64_t *n_r, struct err *err);
 enum store_result redis_alert_log(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err);
 enum store_result redis_unclassified(struct store *store, store_unclassified_callback *callback, void *arg, struct err *err);

@@ -288,6 +288,10 @@ static const struct trial {
 	{ "hset", ON_KEY, KEY_READER, "a b c", { "HSET" } },
 	{ "zrange", ON_KEY, KEY_READERS, "0 0", { "ZRANGE" } },
 	{ "zadd", ON_KEY, KEY_READERS, "never a", { "ZADD" } },
+	{ "hgetall", ON_KEY, KEY_DOOR, NULL, { "HGETALL" } },
+	{ "hset", ON_KEY, KEY_DOOR, "a b c", { "HSET" } },
+	{ "hgetall", ON_KEY, KEY_DOORS, NULL, { "HGETALL" } },
+	{ "hset", ON_KEY, KEY_DOORS, "a b c", { "HSET" } },
 	{ "zcard", ON_KEY, KEY_SUPPRESSED, NULL, { "ZCARD" } },
 };
 
@@ -323,7 +327,7 @@ static void try(struct inspection *x, const struct trial *trial)
 {
 	/* of these there is one: the others get a name that nobody has */
 	bool single = trial->key == KEY_DAYS || trial->key == KEY_JOURNAL || trial->key == KEY_SUPPRESSED || trial->key == KEY_UNTIL ||
-		trial->key == KEY_ALERTS || trial->key == KEY_ALERT_LOG || trial->key == KEY_GAPS || trial->key == KEY_READERS;
+		trial->key == KEY_ALERTS || trial->key == KEY_ALERT_LOG || trial->key == KEY_GAPS || trial->key == KEY_READERS || trial->key == KEY_DOORS;
 	struct tried *t = arena_alloc(&x->arena, sizeof *t);
 	struct sv argv[12];
 	size_t n = 0;

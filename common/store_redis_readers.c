@@ -1,4 +1,6 @@
-/* The store in Redis: log readers and what they lost, and what else nixie status asks. */
+/* The store in Redis: log readers and what they lost, policy services, and what else nixie status asks. */
+#include <stdlib.h>
+
 #include "store_redis.h"
 
 struct asking {
@@ -6,6 +8,7 @@ struct asking {
 	struct arena *arena;
 	store_gap_callback *on_gap;
 	store_reader_callback *on_reader;
+	store_door_callback *on_door;
 	void *arg;
 	struct sv *names;
 	size_t n_names;
@@ -91,6 +94,95 @@ enum store_result redis_readers(struct store *store, struct arena *arena, store_
 		struct sv argv[] = { SV("HGETALL"), key_in(s, 0, KEY_READER, a.names[i]) };
 		*asked = (struct asked_reader){ &a, a.names[i] };
 		command(s, 2, argv, on_reader, asked);
+	}
+	return result == STORE_OK ? finish(s, &a) : result;
+}
+
+/* ---- policy services ---- */
+
+struct telling {
+	store_done_callback *callback;
+	void *arg;
+	enum store_result result;
+	unsigned waiting;
+};
+
+static void on_told(void *arg, const struct value *reply)
+{
+	struct telling *t = arg;
+
+	if (!reply)
+		t->result = STORE_UNREACHABLE;
+	else if (value_type(reply) == VALUE_ERROR)
+		t->result = STORE_REFUSED;
+	if (--t->waiting > 0)
+		return;
+	t->callback(t->arg, t->result);
+	free(t);
+}
+
+/* One command writes it; the other says that it is there. */
+void store_door(struct store *store, const struct door_state *state, store_done_callback *callback, void *arg)
+{
+	struct redis_store *s = redis_of(store);
+	struct arena arena = { 0 };
+	struct sv v[2 + 2 * DOOR_STATE_FIELDS];
+	struct telling *t = xalloc(sizeof *t);
+
+	*t = (struct telling){ callback, arg, STORE_OK, 2 };
+	v[0] = SV("HSET");
+	v[1] = key_in(s, 0, KEY_DOOR, state->name);
+	size_t n = 2 + 2 * door_state_fields(&arena, state, v + 2);
+	command(s, n, v, on_told, t);
+	struct sv index[] = { SV("HSET"), key_in(s, 0, KEY_DOORS, SV("")), state->name, schema_number(&arena, state->updated_s) };
+	command(s, 4, index, on_told, t);
+	arena_free(&arena);
+}
+
+struct asked_door {
+	struct asking *asking;
+	struct sv name;
+};
+
+static void on_door_names(void *arg, const struct value *reply)
+{
+	struct asking *a = arg;
+
+	if (!outcome_take(&a->load.outcome, reply))
+		return;
+	a->names = arena_alloc(a->arena, (value_count(reply) / 2 + 1) * sizeof *a->names);
+	for (size_t i = 0; i + 1 < value_count(reply); i += 2)
+		a->names[a->n_names++] = arena_dup(a->arena, value_text(value_at(reply, i)));
+}
+
+static void on_door(void *arg, const struct value *reply)
+{
+	struct asked_door *asked = arg;
+	struct asking *a = asked->asking;
+	struct door_state state = { .name = asked->name };
+
+	if (!outcome_take(&a->load.outcome, reply) || value_count(reply) == 0)
+		return;
+	for (size_t i = 0; i + 1 < value_count(reply); i += 2)
+		door_state_set(&state, value_text(value_at(reply, i)), arena_dup(a->arena, value_text(value_at(reply, i + 1))));
+	a->on_door(a->arg, &state);
+}
+
+enum store_result redis_doors(struct store *store, struct arena *arena, store_door_callback *callback, void *arg, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct asking a = { .load = { s, NULL, { STORE_OK, err } }, .arena = arena, .on_door = callback, .arg = arg };
+
+	if (!wait_ready(s, &a.load.outcome))
+		return outcome_finish(s, &a.load.outcome);
+	struct sv argv[] = { SV("HGETALL"), key_in(s, 0, KEY_DOORS, SV("")) };
+	command(s, 2, argv, on_door_names, &a);
+	enum store_result result = finish(s, &a);
+	for (size_t i = 0; result == STORE_OK && i < a.n_names; i++) {
+		struct asked_door *asked = arena_alloc(arena, sizeof *asked);
+		struct sv one[] = { SV("HGETALL"), key_in(s, 0, KEY_DOOR, a.names[i]) };
+		*asked = (struct asked_door){ &a, a.names[i] };
+		command(s, 2, one, on_door, asked);
 	}
 	return result == STORE_OK ? finish(s, &a) : result;
 }

@@ -24,12 +24,19 @@ struct known_reader {
 	const char *trouble; /* what is not as it should be; NULL: nothing */
 };
 
+struct known_door {
+	struct door_state state;
+	bool running, ended; /* ended: told to stop */
+	const char *trouble; /* NULL: nothing */
+};
+
 struct glance {
 	struct ctl *ctl;
 	struct arena arena;
 	struct map facts;    /* of the first server: struct sv by name */
 	struct known_reader *readers;
-	size_t n_readers, readers_size, n_alerts;
+	struct known_door *doors;
+	size_t n_readers, readers_size, n_doors, doors_size, n_alerts;
 	uint64_t suppressed;
 	const char *redis_trouble; /* NULL: none */
 	struct err err;
@@ -85,12 +92,35 @@ static void on_reader(void *arg, const struct reader_state *state)
 	s->readers[s->n_readers++] = r;
 }
 
-static int by_name(const void *a, const void *b)
+static void on_door(void *arg, const struct door_state *state)
 {
-	struct sv x = ((const struct known_reader *)a)->state.source, y = ((const struct known_reader *)b)->state.source;
+	struct glance *s = arg;
+	int64_t silent_s = clock_now_s() - state->updated_s;
+	struct known_door d = { .state = *state, .ended = state->doing == DOOR_STOPPED };
+
+	if (silent_s > FORGET_S)
+		return;
+	d.running = !d.ended && silent_s <= DOOR_GONE_S;
+	d.trouble = d.running ? NULL : "not running";
+	s->doors = xgrow(s->doors, s->n_doors, &s->doors_size, sizeof *s->doors);
+	s->doors[s->n_doors++] = d;
+}
+
+static int compare(struct sv x, struct sv y)
+{
 	int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
 
 	return order ? order : (x.n > y.n) - (x.n < y.n);
+}
+
+static int door_by_name(const void *a, const void *b)
+{
+	return compare(((const struct known_door *)a)->state.name, ((const struct known_door *)b)->state.name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return compare(((const struct known_reader *)a)->state.source, ((const struct known_reader *)b)->state.source);
 }
 
 static void on_alert(void *arg, const struct alert *alert)
@@ -107,10 +137,12 @@ static bool read_all(struct glance *s)
 	if (store_facts(&s->ctl->config, 0, on_fact, s, &s->err) != STORE_OK ||
 	    store_suppressed_count(store, &s->suppressed, &s->err) != STORE_OK ||
 	    store_alerts(store, &s->arena, on_alert, &s->n_alerts, &s->err) != STORE_OK ||
-	    store_readers(store, &s->arena, on_reader, s, &s->err) != STORE_OK)
+	    store_readers(store, &s->arena, on_reader, s, &s->err) != STORE_OK || store_doors(store, &s->arena, on_door, s, &s->err) != STORE_OK)
 		return false;
 	if (s->n_readers)
 		qsort(s->readers, s->n_readers, sizeof *s->readers, by_name);
+	if (s->n_doors)
+		qsort(s->doors, s->n_doors, sizeof *s->doors, door_by_name);
 	if (fact(s, "no-writes").n)
 		s->redis_trouble = "it takes no writes";
 	else if (fact(s, "aof_last_write_status").n && !sv_eq(fact(s, "aof_last_write_status"), SV("ok")))
@@ -124,6 +156,8 @@ static bool is_well(const struct glance *s)
 
 	for (size_t i = 0; i < s->n_readers; i++)
 		well = well && !s->readers[i].trouble;
+	for (size_t i = 0; i < s->n_doors; i++)
+		well = well && !s->doors[i].trouble;
 	return well;
 }
 
@@ -233,7 +267,58 @@ static void tell_reader(const struct known_reader *r)
 	(void)putchar('\n');
 }
 
-/* A part each, in this order; nixie-policyd tells nothing of itself in the store. */
+/* What would have been said, by category. */
+static void tell_would(struct sv list)
+{
+	struct sv action, category;
+	int64_t n;
+
+	while (door_state_next(&list, &action, &category, &n)) {
+		(void)printf("%-8s would ", "");
+		term_clean(stdout, action);
+		(void)fputs(" for ", stdout);
+		term_clean(stdout, category);
+		(void)printf(": %" PRId64 "\n", n);
+	}
+}
+
+static void tell_counts(const struct door_state *d)
+{
+	const struct { int64_t n; const char *what; } counts[] = { { d->rejected, "refused" }, { d->deferred, "deferred" }, { d->other, "answered otherwise" },
+		{ d->would_reject + d->would_defer + d->would_other, "would have been but for the shadow" }, { d->parole, "on parole" },
+		{ d->malformed, "malformed" }, { d->store_failures, "without Redis" } };
+	int64_t asked = d->cache_hits + d->cache_misses;
+
+	(void)printf(", %" PRId64 " request%s", d->requests, term_plural((uint64_t)d->requests));
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		if (counts[i].n)
+			(void)printf(", %" PRId64 " %s", counts[i].n, counts[i].what);
+	if (asked > 0)
+		(void)printf(", %.1f %% from memory", 100 * (double)d->cache_hits / (double)asked);
+}
+
+static void tell_door(const struct known_door *k)
+{
+	const struct door_state *d = &k->state;
+
+	begin_line("policyd");
+	term_clean(stdout, d->name);
+	(void)fputs(": ", stdout);
+	in_colour(k->running ? COLOUR_GREEN : COLOUR_RED, k->running ? door_doing_name(d->doing) : "not running");
+	if (k->running && d->shadow)
+		in_colour(COLOUR_YELLOW, ", in the shadow: refuses nothing");
+	if (!k->running)
+		tell_since(" since", d->updated_s);
+	else
+		(void)printf(", %" PRId64 ".%" PRId64 " requests/s", d->tenths_per_s / 10, d->tenths_per_s % 10);
+	if (k->running && d->p99_us)
+		(void)printf(" (%" PRId64 " us, 99 %% below %" PRId64 " us)", d->p50_us, d->p99_us);
+	tell_counts(d);
+	(void)putchar('\n');
+	tell_would(d->would_decide);
+}
+
+/* A part each, in this order. */
 static bool tell_people(struct glance *s)
 {
 	tell_redis(s);
@@ -244,6 +329,13 @@ static bool tell_people(struct glance *s)
 		begin_line("reader");
 		in_colour(COLOUR_YELLOW, "none has written yet");
 		(void)puts("; start nixie-logtail: systemctl enable --now nixie-logtail");
+	}
+	for (size_t i = 0; i < s->n_doors; i++)
+		tell_door(&s->doors[i]);
+	if (!s->n_doors) {
+		begin_line("policyd");
+		in_colour(COLOUR_YELLOW, "none has told of itself yet");
+		(void)puts("; start nixie-policyd: systemctl enable --now nixie-policyd");
 	}
 	return tell_alerts(s);
 }
@@ -304,6 +396,53 @@ static void json_reader(struct json *j, const struct known_reader *r)
 	json_end_object(j);
 }
 
+static void json_decisions(struct json *j, const char *name, struct sv list)
+{
+	struct sv action, category;
+	int64_t n;
+
+	json_list(j, name);
+	while (door_state_next(&list, &action, &category, &n)) {
+		json_object(j, NULL);
+		json_text(j, "action", action);
+		json_text(j, "category", category);
+		json_number(j, "n", n);
+		json_end_object(j);
+	}
+	json_end_list(j);
+}
+
+/* As a reader. */
+static void json_door(struct json *j, const struct known_door *k)
+{
+	const struct door_state *d = &k->state;
+	const struct { const char *name; int64_t n; } numbers[] = { { "pid", d->pid }, { "connections", d->connections },
+		{ "connections-total", d->connections_total }, { "requests", d->requests }, { "rejected", d->rejected }, { "deferred", d->deferred },
+		{ "other", d->other }, { "would-reject", d->would_reject }, { "would-defer", d->would_defer }, { "would-other", d->would_other },
+		{ "parole", d->parole }, { "parole-refused", d->parole_refused }, { "malformed", d->malformed },
+		{ "store-failures", d->store_failures }, { "from-memory", d->from_memory }, { "cache-hits", d->cache_hits },
+		{ "cache-misses", d->cache_misses }, { "cache-entries", d->cache_entries }, { "cache-bytes", d->cache_bytes },
+		{ "cache-limit", d->cache_limit }, { "p50-us", d->p50_us }, { "p99-us", d->p99_us } };
+	const struct { const char *name; struct sv text; } texts[] = { { "name", d->name }, { "state", sv_of(door_doing_name(d->doing)) },
+		{ "version", d->version }, { "host", d->host } };
+
+	json_object(j, NULL);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		json_text(j, texts[i].name, texts[i].text);
+	json_bool(j, "running", k->running);
+	if (k->trouble)
+		json_text(j, "trouble", sv_of(k->trouble));
+	json_bool(j, "shadow", d->shadow != 0);
+	json_time(j, "started", d->started_s);
+	json_time(j, "updated", d->updated_s);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		json_number(j, numbers[i].name, numbers[i].n);
+	json_tenths(j, "requests-per-s", d->tenths_per_s);
+	json_decisions(j, "decided", d->decided);
+	json_decisions(j, "would-decide", d->would_decide);
+	json_end_object(j);
+}
+
 static void tell_json(const struct glance *s, bool reachable)
 {
 	struct json j = JSON_ON(stdout);
@@ -317,6 +456,10 @@ static void tell_json(const struct glance *s, bool reachable)
 		json_list(&j, "readers");
 		for (size_t i = 0; i < s->n_readers; i++)
 			json_reader(&j, &s->readers[i]);
+		json_end_list(&j);
+		json_list(&j, "doors");
+		for (size_t i = 0; i < s->n_doors; i++)
+			json_door(&j, &s->doors[i]);
 		json_end_list(&j);
 	}
 	json_end_object(&j);
@@ -342,6 +485,7 @@ int verb_status(struct ctl *ctl, int argc, char **argv)
 		reachable = tell_people(s);
 	code = !reachable ? ctl->json ? EXIT_STORE : verb_store_failed(&s->err) : is_well(s) ? EXIT_OK : EXIT_FAULTS;
 	free(s->readers);
+	free(s->doors);
 	map_free(&s->facts);
 	arena_free(&s->arena);
 	free(s);

@@ -278,34 +278,9 @@ static void decide_alone(const struct question *q, enum store_result result, str
 
 /* ---- with Redis ---- */
 
-static enum metrics_outcome outcome_of(enum action action)
-{
-	switch (action) {
-	case ACTION_DUNNO:
-	case ACTION_PAROLE:
-		return METRICS_DUNNO;
-	case ACTION_REJECT:
-		return METRICS_REJECT;
-	case ACTION_DEFER:
-	case ACTION_DEFER_IF_PERMIT:
-	case ACTION_DEFER_IF_REJECT:
-		return METRICS_DEFER;
-	case ACTION_HOLD:
-	case ACTION_DISCARD:
-	case ACTION_REDIRECT:
-	case ACTION_FILTER:
-	case ACTION_BCC:
-	case ACTION_PREPEND:
-	case ACTION_WARN:
-	case ACTION_INFO:
-		break;
-	}
-	return METRICS_OTHER;
-}
-
 static void count(struct door *door, enum metrics_protocol protocol, const struct decision *d, int64_t asked_us)
 {
-	metrics_request(door->metrics, protocol, outcome_of(d->action), (uint64_t)(clock_mono_us() - asked_us));
+	metrics_request(door->metrics, protocol, metrics_outcome_of(d->action), (uint64_t)(clock_mono_us() - asked_us));
 }
 
 /* Tells who asked, and frees the question. False: nobody wanted it. */

@@ -67,6 +67,31 @@ uint64_t metrics_store_failures(const struct metrics *m)
 	return sum(m->store_errors, METRICS_STORE_ERRORS);
 }
 
+enum metrics_outcome metrics_outcome_of(enum action action)
+{
+	switch (action) {
+	case ACTION_DUNNO:
+	case ACTION_PAROLE:
+		return METRICS_DUNNO;
+	case ACTION_REJECT:
+		return METRICS_REJECT;
+	case ACTION_DEFER:
+	case ACTION_DEFER_IF_PERMIT:
+	case ACTION_DEFER_IF_REJECT:
+		return METRICS_DEFER;
+	case ACTION_HOLD:
+	case ACTION_DISCARD:
+	case ACTION_REDIRECT:
+	case ACTION_FILTER:
+	case ACTION_BCC:
+	case ACTION_PREPEND:
+	case ACTION_WARN:
+	case ACTION_INFO:
+		break;
+	}
+	return METRICS_OTHER;
+}
+
 /* ---- histograms ---- */
 
 uint64_t histogram_count(const struct histogram *h)

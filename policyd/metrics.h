@@ -85,6 +85,9 @@ static inline void metrics_store_error(struct metrics *m, enum metrics_store_err
 	m->store_errors[kind]++;
 }
 
+/* What an action is to the client. */
+enum metrics_outcome metrics_outcome_of(enum action action);
+
 /* Sums. */
 uint64_t metrics_requests(const struct metrics *m);
 uint64_t metrics_decisions(const uint64_t decided[METRICS_ACTIONS][CATEGORY_COUNT]);

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "listen.h"
 #include "log.h"
+#include "presence.h"
 #include "privileges.h"
 #include "protocol.h"
 #include "restart.h"
@@ -49,6 +50,7 @@ struct server {
 	bool stop;
 	int64_t drain_until_ms;
 	struct restart restart;
+	struct presence presence;
 	int64_t snapshot_ms; /* when it is due */
 	pid_t snapshot;      /* who writes it; 0: nobody */
 	struct log_limit malformed_limit, accept_limit;
@@ -463,6 +465,7 @@ static int wait_ms(const struct server *s)
 {
 	int ms = sooner(store_timeout_ms(s->service.store), store_watch_timeout_ms(s->service.store));
 
+	ms = sooner(ms, presence_timeout_ms(&s->presence));
 	return !s->listening || s->stop || restart_due(&s->restart) ? sooner(ms, 100) : ms;
 }
 
@@ -537,7 +540,7 @@ static void attend_snapshot(struct server *s)
 
 static bool busy(const struct server *s)
 {
-	bool busy = door_waiting(s->service.door) > 0;
+	bool busy = door_waiting(s->service.door) > 0 || presence_waits(&s->presence);
 
 	for (const struct conn *c = s->conns; c && !busy; c = c->next)
 		busy = c->out != NULL;
@@ -576,12 +579,14 @@ static void run(struct server *s)
 	while (!s->stop) {
 		turn(s);
 		attend_snapshot(s);
+		presence_attend(&s->presence);
 		if (restart_due(&s->restart) && door_waiting(s->service.door) == 0)
 			hand_over(s);
 	}
 	log_info("draining: %llu connections, %zu questions", (unsigned long long)s->service.metrics.connections, door_waiting(s->service.door));
 	set_listening(s, false);
 	close_listeners(s);
+	presence_end(&s->presence);
 	while (busy(s) && clock_mono_ms() < s->drain_until_ms)
 		turn(s);
 	write_snapshot(s);
@@ -628,6 +633,7 @@ int server_run(struct config *config, const struct config_args *args, const stru
 	} else {
 		set_listening(&s, true);
 		store_wait(s.service.store, config->policyd_deadline_ms); /* else the first questions would have no answer */
+		presence_begin(&s.presence, &s.service);
 		restart_take_conns(&s.restart, take_over_conn, &s);
 		cli_notify("READY=1");
 		run(&s);

@@ -202,6 +202,130 @@ class Status(StatusCase):
         self.assertIn(', 8 partitions', self.status())
 
 
+class Doors(StatusCase):
+    """What nixie-policyd tells of itself."""
+    FIELDS = ('state', 'version', 'host', 'pid', 'started', 'updated', 'shadow', 'connections', 'connections-total', 'requests', 'rejected',
+              'deferred', 'other', 'would-reject', 'would-defer', 'would-other', 'parole', 'parole-refused', 'malformed', 'store-failures',
+              'from-memory', 'cache-hits', 'cache-misses', 'cache-entries', 'cache-bytes', 'cache-limit', 'requests-per-s', 'p50-us', 'p99-us',
+              'decided', 'would-decide')
+
+    def name(self):
+        names = list(self.redis.hgetall('nixie:{0}:doors'))
+        return names[0] if names else None
+
+    def door(self):
+        return self.redis.hgetall('nixie:{0}:door:' + self.name()) if self.name() else {}
+
+    def wait_told(self, policyd):
+        wait_until(lambda: self.door().get('pid') == str(policyd.pid) and self.door()['state'] == 'serving', 'what it tells', child=policyd)
+
+    def only(self):
+        told = self.site.ctl('status', '--json').stdout
+        door, = json.loads(told)['doors']
+        return door
+
+    def test_none(self):
+        self.assertIn('policyd  none has told of itself yet', self.status(NOT_FOUND))
+        self.assertEqual(self.json(NOT_FOUND)['doors'], [])
+
+    def test_one_that_runs(self):
+        policyd = self.site.policyd()
+        self.wait_told(policyd)
+        self.assertEqual(self.name().partition(':')[2], 'unix:' + self.site.policy_path)
+        self.assertEqual(sorted(self.door()), sorted(self.FIELDS))
+        door = self.only()
+        self.assertEqual((door['running'], door['state'], door['pid'], door['name'], door['shadow']), (True, 'serving', policyd.pid, self.name(), False))
+        self.assertLess(abs(time.time() - int(self.door()['started'])), 60)
+        self.assertRegex(self.site.ctl('status').stdout, r'(?m)^policyd  \S+:unix:%s: serving, 0\.0 requests/s, 0 requests$' % re.escape(self.site.policy_path))
+
+    def test_it_tells_again_while_it_runs(self):
+        policyd = self.site.policyd()
+        self.wait_told(policyd)
+        self.site.ctl_ok('suppress', 'gone@example.com')
+        with self.site.policy_client() as c:
+            self.assertSuppressed(c.ask('gone@example.com'))
+            for _ in range(9):
+                self.assertDunno(c.ask('fine@example.com'))
+        wait_until(lambda: self.door()['requests'] == '10', 'what it tells')
+        door = self.only()
+        self.assertEqual((door['rejected'], door['cache-hits'] + door['cache-misses'], door['connections'], door['connections-total']), (1, 10, 0, 1))
+        self.assertGreater(door['p99-us'], 0)
+        self.assertGreaterEqual(door['p99-us'], door['p50-us'])
+        self.assertEqual([(d['action'], d['n']) for d in door['decided']], [('reject', 1)])
+        self.assertRegex(self.site.ctl('status').stdout,
+                         r'(?m)^policyd  \S+: serving, \d+\.\d requests/s \(\d+ us, 99 % below \d+ us\), 10 requests, 1 refused, [\d.]+ % from memory$')
+
+    def test_one_that_was_stopped(self):
+        """Its last words have everything."""
+        policyd = self.site.policyd()
+        self.site.ctl_ok('suppress', 'gone@example.com')
+        for _ in range(3):
+            self.assertSuppressed(self.site.ask('gone@example.com'))
+        policyd.stop()
+        self.assertEqual((self.door()['state'], self.door()['requests'], self.door()['rejected']), ('stopped', '3', '3'))
+        self.assertRegex(self.status(NOT_FOUND), r'(?m)^policyd  \S+: not running since \S+Z \(\d+ s\), 3 requests, 3 refused, ')
+        door = self.only()
+        self.assertEqual((door['running'], door['trouble']), (False, 'not running'))
+
+    def test_one_that_was_killed(self):
+        policyd = self.site.policyd()
+        self.wait_told(policyd)
+        policyd.kill()
+        self.assertTrue(self.only()['running'])     # as far as anybody can know
+        self.redis.command('HSET', 'nixie:{0}:door:' + self.name(), 'updated', str(int(time.time()) - 60))
+        self.assertFalse(self.only()['running'])
+        self.redis.command('HSET', 'nixie:{0}:door:' + self.name(), 'updated', str(int(time.time()) - 31 * 86400))
+        self.assertEqual(self.json(NOT_FOUND)['doors'], [])
+
+    def test_the_shadow(self):
+        self.site.write_conf(policyd={'shadow': True})
+        policyd = self.site.policyd()
+        self.wait_told(policyd)
+        self.assertIn('serving, in the shadow: refuses nothing', self.site.ctl('status').stdout)
+        self.site.ctl_ok('suppress', 'gone@example.com')
+        self.assertDunno(self.site.ask('gone@example.com'))
+        policyd.stop()
+        door = self.only()
+        self.assertEqual((door['shadow'], door['rejected'], door['would-reject'], len(door['would-decide'])), (True, 0, 1, 1))
+        text = self.status(NOT_FOUND)
+        self.assertIn('1 would have been but for the shadow', text)
+        self.assertRegex(text, r'(?m)^         would reject for \S+: 1$')
+
+    def test_a_redis_that_was_away(self):
+        """It is told when it is back, with what happened meanwhile, and nobody waited for that."""
+        policyd = self.site.policyd()
+        self.wait_told(policyd)
+        self.redis.stop()
+        for n in range(3):
+            self.assertDunno(self.site.ask('fine%d@example.com' % n))
+        self.redis.start()
+        wait_until(lambda: self.door().get('store-failures') == '3', 'what it tells', child=policyd)
+        self.assertEqual(self.door()['requests'], '3')
+
+    def test_a_redis_that_refuses(self):
+        """Said once; mail is answered all the same."""
+        self.redis.command('SET', 'nixie:{0}:doors', 'nonsense')
+        policyd = self.site.policyd()
+        policyd.wait_log(['refuses what nixie status asks', 'nixie doctor'])
+        self.assertDunno(self.site.ask('fine@example.com'))
+        self.assertIn('nixie:{0}:doors', self.site.ctl('doctor').stdout)
+        self.assertEqual(policyd.stop(), 0)
+        self.assertEqual(policyd.log().count('nixie status asks'), 1)
+
+    def test_strange_values(self):
+        self.redis.command('HSET', 'nixie:{0}:doors', 'mx1:\x1b[31m', '1', 'gone', '2')
+        self.redis.command('HSET', 'nixie:{0}:door:mx1:\x1b[31m', 'updated', str(int(time.time())), 'would-decide', 'x\x1b[1m|y\n=3 ||', 'requests', 'many')
+        text = self.status(NOT_FOUND)
+        self.assertNotIn('\x1b', text)
+        self.assertIn('policyd  mx1:\\x1b[31m: serving', text)
+        self.assertEqual(self.only()['requests'], 0)
+
+    def test_several_partitions(self):
+        self.site.write_conf(redis={'partitions': 64})
+        self.wait_told(self.site.policyd())
+        self.assertEqual(len(self.redis.command('KEYS', 'nixie:{*}:door*')), 2)
+
+
 class Alerts(StatusCase):
     def test_lost_lines(self):
         self.write(delivered('fine@example.com'))
