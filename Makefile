@@ -87,6 +87,7 @@ help:
 	@echo "make bench-policy  the policy service alone, against its goals; in tests/bench/bench.mk how to choose"
 	@echo "make accuracy   how right the shipped rules are on tests/corpus"
 	@echo "make chaos      kill everything while it reads; KILLS=60 SEED= ON=server|cluster|sentinel PARTITIONS= ; nothing is lost or doubled"
+	@echo "make fault      the policy service while Redis suffers: no question unanswered, nobody refused by mistake; a table"
 	@echo "make protections  take out of the source what each test of tests/e2e/test_rotation.py tests: it must fail; ROWS=\"-n 5\""
 	@echo "make lint layers asan fuzz clean"
 
