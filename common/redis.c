@@ -16,6 +16,8 @@
 
 /* Redis 7 takes INT_MAX arguments */
 #define ARGC_MAX ((size_t)INT_MAX)
+/* Of one array in a reply; ours have some thousands. */
+#define ELEMENTS_MAX (1 << 22)
 #define TOLD_MS 60000
 
 enum state { STATE_DOWN, STATE_CONNECTING, STATE_GREETING, STATE_READY };
@@ -277,6 +279,33 @@ static void greet(struct redis *r)
 		redis_ready_now(r);
 }
 
+/* hiredis makes room for as many elements as a server announces: one that talks nonsense would have us
+ * fill, and empty, gigabytes, which takes far longer than a deadline. */
+#if HIREDIS_MAJOR < 1
+static redisReplyObjectFunctions reply_functions;
+static void *(*create_array)(const redisReadTask *task, int elements);
+
+static void *create_bounded_array(const redisReadTask *task, int elements)
+{
+	return elements > ELEMENTS_MAX ? NULL : create_array(task, elements); /* NULL: the connection is broken */
+}
+
+static void bound_replies(redisReader *reader)
+{
+	if (!create_array) {
+		reply_functions = *reader->fn;
+		create_array = reply_functions.createArray;
+		reply_functions.createArray = create_bounded_array;
+	}
+	reader->fn = &reply_functions;
+}
+#else
+static void bound_replies(redisReader *reader)
+{
+	reader->maxelements = ELEMENTS_MAX;
+}
+#endif
+
 static void dial(struct redis *r)
 {
 	r->context = r->port ? redisConnectNonBlock(r->host, r->port) : redisConnectUnixNonBlock(r->host);
@@ -287,6 +316,7 @@ static void dial(struct redis *r)
 		drop_broken(r, what);
 		return;
 	}
+	bound_replies(r->context->reader);
 	r->state = STATE_CONNECTING;
 	r->retry_ms = clock_mono_ms(); /* since when it is connecting */
 }

@@ -422,7 +422,7 @@ static enum store_result take_entry(const struct value *reply, struct entry *ent
 {
 	if (!reply)
 		return STORE_UNREACHABLE;
-	if (value_type(reply) != VALUE_LIST)
+	if (value_type(reply) != VALUE_LIST || value_count(reply) % 2) /* no hash: somebody may be suppressed by nonsense */
 		return STORE_REFUSED;
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2)
 		schema_entry_set(entry_r, value_text(value_at(reply, i)), value_text(value_at(reply, i + 1)));

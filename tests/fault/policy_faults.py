@@ -37,7 +37,7 @@ DEADLINE_S = 0.25       # policyd.deadline
 SLACK_S = 0.25
 QUIET_S = 1.0           # before the fault, and after everything is well again
 # Does nixie-policyd go on refusing those of whom it knows, while Redis does not answer?
-KNOWN_STAY_REFUSED = False
+KNOWN_STAY_REFUSED = True
 
 
 def entry_of(kind):
@@ -417,6 +417,7 @@ class Run:
 
     def _suffer(self, site, child):
         time.sleep(QUIET_S)
+        self._warm(site)        # once more: what was asked at the very start may not have been kept
         self.begun = time.monotonic()
         self.fault.begin()
         self.fault.last()
