@@ -1,0 +1,222 @@
+"""Entries change thousands of times while many ask: no answer is older than BOUND_S."""
+import os
+import signal
+import sys
+import threading
+import time
+
+from harness.case import Case
+from harness.load import Load
+from harness.nixie import REPOSITORY
+from harness.proc import wait_until
+from harness.redis import RedisClient
+from harness.servers import Watched
+
+sys.path.append(os.path.join(REPOSITORY, 'tests', 'fault'))
+
+from staleness import NEVER, PROBE, Changer, Truth, entry_writer, number_of, oldest, replicated     # noqa: E402
+
+# Redis tells of a change when it answers who made it; this is for a machine that is busy with other things.
+BOUND_S = float(os.environ.get('NIXIE_STALE_BOUND', '1.0'))
+ADDRESSES = ['%s%d@example.com' % (kind, n) for n in range(20) for kind in ('gone', 'soft')]
+SECONDS = 3.0
+
+
+class StalenessCase(Case):
+    def setUp(self):
+        super().setUp()
+        self.truth = Truth(ADDRESSES + [PROBE])
+
+    def with_one_server(self, *options):
+        site = self.with_redis('--appendfsync', 'always', *options)
+        self.begin(site, entry_writer(self.client(self.redis.socket), self.key))
+
+    def client(self, path):
+        """A connection for the changer alone."""
+        client = RedisClient(path)
+        self.addCleanup(client.close)
+        return client
+
+    @staticmethod
+    def key(address):
+        return 'nixie:{0}:addr:' + address
+
+    def begin(self, site, write, pause_s=0.0):
+        self.child = site.policyd()
+        self.load = Load(site.policy_path, 30, lambda chance: ('any', chance.choice(ADDRESSES)), 3000)
+        self.changer = Changer(self.truth, write, pause_s)
+        self.addCleanup(self._stop)
+        self.changer.start()
+        # the service has begun to answer from what is there, and Redis to tell it of changes
+        self.changer.outage(lambda: None, site.ask)
+        self.load.start()
+
+    def _stop(self):
+        self.changer._stopping.set()
+        self.load._stopping.set()
+
+    def none_is_stale(self, changes=1000):
+        self.changer.stop()
+        self.load.stop()
+        self.assertIsNone(self.child.poll(), self.child.log()[-2000:])
+        self.assertEqual(self.load.lost, [])
+        self.assertGreater(len(self.load.answers), 500)
+        self.assertGreater(self.changer.changes, changes)
+        seconds, answer = oldest(self.truth, self.load.answers)
+        print('%s: the stalest of %d answers: %.1f ms; %d changes' % (
+            self._testMethodName, len(self.load.answers), seconds * 1000, self.changer.changes))
+        self.assertLessEqual(seconds, BOUND_S, 'stale: %r\nstates: %r' % (answer, self.truth.states[answer.recipient][-5:]))
+
+    def outages(self, break_it, times, pause_s=0.3):
+        for _ in range(times):
+            time.sleep(pause_s)
+            self.changer.outage(break_it, self.site.ask)
+        time.sleep(pause_s)
+
+
+class Staleness(StalenessCase):
+    at_a_time = 2
+
+    def test_in_peace(self):
+        self.with_one_server()
+        time.sleep(SECONDS)
+        # without any outage at all
+        self.none_is_stale()
+
+    def test_subscriber_killed(self):
+        """Whichever connection Redis tells of changes on: all of nixie's are killed, those first that wait for such."""
+        self.with_one_server()
+        self.outages(lambda: [self.kill_clients(kind) for kind in ('pubsub', 'normal')], 8)
+        self.none_is_stale()
+
+    def test_only_the_subscriber_killed(self):
+        self.with_one_server()
+        self.outages(lambda: self.kill_clients('pubsub'), 8)
+        self.none_is_stale()
+
+    def test_only_the_others_killed(self):
+        self.with_one_server()
+        self.outages(lambda: self.kill_clients('normal'), 8)
+        self.none_is_stale()
+
+    def kill_clients(self, kind):
+        self.redis.command('CLIENT', 'KILL', 'TYPE', kind, 'SKIPME', 'yes')
+
+    def test_flushed(self):
+        self.with_one_server()
+        for _ in range(20):
+            time.sleep(0.1)
+            self.changer.all_gone(lambda: self.redis.command('FLUSHALL'))
+        self.none_is_stale()
+
+    def test_database_flushed(self):
+        self.with_one_server()
+        for _ in range(20):
+            time.sleep(0.1)
+            self.changer.all_gone(lambda: self.redis.command('FLUSHDB'))
+        self.none_is_stale()
+
+    def test_redis_killed(self):
+        self.with_one_server()
+
+        def restart():
+            self.redis.child.kill()     # under the changer's feet
+            self.redis.start()
+        self.outages(restart, 3)
+        self.none_is_stale(300)
+
+    def test_redis_hangs(self):
+        self.with_one_server()
+
+        def hang():
+            self.redis.freeze()
+            time.sleep(0.6)
+            self.redis.thaw()
+        self.outages(hang, 3)
+        self.none_is_stale(300)
+
+    def test_restarted(self):
+        """What a program before this one knew, if it was told, is as true as what this one asks for."""
+        self.with_one_server()
+
+        def restart():
+            self.child.send_signal(signal.SIGHUP)
+        for _ in range(5):
+            time.sleep(0.3)
+            restart()
+        self.none_is_stale()
+
+    def test_fail_over(self):
+        watched = Watched(self.directory)
+        self.addCleanup(watched.stop)
+        watched.start()
+        site = self.make_site(watched)
+
+        clients = [self.client(server.socket) for server in watched.servers]
+
+        def at_master(*args):
+            return clients[self.master](*args)
+        self.master = watched.servers.index(watched.master())
+        self.begin(site, replicated(entry_writer(at_master, self.key), at_master))
+
+        def fail_over():
+            old = watched.servers[self.master]
+            with self.changer._turn:
+                old.kill()
+                self.master = watched.servers.index(watched.wait_master(old))
+                old.start()
+                wait_until(lambda: at_master('WAIT', 1, 100) == 1, 'replica of the new master', 60)
+        self.outages(fail_over, 1)
+        time.sleep(1)
+        self.none_is_stale(200)
+
+
+class ByCommand(StalenessCase):
+    """nixie(1) changes, two at a time."""
+
+    def test_suppress_and_reset(self):
+        site = self.with_redis()
+        self.child = site.policyd()
+        self.load = Load(site.policy_path, 20, lambda chance: ('any', chance.choice(ADDRESSES)), 1500)
+        self.addCleanup(self.load._stopping.set)
+        self.load.start()
+        answers = []
+
+        def change(half):
+            for n in range(60):
+                address = ADDRESSES[half + 2 * (n % 10)]
+                verb = ('suppress', 'reset')[n // 10 % 2]
+                site.ctl_ok(verb, *(['--force'] if verb == 'reset' else []), address)
+                sent = time.monotonic()
+                answers.append((verb, address, site.ask(address), time.monotonic() - sent))
+        threads = [threading.Thread(target=change, args=(half,)) for half in (0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.load.stop()
+        self.assertEqual(len(answers), 120)
+        for verb, address, action, _ in answers:
+            self.assertEqual(action == 'DUNNO', verb == 'reset', '%s %s: %s' % (verb, address, action))
+
+
+class Model(Case):
+    """The model finds what is stale, and nothing else."""
+
+    def test_stale_by(self):
+        from harness.load import Answer
+        truth = Truth(['a'])
+        truth.states['a'] += [[10.0, 11.0, 33], [20.0, 21.0, None], [30.0, 31.0, 34], [40.0, NEVER, None]]
+
+        def stale(sent, received, number):
+            action = 'DUNNO' if number is None else '550 5.1.1 x, token 1%s' % '0123456789'[number - 32]
+            return truth.stale_by(Answer(sent, received - sent, 'any', 'a', action))
+        for sent, received, number, by in (
+                (5, 6, None, 0), (5, 6, 33, NEVER), (10.5, 10.6, 33, 0), (10.5, 10.6, None, 0), (12, 13, 33, 0), (12, 13, None, 1),
+                (22, 23, 33, 1), (22, 23, None, 0), (22, 30, 34, 0), (35, 36, None, 4), (35, 36, 33, 14), (50, 51, 34, 0), (50, 51, None, 0)):
+            self.assertEqual(stale(sent, received, number), by, (sent, received, number))
+        truth.outages = [[24.0, 33.0]]
+        self.assertEqual(stale(32, 32.1, None), 0)
+        self.assertEqual(stale(32, 32.1, 33), 3)
+        self.assertEqual(stale(34, 34.1, 33), 13)
+        self.assertEqual(number_of('550 5.1.1 x, token 10'), 32)
