@@ -78,26 +78,40 @@ class Truth:
 
 
 class Changer(threading.Thread):
-    """Suppresses and resets, some thousands of times a second if it may. write(address, number or None) does it."""
+    """Suppresses and resets one address after the other, thousands of times. write(address, number or None) does it.
 
-    def __init__(self, truth, write, pause_s=0.0, seed=1):
+    choose() is for who asks: now it is about one that is just being changed, so that the answer and the news
+    of the change cross; now about one that was changed long ago, so that what went wrong then is seen."""
+
+    def __init__(self, truth, write, bound_s, pause_s=0.0002, seed=1):
         super().__init__(daemon=True)
-        self.truth, self.write, self.pause_s = truth, write, pause_s
+        self.truth, self.write, self.bound_s, self.pause_s = truth, write, bound_s, pause_s
+        self.addresses = [a for a in truth.states if a != PROBE]
+        self.at = 0
         self.random = random.Random(seed)
         self.number = 1 << 20
         self.changes, self.failure = 0, None
         self._turn, self._stopping = threading.Lock(), threading.Event()
 
     def run(self):
-        addresses = [a for a in self.truth.states if a != PROBE]
         try:
             while not self._stopping.is_set():
                 with self._turn:
-                    self.change(self.random.choice(addresses))
-                if self.pause_s:
-                    time.sleep(self.pause_s)
+                    self.change(self.addresses[self.at % len(self.addresses)])
+                self.at += 1
+                time.sleep(self.pause_s)
         except Exception as e:      # told by stop()
             self.failure = e
+
+    def choose(self, chance):
+        if chance.random() < 0.5:
+            return 'changing', self.addresses[(self.at + chance.randrange(-1, 3)) % len(self.addresses)]
+        long_ago = time.monotonic() - 1.1 * self.bound_s
+        for _ in range(10):
+            address = self.addresses[chance.randrange(max(0, self.at - len(self.addresses) + 50), self.at + 1) % len(self.addresses)]
+            if self.truth.states[address][-1][1] < long_ago:
+                break
+        return 'calm', address
 
     def stop(self):
         self._stopping.set()
