@@ -6,7 +6,8 @@ import socket
 # no controls (a CR makes smtpd wait for its timeout, twice), never empty (that permits), never OK.
 ANSWER = re.compile(
     rb'action=(?:DUNNO|(?:REJECT|DEFER|DEFER_IF_PERMIT|DEFER_IF_REJECT|HOLD|DISCARD|WARN|INFO)(?: \S[^\x00-\x1f\x7f]*)?'
-    rb'|[45][0-9][0-9] [45]\.[0-9]{1,3}\.[0-9]{1,3} \S[^\x00-\x1f\x7f]*|PREPEND [!-9;-~]+: \S[^\x00-\x1f\x7f]*)')
+    rb'|[45][0-9][0-9] [45]\.[0-9]{1,3}\.[0-9]{1,3} \S[^\x00-\x1f\x7f]*|PREPEND [!-9;-~]+: \S[^\x00-\x1f\x7f]*'
+    rb'|(?:REDIRECT|BCC) [!-~]+@[!-~]+|FILTER [a-z0-9-]+:[!-~]*)')
 ANSWER_MAX = 500
 
 # What Postfix 3.7 sends for one RCPT command.
