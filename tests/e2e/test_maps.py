@@ -434,6 +434,30 @@ class PostfixMaps(SharedCase):
         self.assertIn('dsn=5.1.1', line)
         self.assertEqual(self.counted(before), {'hard': 1})
 
+    def test_on_parole_one_message_passes_both(self):
+        """The policy service chooses it, and the map lets it go at each attempt."""
+        now = int(time.time())
+        self.redis.command('HSET', 'nixie:{0}:addr:' + self.address, 'status', 'held', 'reason', 'mailbox.full', 'origin', 'log',
+                           'since', str(now - 20 * DAY), 'until', str(now - 5 * DAY), 'first', str(now - 25 * DAY),
+                           'last', str(now - 20 * DAY), 'count', '2', 'revision', '1')
+        self.postfix.set(smtpd_recipient_restrictions='check_policy_service unix:nixie/policy, permit_mynetworks, reject')
+        try:
+            self.sink.at_rcpt[self.address] = '450 4.2.1 busy'
+            qid = self.postfix.send(self.address)
+            self.postfix.wait_log(qid, 'status=deferred', 'said: 450')
+            code, text = self.postfix.rcpt(self.address)
+            self.assertEqual(code, 550)
+            self.assertIn('awaiting the fate of another message', text)
+            self.settle()   # another address: qmgr knows for 30 s where the last one went
+            self.postfix.flush()
+            self.postfix.wait_log(qid, 'status=deferred', 'said: 450', count=2)
+            self.sink.at_rcpt.clear()
+            self.postfix.wait_log(qid, 'status=sent', action=self.postfix.flush)
+            wait_until(lambda: self.site.status(self.address) is None, 'freedom')
+            self.assertEqual(self.postfix.rcpt(self.address)[0], 250)
+        finally:
+            self.postfix.set(smtpd_recipient_restrictions='permit_mynetworks, reject')
+
     def test_daemon_down_mail_waits(self):
         self.assertEqual(self.policyd.stop(), 0)
         try:
