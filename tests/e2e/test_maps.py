@@ -508,10 +508,11 @@ class PostfixMaps(SharedCase):
         self.assertIn('said: ' + BLOCKED, line)
         for attempts in range(2, 5):
             self.postfix.wait_log(qid, 'status=deferred', count=attempts, action=self.postfix.flush)
-        seen = len(self.postfix.wait_log(qid, 'status=deferred'))
-        self.assertEqual(self.counted(before), {'deferred': seen})
+        counted = self.counted(before)
+        self.assertGreaterEqual(counted.pop('deferred'), 4)   # one more may be under way
+        self.assertEqual(counted, {})
         self.assertIsNone(self.site.status(self.address))
-        before['delivered'] += 1   # the marker of counted()
+        before['delivered'] = before.get('delivered', 0) + 1   # the marker of counted()
         self.postfix.set(maximal_queue_lifetime='1s')
         try:
             self.postfix.wait_log(qid + ': from=', 'status=expired', action=self.postfix.flush)
