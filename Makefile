@@ -20,7 +20,8 @@ NIXIE_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPTIMIZE) $(if $(SANITIZE),
 	-DNIXIE_VERSION='"$(VERSION)"' -DNIXIE_SYSCONFDIR='"$(SYSCONFDIR)/nixie"'
 NIXIE_LDFLAGS := $(SANITIZE) $(if $(SANITIZE),,-pie -Wl,-z,relro,-z,now)
 # asked for when a recipe needs them: `make run` installs the libraries first
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS_COMMON) 2>/dev/null)
+# -isystem: their headers are not held to our warnings (hiredis 1.x has some)
+PKG_CFLAGS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS_COMMON) 2>/dev/null))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS_COMMON) 2>/dev/null)
 
 COMMON := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard common/*.c))
