@@ -21,8 +21,11 @@ NIXIE_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPTIMIZE) $(if $(SANITIZE),
 NIXIE_LDFLAGS := $(SANITIZE) $(if $(SANITIZE),,-pie -Wl,-z,relro,-z,now)
 # asked for when a recipe needs them: `make run` installs the libraries first
 # -isystem: their headers are not held to our warnings (hiredis 1.x has some)
-PKG_CFLAGS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS_COMMON) 2>/dev/null))
-PKG_LIBS = $(shell pkg-config --libs $(PKGS_COMMON) 2>/dev/null)
+PKG_CFLAGS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS_COMMON) $(PKGS_TLS) 2>/dev/null)) $(if $(PKGS_TLS),-DNIXIE_TLS)
+PKG_LIBS = $(shell pkg-config --libs $(PKGS_COMMON) $(PKGS_TLS) 2>/dev/null)
+# TLS=no builds without
+TLS ?= $(shell pkg-config --exists 'libssl >= 1.1.1' 2>/dev/null && echo yes)
+PKGS_TLS = $(if $(filter yes,$(TLS)),libssl libcrypto)
 
 COMMON := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard common/*.c))
 LIB := $(BUILD)/libnixie.a
@@ -39,7 +42,7 @@ all: deps-build
 programs: $(PROGRAMS) $(BUILD)/share/nixie/rules.d
 
 # objects are made anew when a path or a flag is another one
-FLAGS := $(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS)
+FLAGS := $(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) $(PKGS_TLS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@

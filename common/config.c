@@ -13,6 +13,7 @@
 #include "logname.h"
 #include "schema.h"
 #include "servers.h"
+#include "tls.h"
 
 static const char *const local_part_words[] = { "fold-case", "keep-case", NULL };
 static const char *const attribute_words[] = { "final", "original", "both", NULL };
@@ -120,6 +121,14 @@ static bool check_bcc(const char *name, const char *value, struct err *err)
 	return err_set(err, "%s: \"%.60s\" is no address; write one such as archive@example.com, or @archive.example.com for a whole domain", name, value);
 }
 
+static bool check_tls(const char *name, const char *value, struct err *err)
+{
+	if (strcmp(value, "true") != 0 || tls_supported())
+		return true;
+	return err_set(err, "%s: this program was built without TLS; build it with OpenSSL (libssl-dev), or let stunnel or spiped carry "
+		"the connection, as nixie.conf(5) shows, and leave this false", name);
+}
+
 const struct config_option config_options[] = {
 	{ "redis.address", OPTION_STRING, AT(redis_address), "unix:/run/nixie-redis/redis.sock", 0, 0, NULL, false, check_servers,
 	  "the Redis: unix:PATH, inet:HOST:PORT, sentinel:NAME@HOST:PORT,... or cluster:HOST:PORT,..." },
@@ -135,6 +144,16 @@ const struct config_option config_options[] = {
 	  "in how many parts the data is made at the first start: 64 for a cluster" },
 	{ "redis.timeout", OPTION_MS, AT(redis_timeout_ms), "1s", 10, HOUR_MS, NULL, true, NULL,
 	  "how long to wait for Redis in logtail and the command" },
+	{ "redis.tls", OPTION_BOOL, AT(redis_tls), "false", 0, 0, NULL, false, check_tls,
+	  "encrypt the connections to Redis" },
+	{ "redis.tls-ca-file", OPTION_STRING, AT(redis_tls_ca_file), "", 0, 0, NULL, false, NULL,
+	  "PEM file of the CA that vouches for the servers; empty: those that the system trusts" },
+	{ "redis.tls-cert-file", OPTION_STRING, AT(redis_tls_cert_file), "", 0, 0, NULL, false, NULL,
+	  "PEM file of the certificate to show, where the servers want one" },
+	{ "redis.tls-key-file", OPTION_STRING, AT(redis_tls_key_file), "", 0, 0, NULL, false, NULL,
+	  "PEM file of its key" },
+	{ "redis.tls-server-name", OPTION_STRING, AT(redis_tls_server_name), "", 0, 0, NULL, false, NULL,
+	  "name that the certificates of the servers are for; empty: the host of their address" },
 	{ "rules.directories", OPTION_STRINGS, AT(rules_directories), "", 0, 0, NULL, true, NULL,
 	  "your own rules, read before the shipped ones" },
 	{ "address.local-part", OPTION_ENUM, AT(local_part), "fold-case", 0, 0, local_part_words, false, NULL,
@@ -372,7 +391,7 @@ static bool set_text(const struct config_option *o, struct sv text, struct confi
 		if (!sv_eq(text, SV("true")) && !sv_eq(text, SV("false")))
 			return err_set(err, "%s is \"%.*s\"; write true or false", o->name, SV_ARG(sv_head(text, 40)));
 		*(bool *)to = sv_eq(text, SV("true"));
-		return true;
+		return !o->check || o->check(o->name, *(bool *)to ? "true" : "false", err);
 	case OPTION_NUMBER:
 		if (!sv_u64(text, INT64_MAX, &number))
 			return err_set(err, "%s is \"%.*s\"; write a whole number", o->name, SV_ARG(sv_head(text, 40)));
@@ -721,9 +740,35 @@ static void set_defaults(struct config *config)
 	memcpy(config->conversions.v, shipped_conversions, sizeof shipped_conversions);
 }
 
+struct tls *config_tls(const struct config *config)
+{
+	const struct tls_options options = { config->redis_tls_ca_file, config->redis_tls_cert_file, config->redis_tls_key_file,
+		config->redis_tls_server_name };
+
+	return config->redis_tls ? tls_new(&options) : NULL;
+}
+
+static bool check_tls_together(const struct config *config, struct err *err)
+{
+	bool any = *config->redis_tls_ca_file || *config->redis_tls_cert_file || *config->redis_tls_key_file || *config->redis_tls_server_name;
+
+	if (any && !config->redis_tls)
+		return err_set(err, "redis.tls is false, and other options of TLS are set; set it to true, or leave them out");
+	if (!*config->redis_tls_cert_file != !*config->redis_tls_key_file)
+		return err_set(err, "redis.tls-cert-file and redis.tls-key-file: set both, or neither");
+	if (config->redis_tls && sv_starts(sv_of(config->redis_address), SV("unix:")))
+		return err_set(err, "redis.tls is true, and redis.address is a Unix socket, on which nobody can listen in; set it to false");
+	struct tls *tls = config_tls(config);
+	bool ok = !tls || !*tls_problem(tls) || err_set(err, "%s", tls_problem(tls));
+	tls_free(tls);
+	return ok;
+}
+
 /* What one option alone cannot tell. */
 static bool check_together(const struct config *config, struct err *err)
 {
+	if (!check_tls_together(config, err))
+		return false;
 	if (config->redis_user[0] && !config->redis_password[0])
 		return err_set(err, "redis.user is set and redis.password is not; set both, or neither");
 	if (config->policyd_listen.n == 0 || config->logtail_files.n == 0)

@@ -42,6 +42,11 @@ struct config {
 	char redis_prefix[CONFIG_STRING_MAX];
 	int64_t redis_partitions;
 	int64_t redis_timeout_ms;
+	bool redis_tls;
+	char redis_tls_ca_file[CONFIG_STRING_MAX];
+	char redis_tls_cert_file[CONFIG_STRING_MAX];
+	char redis_tls_key_file[CONFIG_STRING_MAX];
+	char redis_tls_server_name[CONFIG_STRING_MAX];
 
 	struct strings rules_directories;
 	int local_part;
@@ -127,6 +132,9 @@ bool config_parse(const char *name, const char *text, struct config *config_r, s
 void config_reload(struct config *running, const struct config *next);
 
 struct address_options config_address_options(const struct config *config);
+/* To be freed; NULL: connections are in the clear. */
+struct tls;
+struct tls *config_tls(const struct config *config);
 
 /* "250ms" "10 s" "15 days" "12 months"; "32MiB" "64 KiB" "512". */
 bool config_parse_span(struct sv text, struct span *span_r) NIXIE_MUST_CHECK;

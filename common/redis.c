@@ -20,7 +20,7 @@
 #define ELEMENTS_MAX (1 << 22)
 #define TOLD_MS 60000
 
-enum state { STATE_DOWN, STATE_CONNECTING, STATE_GREETING, STATE_READY };
+enum state { STATE_DOWN, STATE_CONNECTING, STATE_SECURING, STATE_GREETING, STATE_READY };
 
 struct question {
 	redis_callback *callback; /* NULL: answered by the clock already, the reply is dropped */
@@ -33,6 +33,8 @@ struct redis {
 	char *host; /* of options.address, terminated */
 	int port;   /* 0: Unix socket */
 	redisContext *context;
+	struct tls_session *session; /* NULL: in the clear */
+	struct { char *p; size_t n, done, size; } out; /* of a session; else hiredis has it */
 	enum state state;
 	struct question *queue; /* a ring */
 	size_t head, n, size;   /* size: a power of two */
@@ -163,13 +165,21 @@ static bool is_news(struct redis *r)
 	return log_limited(&r->limit, "Redis connection problems");
 }
 
+static void hang_up(struct redis *r)
+{
+	tls_close(r->session);
+	if (r->context)
+		redisFree(r->context);
+	r->session = NULL;
+	r->context = NULL;
+	r->out.n = r->out.done = 0;
+}
+
 static void drop(struct redis *r)
 {
 	bool was_ready = r->state == STATE_READY;
 
-	if (r->context)
-		redisFree(r->context);
-	r->context = NULL;
+	hang_up(r);
 	r->state = STATE_DOWN;
 	r->output = false;
 	r->doomed = false;
@@ -192,9 +202,10 @@ static void drop(struct redis *r)
 
 static void drop_broken(struct redis *r, const char *what)
 {
-	bool denied = strcmp(what, strerror(EACCES)) == 0;
+	bool denied = strcmp(what, strerror(EACCES)) == 0, greeted = r->state == STATE_GREETING;
 
 	note_problem(r, what, denied ? "use sudo, or join the group that may use the socket (nixie)" :
+		greeted && r->port && !r->session ? "is redis.address right, or is that a port for TLS (redis.tls)?" :
 		"is redis-server running, and is redis.address right?");
 	drop(r);
 }
@@ -231,6 +242,14 @@ static char *put_length(char *to, char type, size_t n)
 	return to + digits + 2;
 }
 
+static void put_out(struct redis *r, const char *bytes, size_t n)
+{
+	while (r->out.size - r->out.n < n)
+		r->out.p = xgrow(r->out.p, r->out.size, &r->out.size, 1);
+	memcpy(r->out.p + r->out.n, bytes, n);
+	r->out.n += n;
+}
+
 /* The command as Redis reads it (RESP): a batch has thousands of words, for which hiredis' own formatter takes long. */
 static void send_raw(struct redis *r, size_t argc, const struct sv *argv, redis_callback *callback, void *arg)
 {
@@ -248,7 +267,9 @@ static void send_raw(struct redis *r, size_t argc, const struct sv *argv, redis_
 		*to++ = '\n';
 	}
 	push(r, callback, arg);
-	if (redisAppendFormattedCommand(r->context, bytes, n) != REDIS_OK)
+	if (r->session)
+		put_out(r, bytes, n);
+	else if (redisAppendFormattedCommand(r->context, bytes, n) != REDIS_OK)
 		r->doomed = true;
 	r->output = true;
 	free(bytes);
@@ -364,8 +385,8 @@ void redis_free(struct redis *r)
 	if (!r)
 		return;
 	answer_all_with_nothing(r);
-	if (r->context)
-		redisFree(r->context);
+	hang_up(r);
+	free(r->out.p);
 	free(r->queue);
 	free(r->host);
 	free(r);
@@ -472,6 +493,8 @@ short redis_events(const struct redis *r)
 		return 0;
 	if (r->state == STATE_CONNECTING)
 		return POLLOUT;
+	if (r->session)
+		return tls_events(r->session, r->output);
 	return (short)(POLLIN | (r->output ? POLLOUT : 0));
 }
 
@@ -485,7 +508,7 @@ int redis_timeout_ms(const struct redis *r)
 		return 0;
 	if (r->state == STATE_DOWN)
 		at_ms = r->retry_ms;
-	else if (r->state == STATE_CONNECTING)
+	else if (r->state < STATE_GREETING)
 		at_ms = r->retry_ms + r->options.timeout_ms;
 	else if (r->n > r->overdue)
 		at_ms = r->queue[(r->head + r->overdue) & (r->size - 1)].asked_ms + r->options.timeout_ms;
@@ -499,31 +522,103 @@ int redis_timeout_ms(const struct redis *r)
 
 /* ---- service ---- */
 
-static bool finish_connecting(struct redis *r)
+static void drop_unencrypted(struct redis *r)
+{
+	note_problem(r, tls_error(r->session), "");
+	drop(r);
+}
+
+static void secure(struct redis *r)
+{
+	switch (tls_handshake(r->session)) {
+	case TLS_DONE:
+		greet(r);
+		break;
+	case TLS_CLOSED:
+		note_problem(r, "the connection was closed in the TLS handshake", "is that the port for TLS (tls-port)?");
+		drop(r);
+		break;
+	case TLS_FAILED:
+		drop_unencrypted(r);
+		break;
+	case TLS_AGAIN:
+		break;
+	}
+}
+
+static void finish_connecting(struct redis *r)
 {
 	int error = 0;
 	socklen_t size = sizeof error;
 	struct pollfd p = { r->context->fd, POLLOUT, 0 };
 
 	if (poll(&p, 1, 0) == 0)
-		return false;
+		return;
 	if (getsockopt(r->context->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error) {
 		drop_broken(r, strerror(error ? error : errno));
-		return false;
+		return;
 	}
 	r->context->flags |= REDIS_CONNECTED;
-	greet(r);
-	return true;
+	if (r->options.tls) {
+		r->session = tls_open(r->options.tls, r->context->fd, r->host);
+		r->state = STATE_SECURING;
+		secure(r);
+	} else {
+		greet(r);
+	}
+}
+
+static bool write_encrypted(struct redis *r)
+{
+	enum tls_result result = TLS_DONE;
+	size_t n;
+
+	while (result == TLS_DONE && r->out.done < r->out.n) {
+		result = tls_write(r->session, sv_make(r->out.p + r->out.done, r->out.n - r->out.done), &n);
+		if (result == TLS_DONE)
+			r->out.done += n;
+	}
+	if (r->out.done == r->out.n)
+		r->out.done = r->out.n = 0;
+	r->output = r->out.n > 0;
+	return result == TLS_DONE || result == TLS_AGAIN;
 }
 
 static bool write_out(struct redis *r)
 {
 	int done = 0;
 
+	if (r->session)
+		return write_encrypted(r);
 	if (redisBufferWrite(r->context, &done) != REDIS_OK)
 		return false;
 	r->output = !done;
 	return true;
+}
+
+/* A record, or what the socket has. */
+static bool read_in(struct redis *r)
+{
+	char record[TLS_RECORD_MAX];
+	size_t n;
+
+	if (!r->session)
+		return redisBufferRead(r->context) == REDIS_OK;
+	switch (tls_read(r->session, record, &n)) {
+	case TLS_DONE:
+		return redisReaderFeed(r->context->reader, record, n) == REDIS_OK;
+	case TLS_AGAIN:
+		return true;
+	case TLS_CLOSED:
+	case TLS_FAILED:
+		break;
+	}
+	return false;
+}
+
+static const char *why_broken(const struct redis *r)
+{
+	return r->context->err ? r->context->errstr : r->session ? "Server closed the connection" : "unexpected answer";
 }
 
 static bool is_refusal(struct redis *r, const struct value *reply)
@@ -574,9 +669,9 @@ static void check_time(struct redis *r)
 			dial(r);
 		return;
 	}
-	if (r->state == STATE_CONNECTING) {
+	if (r->state == STATE_CONNECTING || r->state == STATE_SECURING) {
 		if (now_ms - r->retry_ms >= r->options.timeout_ms)
-			drop_broken(r, "no connection within redis.timeout");
+			drop_broken(r, r->state == STATE_SECURING ? "no TLS handshake within redis.timeout" : "no connection within redis.timeout");
 		return;
 	}
 	while (r->overdue < r->n) {
@@ -617,16 +712,20 @@ void redis_service(struct redis *r, short revents)
 	if (!revents)
 		revents = look(r);
 	if (r->state == STATE_CONNECTING && (revents || r->port == 0))
-		(void)finish_connecting(r);
-	if (r->context && r->state != STATE_CONNECTING) {
-		bool ok = !(revents & (POLLIN | POLLHUP | POLLERR)) ||
-			(redisBufferRead(r->context) == REDIS_OK && take_replies(r));
+		finish_connecting(r);
+	else if (r->state == STATE_SECURING && revents)
+		secure(r);
+	if (r->state >= STATE_GREETING) {
+		bool readable = revents & (POLLIN | POLLHUP | POLLERR) || (r->session && revents);
+		bool ok = !readable || (read_in(r) && take_replies(r));
 		if (ok && r->output && !r->doomed)
 			ok = write_out(r);
 		if (r->doomed)
 			drop(r);
+		else if (!ok && r->session && tls_error(r->session)[0])
+			drop_unencrypted(r);
 		else if (!ok)
-			drop_broken(r, r->context->err ? r->context->errstr : "unexpected answer");
+			drop_broken(r, why_broken(r));
 	}
 	check_time(r);
 	r->in_service = false;

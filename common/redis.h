@@ -1,7 +1,8 @@
 /* redis: one connection to a Redis server, pipelined, never blocking by itself.
  * The only includer of hiredis (0.14 and 1.x): its connecting, formatting and
  * reading; not its asynchronous API (which cannot time out, and costs half the
- * throughput with an event library in between).
+ * throughput with an event library in between), nor its TLS (which 0.14 has not,
+ * and which looks at no name in a certificate): that is tls.h.
  *
  * Commands are argument vectors, never formatted strings. Every command's
  * callback runs exactly once: with the reply, or with NULL when the connection
@@ -14,6 +15,7 @@
 
 #include "err.h"
 #include "sv.h"
+#include "tls.h"
 
 struct redis;
 struct value; /* a reply; borrowed, valid during its callback */
@@ -27,6 +29,7 @@ struct redis_options {
 	const char *user, *password; /* "" : none */
 	int64_t database;
 	int64_t timeout_ms; /* for one answer */
+	struct tls *tls;    /* borrowed; NULL: in the clear */
 	/* Called when the server has let us in, to send what prepares the connection;
 	 * redis_ready_now() after that opens it for everybody. */
 	void (*greeting)(void *arg);

@@ -158,7 +158,7 @@ struct servers *servers_new(const struct servers_options *options)
 		sentinel_new(s, address);
 	} else {
 		const struct redis_options one = { .address = options->address, .user = options->user, .password = options->password,
-			.database = options->database, .timeout_ms = options->timeout_ms, .impatient = options->impatient,
+			.database = options->database, .timeout_ms = options->timeout_ms, .impatient = options->impatient, .tls = options->tls,
 			.greeting = greet_one, .arg = s, .refusal = refused_by_node };
 		s->redis = redis_new(&one);
 	}

@@ -42,6 +42,7 @@ struct servers_options {
 	int64_t database; /* a cluster has only 0 */
 	int64_t timeout_ms; /* for one answer, redirections included */
 	bool impatient; /* as in redis.h; of a cluster each node for itself */
+	struct tls *tls; /* likewise; also of sentinels */
 	/* As in redis.h: sends what tells whether these are servers of ours, and then
 	 * servers_ready_now() or servers_reject(). Runs for every connection but a cluster's,
 	 * there once, until servers_reject(). */

@@ -105,7 +105,7 @@ void node_open(struct node *node)
 {
 	const struct servers_options *o = &node->servers->options;
 	const struct redis_options options = { .address = node->address, .user = o->user, .password = o->password,
-		.timeout_ms = o->timeout_ms, .impatient = o->impatient, .greeting = on_connected, .arg = node, .quiet = true, .lost = on_lost };
+		.timeout_ms = o->timeout_ms, .impatient = o->impatient, .tls = o->tls, .greeting = on_connected, .arg = node, .quiet = true, .lost = on_lost };
 
 	node->redis = redis_new(&options);
 	node->state = NODE_CONNECTING;

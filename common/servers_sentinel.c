@@ -60,7 +60,7 @@ static void ask(struct servers *s)
 {
 	struct sentinel *t = s->sentinel;
 	const struct redis_options options = { .address = t->addresses[t->at], .user = "", .password = "",
-		.timeout_ms = s->options.timeout_ms, .greeting = on_sentinel, .arg = s, .name = "Sentinel", .quiet = true, .once = true,
+		.timeout_ms = s->options.timeout_ms, .tls = s->options.tls, .greeting = on_sentinel, .arg = s, .name = "Sentinel", .quiet = true, .once = true,
 		.lost = on_lost };
 
 	free(t->master);
@@ -109,7 +109,7 @@ static bool on_refusal(void *arg, const struct value *error)
 static void connect_master(struct servers *s)
 {
 	const struct redis_options options = { .address = s->sentinel->master, .user = s->options.user, .password = s->options.password,
-		.database = s->options.database, .timeout_ms = s->options.timeout_ms, .impatient = s->options.impatient, .greeting = on_master, .arg = s, .quiet = true,
+		.database = s->options.database, .timeout_ms = s->options.timeout_ms, .impatient = s->options.impatient, .tls = s->options.tls, .greeting = on_master, .arg = s, .quiet = true,
 		.once = true, .lost = on_lost, .refusal = on_refusal };
 
 	s->sentinel->was_ready = false;

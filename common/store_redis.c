@@ -562,6 +562,7 @@ static void redis_store_free(struct store *store)
 
 	tracking_free(s->tracking);
 	servers_free(s->servers);
+	tls_free(s->tls);
 	arena_free(&s->scratch);
 	free(s->tried);
 	free(s);
@@ -587,7 +588,8 @@ struct store *store_redis(const struct config *config)
 	s->partitions_wanted = (unsigned)config->redis_partitions;
 	s->timeout_ms = config->redis_timeout_ms;
 	s->database = config->redis_database;
-	struct servers_options options = { .address = s->address, .user = s->user, .password = s->password,
+	s->tls = config_tls(config);
+	struct servers_options options = { .address = s->address, .tls = s->tls, .user = s->user, .password = s->password,
 		.database = config->redis_database, .timeout_ms = s->timeout_ms, .greeting = greeting, .arg = s };
 	s->servers = servers_new(&options);
 	return &s->store;

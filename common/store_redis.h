@@ -23,6 +23,7 @@ struct redis_store {
 	bool told;    /* somebody counts on the number of partitions */
 	int64_t meta_asked_ms;
 	int64_t database;
+	struct tls *tls;           /* NULL: in the clear */
 	struct tracking *tracking; /* NULL: nobody wants to be told */
 	store_change_callback *changed;
 	void *changed_arg;

@@ -21,6 +21,7 @@
 
 struct inspection {
 	struct servers *servers;
+	struct tls *tls; /* NULL: in the clear */
 	size_t server; /* of those the one that is asked */
 	struct arena arena;
 	struct schema schema;
@@ -103,7 +104,8 @@ static enum store_result finish(struct inspection *x)
 
 static enum store_result open_inspection(struct inspection *x, const struct config *config, struct err *err)
 {
-	const struct servers_options options = { .address = config->redis_address, .user = config->redis_user,
+	x->tls = config_tls(config);
+	const struct servers_options options = { .address = config->redis_address, .tls = x->tls, .user = config->redis_user,
 		.password = config->redis_password, .database = config->redis_database, .timeout_ms = config->redis_timeout_ms, .greeting = greeting, .arg = x };
 	struct sv ping[] = { SV("PING") };
 
@@ -127,6 +129,7 @@ static enum store_result open_inspection(struct inspection *x, const struct conf
 static void close_inspection(struct inspection *x)
 {
 	servers_free(x->servers);
+	tls_free(x->tls);
 	map_free(&x->told);
 	arena_free(&x->arena);
 }

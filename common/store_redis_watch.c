@@ -29,7 +29,7 @@ void store_watch(struct store *store, store_change_callback *callback, void *arg
 {
 	struct redis_store *s = redis_of(store);
 	const struct tracking_options options = { .servers = s->servers, .user = s->user, .password = s->password,
-		.database = s->database, .prefix = s->prefix, .changed = on_changed, .meta_changed = on_meta_changed, .arg = s };
+		.database = s->database, .tls = s->tls, .prefix = s->prefix, .changed = on_changed, .meta_changed = on_meta_changed, .arg = s };
 
 	s->changed = callback;
 	s->changed_arg = arg;

@@ -235,7 +235,7 @@ static void on_pong(void *arg, const struct value *reply)
 static void connect_master(struct master *m)
 {
 	const struct tracking_options *o = &m->tracking->options;
-	const struct redis_options options = { .address = m->address, .user = o->user, .password = o->password, .database = o->database,
+	const struct redis_options options = { .address = m->address, .user = o->user, .password = o->password, .database = o->database, .tls = o->tls,
 		.timeout_ms = TRACKING_TIMEOUT_MS, .greeting = on_connected, .arg = m, .quiet = true, .lost = on_lost, .message = on_message };
 
 	m->refused = false;

@@ -30,6 +30,7 @@ struct tracking_options {
 	struct servers *servers;
 	const char *user, *password; /* "": none */
 	int64_t database;
+	struct tls *tls;
 	const char *prefix; /* of our keys */
 	/* The address, or the "@domain"; empty: everything may have changed. */
 	void (*changed)(void *arg, struct sv key);

@@ -30,6 +30,8 @@ only() { # only HEADER FILE
 }
 only pcre2.h common/match.c
 only hiredis/hiredis.h common/redis.c
+only openssl/ssl.h common/tls.c
+only openssl/err.h common/tls.c
 only libconfig.h common/conffile.c
 only idn2.h common/address.c
 only zlib.h common/unpack.c

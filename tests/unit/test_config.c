@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "tls.h"
 
 static struct config config; /* large */
 
@@ -151,6 +152,8 @@ static void errors(void **state)
 		{ "a share that is none", "alerts: { hard = \"much\"; };", "alerts.hard" },
 		{ "no path", "redis: { address = \"unix:\"; };", "unix:/path" },
 		{ "user without password", "redis: { user = \"x\"; };", "redis.password" },
+		{ "CA without TLS", "redis: { address = \"inet:127.0.0.1:6379\"; tls-ca-file = \"/ca.pem\"; };", "t.conf: redis.tls is false" },
+		{ "certificate without key", "redis: { tls-cert-file = \"/cert.pem\"; };", "redis.tls" },
 		{ "delimiter of two", "address: { subaddress-delimiter = \"++\"; };", "one character" },
 		{ "a copy to nobody", "logtail: { bcc = [ \"archive\" ]; };", "logtail.bcc: \"archive\" is no address" },
 		{ "a copy to no domain", "logtail: { bcc = [ \"archive@\" ]; };", "is no address" },
@@ -202,6 +205,28 @@ static void errors(void **state)
 		WANT(strncmp(err.text, "t.conf", 6) == 0);
 		WANT_INT(config.redis_address[0], 0x5a); /* untouched */
 	}
+}
+
+/* Whether or not we were built with it, nobody gets a connection in the clear who asked for another. */
+static void encrypted(void **state)
+{
+	struct err err = { "" };
+
+	(void)state;
+	if (!tls_supported()) {
+		WANT(!config_parse("t.conf", "redis: {\n tls = true; };", &config, &err));
+		WANT_PART(err.text, "t.conf:2: redis.tls: this program was built without TLS");
+		WANT_PART(err.text, "stunnel");
+		return;
+	}
+	WANT(!config_parse("t.conf", "redis: { tls = true; };", &config, &err));
+	WANT_PART(err.text, "Unix socket");
+	WANT(!config_parse("t.conf", "redis: { address = \"inet:127.0.0.1:6379\"; tls = true; tls-key-file = \"/key.pem\"; };", &config, &err));
+	WANT_PART(err.text, "set both, or neither");
+	WANT(!config_parse("t.conf", "redis: { address = \"inet:127.0.0.1:6379\"; tls = true; tls-ca-file = \"/nowhere/ca.pem\"; };", &config, &err));
+	WANT_PART(err.text, "t.conf: redis.tls-ca-file: \"/nowhere/ca.pem\"");
+	WANT(config_parse("t.conf", "redis: { address = \"inet:127.0.0.1:6379\"; tls = true; };", &config, &err));
+	WANT(config.redis_tls);
 }
 
 static void spans(void **state)
@@ -373,6 +398,7 @@ int main(void)
 		cmocka_unit_test(longest_terms),
 		cmocka_unit_test(no_conversions_at_all),
 		cmocka_unit_test(errors),
+		cmocka_unit_test(encrypted),
 		cmocka_unit_test(spans),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(overrides_come_last),

@@ -221,7 +221,13 @@ class Watched:
         self.servers = [TcpServer(directory, 'server%d' % i) for i in range(2)]
         self.ports = [free_port() for _ in range(3)]
         self.sentinels, self.clients = [], []
+        self.port_word, self.tls = 'port', ''
         self.address = 'sentinel:%s@%s' % (self.NAME, ','.join('127.0.0.1:%d' % p for p in self.ports))
+
+    def encrypt(self, options):
+        """Also the sentinels have TLS only; options are those of the servers."""
+        self.port_word = 'port 0\ntls-port'
+        self.tls = ''.join('%s %s\n' % (name[2:], value) for name, value in zip(options[::2], options[1::2]))
 
     def start(self):
         master, replica = [server.start() for server in self.servers]
@@ -238,7 +244,7 @@ class Watched:
         conf, path = os.path.join(directory, 'sentinel.conf'), os.path.join(directory, 's')
         name = self.NAME
         with open(conf, 'w') as f:
-            f.write('port %d\nbind 127.0.0.1\nunixsocket %s\ndir %s\nlogfile ""\n' % (port, path, directory))
+            f.write('%s %d\nbind 127.0.0.1\nunixsocket %s\ndir %s\nlogfile ""\n%s' % (self.port_word, port, path, directory, self.tls))
             f.write('sentinel monitor %s 127.0.0.1 %d 2\nsentinel down-after-milliseconds %s %d\n'
                     'sentinel failover-timeout %s 5000\n' % (name, master, name, DOWN_AFTER_MS, name))
         self.sentinels.append(Child('sentinel', ['redis-server', conf, '--sentinel'], os.path.join(directory, 'redis.log')))
