@@ -166,7 +166,7 @@ install: all
 	[ -e $(DESTDIR)$(SYSCONFDIR)/nixie/nixie.conf ] || $(INSTALL) -m 644 conf/nixie.conf $(DESTDIR)$(SYSCONFDIR)/nixie/
 	for page in $(MAN); do \
 		$(INSTALL) -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
-	for unit in contrib/systemd/*.service; do \
+	for unit in contrib/systemd/*.service contrib/systemd/*.socket; do \
 		sed -e 's|/usr/local|$(PREFIX)|g' -e 's|/etc/nixie|$(SYSCONFDIR)/nixie|g' $$unit \
 			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
 	$(INSTALL) -m 644 contrib/systemd/sysusers.d/nixie.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/
@@ -175,7 +175,7 @@ install: all
 # leaves the configuration and the data
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/nixie sbin/nixie-policyd sbin/nixie-logtail lib/sysusers.d/nixie.conf lib/tmpfiles.d/nixie.conf)
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(notdir $(wildcard contrib/systemd/*.service)))
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(notdir $(wildcard contrib/systemd/*.service contrib/systemd/*.socket)))
 	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(notdir $(page)))
 	rm -rf $(DESTDIR)$(PREFIX)/share/nixie $(DESTDIR)$(PREFIX)/share/doc/nixie
 

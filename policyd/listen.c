@@ -45,8 +45,11 @@ static int open_inet(const char *host_port, struct err *err)
 	err_set(err, "inet:%s: no address of this host", host_port);
 	for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
 		fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
-		if (fd < 0)
+		if (fd < 0) {
+			err_set(err, "inet:%s: %s%s", host_port, strerror(errno),
+				errno == EAFNOSUPPORT ? "; under systemd RestrictAddressFamilies= needs AF_INET and AF_INET6" : "");
 			continue;
+		}
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 		if (bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
 			err_set(err, "inet:%s: %s", host_port, strerror(errno));
