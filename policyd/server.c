@@ -68,7 +68,9 @@ static void close_conn(struct server *s, struct conn *c)
 {
 	if (c->fd < 0)
 		return;
-	close(c->fd); /* leaves epoll by itself */
+	/* close() does not take it out of epoll while a child, spawned to try a configuration, has it too */
+	(void)epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	close(c->fd);
 	c->fd = -1;
 	if (c->prev)
 		c->prev->next = c->next;
