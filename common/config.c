@@ -416,7 +416,9 @@ static bool set_text(const struct config_option *o, struct sv text, struct confi
 			return err_set(err, "%s is \"%.*s\"; write a time such as \"30 days\" or \"12 months\"", o->name, SV_ARG(sv_head(text, 40)));
 		if (span.ms == 0 && span.months == 0)
 			return err_set(err, "%s must be longer than nothing", o->name);
-		*(struct span *)to = span;
+		/* by its members: what lies between them is compared by config_reload() */
+		((struct span *)to)->months = span.months;
+		((struct span *)to)->ms = span.ms;
 		return true;
 	case OPTION_BYTES:
 		if (!config_parse_bytes(text, &bytes))
