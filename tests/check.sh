@@ -35,6 +35,8 @@ stage layers tests/layers.sh
 stage documentation run_make docs
 stage "accuracy of the shipped rules" python3 tests/corpus/accuracy.py --nixie build/bin/nixie --check tests/corpus/accuracy.md
 stage "unit tests (AddressSanitizer, UndefinedBehaviorSanitizer)" run_make unit SANITIZE="$asan" OPTIMIZE=-O1 BUILD=build-asan CFLAGS="-g -Werror"
+run_make build-asan/bin/nixie-policyd SANITIZE="$asan" OPTIMIZE=-O1 BUILD=build-asan CFLAGS="-g -Werror"
+stage "policy service under load (the same sanitizers)" python3 tests/e2e/run.py --bin build-asan/bin -k Properties.test_one_answer -k UnderLoad
 stage "fuzz targets over their seeds" run_make fuzz-seeds
 stage "end to end" run_make e2e
 echo
