@@ -45,8 +45,9 @@ int unixsock_bind(const char *path, int type, unsigned mode, struct err *err)
 	if (!make_way(&address, type, err))
 		return -1;
 	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* nobody may connect before the rights are right */
-	mode_t mask = umask(0777);
+	/* it is born with its rights: more would let in anybody for a moment, and with less Postfix, whose
+	 * mail is waiting for a restart, does not try again */
+	mode_t mask = umask(~mode & 0777);
 	bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
 	int error = errno;
 	umask(mask);
