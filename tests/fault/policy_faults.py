@@ -311,11 +311,12 @@ FAULTS = {
 
 
 class Mail(threading.Thread):
-    """Sessions of SMTP one message after the other; what each RCPT TO took and was answered."""
+    """Sessions of SMTP one message after the other, and what each RCPT TO took. gone: an address that is
+    to be refused whenever it is asked about."""
 
-    def __init__(self, postfix):
+    def __init__(self, postfix, gone=None):
         super().__init__(daemon=True)
-        self.postfix, self.took, self.replies, self.failure = postfix, [], [], None
+        self.postfix, self.gone, self.took, self.failure = postfix, gone, [], None
         self._stopping = threading.Event()
 
     def run(self):
@@ -334,15 +335,19 @@ class Mail(threading.Thread):
 
     def _send(self, c, recipient):
         c.mail('news@flow.test')
-        begin = time.monotonic()
-        code, text = c.rcpt(recipient)
-        self.took.append(time.monotonic() - begin)
-        self.replies.append(code)
-        if code != 250:
-            raise AssertionError('RCPT TO:<%s>: %d %s' % (recipient, code, text.decode()))
+        if self.gone:
+            self._rcpt(c, self.gone, 550)
+        self._rcpt(c, recipient, 250)
         code, text = c.data(b'Subject: mail\r\n\r\nmail\r\n')
         if code != 250:
             raise AssertionError('end of data: %d %s' % (code, text.decode()))
+
+    def _rcpt(self, c, recipient, expected):
+        begin = time.monotonic()
+        code, text = c.rcpt(recipient)
+        self.took.append(time.monotonic() - begin)
+        if code != expected:
+            raise AssertionError('RCPT TO:<%s>: %d %s' % (recipient, code, text.decode()))
 
     def stop(self):
         self._stopping.set()
