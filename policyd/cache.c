@@ -5,7 +5,8 @@
 #include "arena.h"
 #include "map.h"
 
-/* Chains at first: they double when there are as many items, so that a small cache stays in the processor's. */
+/* Chains at first: they double when there are half as many items. So a small cache stays in the processor's,
+ * and few items are looked at in vain, which costs more than all else where there are many. */
 #define CHAINS_FIRST 1024
 /* What malloc(3) takes beside. */
 #define MALLOC_BYTES 16
@@ -15,8 +16,9 @@
 #define SECOND_CHANCES 8
 
 struct item {
-	struct item *chain;
 	struct item *newer, *older;
+	/* what is looked at to find it, in one or two lines of the processor's memory */
+	struct item *chain;
 	uint64_t hash;
 	int64_t checked_ms;
 	unsigned epoch; /* another than the cache's: only to be remembered */
@@ -167,7 +169,7 @@ static void grow(struct cache *c)
 {
 	size_t n = c->mask + 1;
 
-	if (c->figures.entries < n || c->figures.bytes + n * sizeof *c->chains > c->figures.limit_bytes)
+	if (c->figures.entries * 2 < n || c->figures.bytes + n * sizeof *c->chains > c->figures.limit_bytes)
 		return;
 	free(c->chains);
 	c->chains = xalloc(2 * n * sizeof *c->chains);

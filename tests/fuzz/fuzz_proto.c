@@ -6,7 +6,7 @@
 static void check_request(struct sv bytes, const struct request *r, size_t used)
 {
 	struct sv whole = sv_head(bytes, used);
-	const struct sv fields[] = { r->state, r->recipient, r->sender, r->client_address, r->client_name, r->queue_id,
+	const struct sv fields[] = { r->state, r->recipient, r->sender, r->client_address, r->client_name,
 		r->instance, r->login, r->context };
 
 	MUST(used >= 2 && used <= bytes.n);
