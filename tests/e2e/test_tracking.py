@@ -1,4 +1,6 @@
 """What changes in Redis is told, by every server that has some of it; and what may not have been told is known."""
+import random
+import signal
 import time
 
 from harness.case import Case
@@ -156,12 +158,12 @@ class OneServer(Watching):
 
     def test_whoever_was_stopped_himself_does_not_believe_what_he_remembers(self):
         w = self.watch()
-        w.send_signal(19)
+        w.send_signal(signal.SIGSTOP)
         try:
             self.redis.command('HSET', addr('a@example.com'), 'status', 'hard')
             time.sleep(2 * SILENCE_S)
         finally:
-            w.send_signal(18)
+            w.send_signal(signal.SIGCONT)
         w.wait_for('lost', 'whole', 'changed a@example.com')
         lines = w.lines()[w.seen:]
         self.assertLess(lines.index('everything'), lines.index('changed a@example.com'))
@@ -246,6 +248,74 @@ class Rights(Watching):
                 w.kill()
 
 
+class Remembered:
+    """What nixie-policyd answers from memory is what Redis has, whatever happens to those who tell it."""
+
+    def agree(self, child, known):
+        """known: {address: is it suppressed}; asked until each is answered like that."""
+        for address, suppressed in known.items():
+            wait_until(lambda: self.site.ask(address).startswith('5') == suppressed,
+                       '%s of %s' % ('refusal' if suppressed else 'DUNNO', address), child=child)
+
+    def change(self, known, address):
+        if known[address]:
+            self.site.ctl_ok('reset', '--force', address)
+        else:
+            self.site.ctl_ok('suppress', address)
+        known[address] = not known[address]
+
+
+class OneServerRemembered(Remembered, Case):
+    def test_whatever_happens(self):
+        """Changes in the middle of all kinds of trouble, in an order that differs from run to run."""
+        self.site = self.with_redis('--appendfsync', 'always')
+        seed = random.randrange(1 << 32)
+        chance = random.Random(seed)
+        known = {'u%d@example.com' % i: False for i in range(6)}
+        child = self.site.policyd()
+
+        def kill_tracker():
+            self.redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
+
+        def kill_all():
+            self.redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+
+        def restart():
+            self.redis.kill()
+            self.redis.start()
+
+        def hang():
+            self.redis.freeze()
+            self.site.ask(chance.choice(list(known)))
+            self.redis.thaw()
+
+        def stop_the_service():
+            child.send_signal(signal.SIGSTOP)
+            self.change(known, chance.choice(list(known)))
+            child.send_signal(signal.SIGCONT)
+
+        def nothing():
+            pass
+        try:
+            for _ in range(60):
+                before, after = chance.choices([kill_tracker, kill_all, restart, hang, stop_the_service, nothing], k=2)
+                self.agree(child, known)
+                before()
+                self.change(known, chance.choice(list(known)))
+                after()
+                self.agree(child, known)
+        except AssertionError as e:
+            raise AssertionError('seed %d: %s' % (seed, e)) from e
+
+    def test_expires(self):
+        self.site = self.with_redis()
+        self.site.ctl_ok('suppress', 'gone@example.com')
+        child = self.site.policyd()
+        self.agree(child, {'gone@example.com': True})
+        self.redis.command('PEXPIRE', addr('gone@example.com'), 200)
+        self.agree(child, {'gone@example.com': False})
+
+
 class InACluster(PeaceCase):
     PARTITIONS = 64
     REPLICAS = 0
@@ -313,6 +383,32 @@ class Cluster(InACluster):
             return w.said('changed ' + name)
         w.mark()
         wait_until(told, 'a change at the new node', child=w)
+
+
+class ClusterRemembered(Remembered, InACluster):
+    REPLICAS = 1
+
+    def test_changes_and_a_fail_over(self):
+        known = {'u%d@of%d.example' % (i, i): False for i in range(20)}
+        child = self.policyd('first@example.com')
+        for _ in range(2):
+            self.agree(child, known)
+            for address in known:
+                self.change(known, address)
+            self.agree(child, known)
+        self.assertEqual(self.cluster.fail_over(next(iter(self.cluster.masters()))).child.poll(), None)
+        for address in known:
+            self.change(known, address)
+        self.agree(child, known)
+
+    def test_a_partition_moves_to_a_node_that_served_none(self):
+        """Nobody is asked about it meanwhile: it is answered from memory, that there is nothing."""
+        address = 'moved@example.com'
+        child = self.policyd('first@example.com')
+        self.agree(child, {address: False})
+        self.cluster.move(slot_of(addr(address, partition_of(address, self.PARTITIONS))), self.cluster.join())
+        self.site.ctl_ok('suppress', address)
+        self.agree(child, {address: True})
 
 
 class ClusterWithReplicas(InACluster):
