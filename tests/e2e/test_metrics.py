@@ -85,6 +85,22 @@ class Metrics(Case):
         self.assertEqual(figures['nixie_policy_store_up'], 0)
         self.assertEqual(figures['nixie_policy_store_errors_total{kind="unreachable"}'], 1)
 
+    def test_why_redis_did_not_answer(self):
+        """One waits for the server that hangs, the others are not sent there."""
+        self.site.policyd()
+        self.assertDunno(self.site.ask('fine@example.com'))
+        self.redis.freeze()
+        try:
+            for n in range(3):
+                self.assertDunno(self.site.ask('fine%d@example.com' % n))
+            figures = self.scrape()
+        finally:
+            self.redis.thaw()
+        kinds = {k: figures['nixie_policy_store_errors_total{kind="%s"}' % k] for k in ('unreachable', 'timeout', 'refused', 'stalled')}
+        self.assertEqual((kinds['refused'], sum(kinds.values())), (0, 3), kinds)
+        self.assertGreaterEqual(kinds['timeout'], 1, kinds)
+        self.assertGreaterEqual(kinds['stalled'], 1, kinds)
+
     def test_what_is_no_scrape(self):
         self.site.policyd()
         for data, status in ((b'GET / HTTP/1.1\r\n\r\n', 404), (b'GET /metrics/ HTTP/1.0\r\n\r\n', 404), (b'DELETE /metrics HTTP/1.1\r\n\r\n', 405),
