@@ -153,6 +153,13 @@ class Privileges(Case):
         self.assertIdentity(self.site.policyd(), 'nogroup', ['nogroup'])
         self.assertSuppressed(ask(('127.0.0.1', port), 'gone@example.com'))
 
+    def test_it_is_the_user_who_asks_redis(self):
+        """Not root for once, and the user after the first lost connection."""
+        os.chmod(self.redis.socket, 0o600)
+        policyd = self.site.policyd()
+        policyd.wait_log(['Redis at', 'Permission denied'])
+        self.assertDunno(self.site.ask('gone@example.com'))
+
     def test_a_configuration_that_it_cannot_read_again(self):
         os.chmod(self.site.conf_path, 0o600)
         self.site.policyd().wait_log(['cannot reload', self.site.conf_path])
