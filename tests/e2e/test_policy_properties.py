@@ -70,8 +70,13 @@ class PolicyCase(Case):
         for n, address in enumerate(GONE):
             self.redis.command('HSET', 'nixie:{0}:addr:' + address, 'status', 'hard', 'reason', 'recipient.unknown', 'origin', 'log',
                                'since', '1700000000', 'token', '%d-0' % (32 + n))
+        self.configure(self.site.options['policyd'])
+        self.site.write_conf()
         self.child = self.site.policyd(prefix=self.prefix, limit=self.limit)
         wait_until(lambda: self.site.ask(GONE[0]) != 'DUNNO', 'refusal', child=self.child)
+
+    def configure(self, policyd):
+        """For subclasses: options."""
 
     def assertNoProblem(self, streams):
         self.assertEqual('\n'.join(s.problem for s in streams if s.problem), '')
@@ -106,6 +111,11 @@ class UnderLoad(PolicyCase):
     """All at once: streams, steady questions, Redis killed and frozen, SIGHUP; and then the end, without a complaint."""
     seconds, rate = 1.0, 300
 
+    def configure(self, policyd):
+        self.maps, self.metrics = os.path.join(self.directory, 'maps'), os.path.join(self.directory, 'metrics')
+        policyd.update({'maps': ['unix:' + self.maps], 'metrics': ['unix:' + self.metrics],
+                        'snapshot': os.path.join(self.directory, 'snapshot'), 'cache': '1MiB'})
+
     def test_all_at_once(self):
         load = Load(self.site.policy_path, 20, self.choose, self.rate)
         streams = [Streams(self.site.policy_path, '%s/%d' % (self.seed, n)) for n in range(2)]
@@ -113,7 +123,7 @@ class UnderLoad(PolicyCase):
         for s in streams:
             s.start()
         time.sleep(self.seconds)
-        for disturb in self.hang_up, self.reload, self.abandon, self.remove_entries, self.hand_over:
+        for disturb in self.hang_up, self.reload, self.look_up, self.abandon, self.remove_entries, self.scrape, self.hand_over:
             disturb()
             time.sleep(self.seconds)
         for s in streams:
@@ -145,6 +155,21 @@ class UnderLoad(PolicyCase):
         for _ in range(50):
             with self.site.policy_client() as c:
                 c.send(b'request=smtpd_access_policy\nrecipient=gone@example.com\n\n' * 3)
+
+    def look_up(self):
+        """As maps of Postfix do, and as nobody should."""
+        chance = random.Random(self.seed)
+        for n in range(300):
+            key = chance.choice((b'transport ' + chance.choice(GONE).encode(), b'transport *', b'status 5.1.1 no such user', b'', chance.randbytes(30)))
+            query = b'%d:%s,' % (len(key), key)
+            if n % 10 == 0:
+                query = chance.randbytes(chance.choice((1, 10, 100))) + query
+            exchange(self.maps, [query[:n % 7], query[n % 7:]])
+
+    def scrape(self):
+        for n in range(20):
+            exchange(self.metrics, [b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'[:n * 10]])
+        self.assertIn(b'nixie_policy_requests_total', exchange(self.metrics, [b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n']))
 
     def reload(self):
         self.child.send_signal(signal.SIGHUP)
