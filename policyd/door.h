@@ -2,7 +2,8 @@
  * Redis says, what is remembered while Redis says nothing, and the log line.
  *
  * Knows no protocol: whoever asks puts the decision into words. Each question is
- * answered exactly once, and not later than policyd.deadline. */
+ * answered exactly once; Redis has policyd.deadline for it, and once more where it must choose the
+ * one message that may pass after a term. */
 #ifndef NIXIE_DOOR_H
 #define NIXIE_DOOR_H
 
