@@ -1,5 +1,6 @@
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <syslog.h>
@@ -11,6 +12,8 @@
 static const char *log_name = "nixie";
 static enum log_target log_target = LOG_TARGET_STDERR;
 static bool log_verbose;
+static bool never_waits;
+static unsigned long long dropped;
 
 void log_open(const char *name, enum log_target target, bool verbose)
 {
@@ -19,6 +22,42 @@ void log_open(const char *name, enum log_target target, bool verbose)
 	log_verbose = verbose;
 	if (target == LOG_TARGET_SYSLOG)
 		openlog(name, LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
+
+void log_never_wait(void)
+{
+	never_waits = true;
+}
+
+static bool has_room(void)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	/* of a pipe that means PIPE_BUF bytes, which is more than a line */
+	return !never_waits || poll(&p, 1, 0) == 1;
+}
+
+/* One write, one line; b has room for one byte more. */
+static void write_line(struct buf *b)
+{
+	char lost[80];
+	ssize_t ignored;
+
+	if (!has_room()) {
+		dropped++;
+		return;
+	}
+	if (dropped) {
+		int n = snprintf(lost, sizeof lost, "%s: warning: %llu messages were dropped, as nobody read the log\n", log_name, dropped);
+		ignored = write(STDERR_FILENO, lost, (size_t)n < sizeof lost ? (size_t)n : sizeof lost);
+		dropped = !has_room();
+		if (dropped)
+			return;
+	}
+	(void)buf_cstr(b);
+	b->p[b->n] = '\n'; /* in the place of the terminator */
+	ignored = write(STDERR_FILENO, b->p, b->n + 1);
+	(void)ignored;
 }
 
 static bool is_wanted(enum log_level level)
@@ -45,10 +84,7 @@ void log_sv(enum log_level level, struct sv text)
 		syslog(priorities[level], "%s", buf_cstr(&b));
 		return;
 	}
-	(void)buf_cstr(&b);
-	b.p[b.n] = '\n'; /* in the place of the terminator: one write, one line */
-	ssize_t ignored = write(STDERR_FILENO, b.p, b.n + 1);
-	(void)ignored;
+	write_line(&b);
 }
 
 void log_at(enum log_level level, const char *format, ...)

@@ -16,6 +16,10 @@ enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG };
 /* name: as it shall stand in the log, e.g. "nixie/policyd"; kept by reference */
 void log_open(const char *name, enum log_target target, bool verbose);
 
+/* From now on a message that would have to wait for who reads standard error is dropped; how many is
+ * logged when there is room again. For a program that has to answer others. */
+void log_never_wait(void);
+
 void log_at(enum log_level level, const char *format, ...) NIXIE_PRINTF(2, 3);
 
 /* The same of a text that is there. */

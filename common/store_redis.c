@@ -131,6 +131,7 @@ static void on_meta(void *arg, const struct value *reply)
 	struct redis_store *s = arg;
 	uint64_t schema = 0, partitions = 0;
 
+	s->meta_wanted = !reply; /* then it is asked again by who looks something up */
 	if (!reply)
 		return;
 	if (value_type(reply) == VALUE_ERROR) {
@@ -446,7 +447,7 @@ void store_lookup(struct store *store, struct sv key, store_lookup_callback *cal
 
 	*l = (struct lookup){ callback, arg_ };
 	/* whoever writes first decides how many partitions there are */
-	if (s->no_meta && clock_mono_ms() - s->meta_asked_ms >= META_MS)
+	if ((s->no_meta || s->meta_wanted) && clock_mono_ms() - s->meta_asked_ms >= META_MS)
 		redis_ask_meta(s);
 	struct sv argv[] = { SV("HGETALL"), entry_key_of(s, key) };
 	command(s, 2, argv, on_lookup, l);

@@ -20,6 +20,7 @@ struct redis_store {
 	char sha[41];
 	bool *tried; /* of each partition: its server has the script, and lets us */
 	bool no_meta; /* nobody has written yet: who does first makes it */
+	bool meta_wanted; /* it has changed, or nobody has told it yet */
 	bool told;    /* somebody counts on the number of partitions */
 	int64_t meta_asked_ms;
 	int64_t database;

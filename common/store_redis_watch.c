@@ -16,6 +16,7 @@ static void on_meta_changed(void *arg)
 	struct redis_store *s = arg;
 
 	on_changed(s, sv_make("", 0));
+	s->meta_wanted = true;
 	redis_ask_meta(s);
 }
 
@@ -41,7 +42,7 @@ bool store_watching(const struct store *store)
 {
 	const struct redis_store *s = redis_of(store);
 
-	return s->tracking && tracking_is_whole(s->tracking);
+	return s->tracking && tracking_is_whole(s->tracking) && !s->meta_wanted;
 }
 
 int store_watch_fd(const struct store *store)

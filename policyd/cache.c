@@ -15,6 +15,9 @@
 /* So many that were asked for lately are passed over to find one to drop. */
 #define SECOND_CHANCES 8
 
+/* An epoch that never is the cache's. */
+#define REMEMBERED 0U
+
 struct item {
 	struct item *newer, *older;
 	/* what is looked at to find it, in one or two lines of the processor's memory */
@@ -121,14 +124,16 @@ enum cache_result cache_find(struct cache *c, struct sv name, int64_t now_ms, co
 	return i->entry ? CACHE_PRESENT : CACHE_ABSENT;
 }
 
-const struct entry *cache_remember(struct cache *c, struct sv name, int64_t now_ms, int64_t age_ms)
+enum cache_result cache_remember(struct cache *c, struct sv name, int64_t now_ms, int64_t age_ms, const struct entry **entry_r)
 {
 	struct item *i = item_of(c, name, map_hash(name));
 
-	if (!i || !i->binds || now_ms - i->checked_ms >= age_ms)
-		return NULL;
+	*entry_r = NULL;
+	if (!i || now_ms - i->checked_ms >= age_ms)
+		return CACHE_UNKNOWN;
 	i->used = true;
-	return i->entry;
+	*entry_r = i->entry;
+	return i->entry ? CACHE_PRESENT : CACHE_ABSENT;
 }
 
 uint64_t cache_ticket(const struct cache *c)
@@ -219,13 +224,13 @@ static void keep(struct cache *c, struct sv name, uint64_t hash, const struct en
 	grow(c);
 }
 
-void cache_put(struct cache *c, struct sv name, uint64_t ticket, const struct entry *entry, int64_t now_ms)
+void cache_put(struct cache *c, struct sv name, uint64_t ticket, const struct entry *entry, bool told, int64_t now_ms)
 {
 	uint64_t hash = map_hash(name);
 
-	if (c->cleared > ticket || c->marks[hash % MARKS] > ticket)
+	if (c->marks[hash % MARKS] > ticket)
 		return;
-	keep(c, name, hash, entry, now_ms, c->epoch);
+	keep(c, name, hash, entry, now_ms, told && c->cleared <= ticket ? c->epoch : REMEMBERED);
 }
 
 void cache_changed(struct cache *c, struct sv name)
@@ -249,7 +254,7 @@ void cache_lost(struct cache *c)
 void cache_recall(struct cache *c, struct sv name, const struct entry *entry, int64_t checked_ms)
 {
 	if (binds(entry) && !item_of(c, name, map_hash(name)))
-		keep(c, name, map_hash(name), entry, checked_ms, 0);
+		keep(c, name, map_hash(name), entry, checked_ms, REMEMBERED);
 }
 
 void cache_each(const struct cache *c, cache_callback *callback, void *arg)

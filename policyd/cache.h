@@ -35,12 +35,13 @@ void cache_set_age(struct cache *cache, int64_t age_ms);
 /* The entry, an extract (state.h), is valid until the next call that is not a cache_find(). */
 enum cache_result cache_find(struct cache *cache, struct sv name, int64_t now_ms, const struct entry **entry_r);
 
-/* While Redis cannot be asked: what decided of mail when it was last asked, at most age_ms ago. NULL: nothing. */
-const struct entry *cache_remember(struct cache *cache, struct sv name, int64_t now_ms, int64_t age_ms);
+/* While Redis cannot be asked: what it said when it was last asked, at most age_ms ago. */
+enum cache_result cache_remember(struct cache *cache, struct sv name, int64_t now_ms, int64_t age_ms, const struct entry **entry_r);
 
-/* Before a question is sent; with its answer. entry: NULL when there is none. */
+/* Before a question is sent; with its answer. entry: NULL when there is none. told: Redis tells of
+ * changes now; else the answer is only remembered. */
 uint64_t cache_ticket(const struct cache *cache);
-void cache_put(struct cache *cache, struct sv name, uint64_t ticket, const struct entry *entry, int64_t now_ms);
+void cache_put(struct cache *cache, struct sv name, uint64_t ticket, const struct entry *entry, bool told, int64_t now_ms);
 
 /* It has changed; everything may have. */
 void cache_changed(struct cache *cache, struct sv name);
@@ -48,7 +49,7 @@ void cache_lost(struct cache *cache);
 
 /* What a run before this one knew: only for cache_remember(). checked_ms: when Redis was asked. */
 void cache_recall(struct cache *cache, struct sv name, const struct entry *entry, int64_t checked_ms);
-/* Everything that cache_remember() could answer with, in no order. */
+/* Everything that decides of mail and could be remembered, in no order. */
 typedef void cache_callback(void *arg, struct sv name, const struct entry *entry, int64_t checked_ms);
 void cache_each(const struct cache *cache, cache_callback *callback, void *arg);
 

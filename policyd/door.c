@@ -42,6 +42,7 @@ struct question {
 	bool at_once;              /* door_ask() has not returned */
 	bool done;                 /* and the decision is there */
 	enum store_result result;  /* not STORE_OK: Redis does not tell */
+	bool heard[HALVES];          /* Redis, or the memory that it keeps true, has told */
 	struct entry *known[HALVES]; /* NULL: there is none */
 	struct decision refusal;   /* for those to whom parole is not granted */
 	struct asking asking;
@@ -91,6 +92,7 @@ static struct question *new_question(struct door *door, const struct asking *ask
 	q->again = 0;
 	q->done = false;
 	q->known[HALF_ADDRESS] = q->known[HALF_DOMAIN] = NULL;
+	q->heard[HALF_ADDRESS] = q->heard[HALF_DOMAIN] = false;
 	q->address = *address;
 	/* those first that decide */
 	q->asking.form = asking->form;
@@ -147,6 +149,7 @@ static void add_asking(struct buf *line, const struct asking *a)
 	buf_add_char(line, ']');
 }
 
+/* What strangers chose comes last: it can neither push out nor pretend what is ours. */
 static void log_refusal(const struct asking *a, const struct decision *d, const char *from)
 {
 	char room[LOG_LINE_MAX], since[11];
@@ -155,14 +158,14 @@ static void log_refusal(const struct asking *a, const struct decision *d, const 
 	clock_format_date(d->since_s, since);
 	add(&line, SV("action="), d->shadow ? SV("would-") : SV(""));
 	buf_add(&line, sv_of(action_name(d->action)));
-	add_asking(&line, a);
 	add(&line, SV(" status="), sv_of(status_name(d->status)));
 	add(&line, SV(" reason="), sv_of(category_name(d->reason)));
 	add(&line, SV(" by="), sv_of(decided_by_name(d->by)));
 	add(&line, SV(" since="), sv_of(since));
 	add(&line, SV(" token="), sv_of(d->token));
-	add(&line, SV(" instance="), a->instance);
 	buf_add(&line, sv_of(from));
+	add_asking(&line, a);
+	add(&line, SV(" instance="), a->instance);
 	log_sv(LOG_LEVEL_INFO, buf_sv(&line));
 }
 
@@ -245,9 +248,13 @@ static void conclude(struct door *door, const struct asking *a, const struct ent
 
 /* ---- without Redis ---- */
 
-static const struct entry *remember(struct door *door, const struct address *address, enum half half)
+/* What Redis has just said of it, or what it said before. False: that is not known. */
+static bool remember(const struct question *q, enum half half, const struct entry **entry_r)
 {
-	return cache_remember(door->cache, name_of(address, half), now_ms(door), door->config->policyd_remember_ms);
+	struct door *door = q->door;
+
+	*entry_r = q->known[half];
+	return q->heard[half] || cache_remember(door->cache, name_of(&q->address, half), now_ms(door), door->config->policyd_remember_ms, entry_r) != CACHE_UNKNOWN;
 }
 
 /* What was known when Redis could be asked last goes on; of the rest the configuration decides. */
@@ -255,12 +262,16 @@ static void decide_alone(const struct question *q, enum store_result result, str
 {
 	struct door *door = q->door;
 	const struct asking *a = &q->asking;
-	const struct entry *known = remember(door, &q->address, HALF_ADDRESS), *domain = remember(door, &q->address, HALF_DOMAIN);
-	bool defer = door->config->on_store_failure == FAILURE_DEFER || a->about == ASK_STATE;
+	const struct entry *known, *domain = NULL;
+	/* one that is not known may be allowed: then its domain decides nothing */
+	bool decides = remember(q, HALF_ADDRESS, &known) && (remember(q, HALF_DOMAIN, &domain) || known);
+	/* in the shadow nobody is kept waiting */
+	bool shadow = answers_all_shadow(&door->config->policyd_answers);
+	bool defer = (door->config->on_store_failure == FAILURE_DEFER && !shadow) || a->about == ASK_STATE;
 
 	metrics_store_error(door->metrics, result == STORE_REFUSED ? METRICS_REFUSED : !store_ready(door->store) ? METRICS_UNREACHABLE :
 		q->at_once ? METRICS_STALLED : METRICS_TIMEOUT);
-	judge(door, a, known, domain, d);
+	judge(door, a, known, decides ? domain : NULL, d);
 	if (d->by != BY_NOTHING && d->action != ACTION_PAROLE) {
 		door->metrics->from_snapshot++;
 		conclude(door, a, known, d, " from=memory");
@@ -269,7 +280,7 @@ static void decide_alone(const struct question *q, enum store_result result, str
 	if (log_limited(&door->store_limit, "no answer from the store"))
 		log_warning("recipient=<%.*s>: %s; answering %s", SV_ARG(a->recipient),
 			result == STORE_REFUSED ? "Redis refuses the question (rights, memory, read-only, or a key of another type): nixie doctor tells" :
-			"Redis gave no answer in time", defer ? "DEFER_IF_PERMIT" : "DUNNO");
+			store_ready(door->store) ? "Redis gave no answer in time" : "Redis is not connected", defer ? "DEFER_IF_PERMIT" : "DUNNO");
 	if (defer)
 		decide_defer(d);
 	else
@@ -309,7 +320,8 @@ static void on_parole(void *arg, enum store_result result, bool granted)
 	struct buf b = BUF_ON(room);
 	struct decision d = q->refusal;
 
-	if (result == STORE_CONFLICT && q->again++ < AGAIN_MAX) { /* delivered meanwhile, or reset */
+	bool in_time = clock_mono_us() - q->asked_us < door->config->policyd_deadline_ms * 1000;
+	if (result == STORE_CONFLICT && in_time && q->again++ < AGAIN_MAX) { /* delivered meanwhile, or reset */
 		look_up(q, true, true);
 		return;
 	}
@@ -366,10 +378,9 @@ static void take(struct question *q, enum half half, enum store_result result, c
 	if (result != STORE_OK && result != STORE_ABSENT) {
 		q->result = result;
 	} else {
-		if (store_watching(door->store))
-			cache_put(door->cache, name_of(&q->address, half), q->ticket, there, now_ms(door));
-		if (there)
-			know(q, half, there);
+		cache_put(door->cache, name_of(&q->address, half), q->ticket, there, store_watching(door->store), now_ms(door));
+		know(q, half, there);
+		q->heard[half] = true;
 	}
 	if (--q->waiting > 0)
 		return;
@@ -406,11 +417,14 @@ static void look_up(struct question *q, bool address, bool domain)
 
 /* ---- asking ---- */
 
-static const struct decision *ask_store(struct question *q, enum cache_result address, enum cache_result domain)
+static const struct decision *ask_store(struct question *q)
 {
+	struct door *door = q->door;
+	bool address = !q->heard[HALF_ADDRESS], domain = !q->heard[HALF_DOMAIN];
+
 	q->at_once = true;
-	if (address == CACHE_UNKNOWN || domain == CACHE_UNKNOWN) {
-		look_up(q, address == CACHE_UNKNOWN, domain == CACHE_UNKNOWN);
+	if (address || domain) {
+		look_up(q, address, domain);
 	} else { /* parole */
 		q->result = STORE_OK;
 		settle(q);
@@ -418,7 +432,6 @@ static const struct decision *ask_store(struct question *q, enum cache_result ad
 	q->at_once = false;
 	if (!q->done)
 		return NULL;
-	struct door *door = q->door;
 	free_question(q);
 	return &door->decision;
 }
@@ -446,17 +459,19 @@ const struct decision *door_ask(struct door *door, const struct asking *a, void 
 	if (address_parse(a->recipient, a->form, &door->address_options, &address) != ADDRESS_OK) {
 		d = from_cache(door, a, known);
 	} else {
-		enum cache_result of_address = cache_find(door->cache, name_of(&address, HALF_ADDRESS), now_ms(door), &known[HALF_ADDRESS]);
-		enum cache_result of_domain = cache_find(door->cache, name_of(&address, HALF_DOMAIN), now_ms(door), &known[HALF_DOMAIN]);
-		bool hit = of_address != CACHE_UNKNOWN && of_domain != CACHE_UNKNOWN;
+		bool found[HALVES];
+		for (int half = 0; half < HALVES; half++)
+			found[half] = cache_find(door->cache, name_of(&address, (enum half)half), now_ms(door), &known[half]) != CACHE_UNKNOWN;
+		bool hit = found[HALF_ADDRESS] && found[HALF_DOMAIN];
 		*(hit ? &door->metrics->cache_hits : &door->metrics->cache_misses) += 1;
 		d = hit ? from_cache(door, a, known) : NULL;
 		if (!d) {
 			struct question *q = new_question(door, a, &address, arg);
-			for (int half = 0; half < HALVES; half++)
-				if (known[half])
-					know(q, (enum half)half, known[half]);
-			return ask_store(q, of_address, of_domain);
+			for (int half = 0; half < HALVES; half++) {
+				know(q, (enum half)half, known[half]);
+				q->heard[half] = found[half];
+			}
+			return ask_store(q);
 		}
 	}
 	count(door, a->protocol, d, door->now_us);

@@ -73,11 +73,11 @@ int listen_open(const char *endpoint, unsigned mode, struct err *err)
 	return -1;
 }
 
-bool listen_give(const char *endpoint, uid_t uid, struct err *err)
+bool listen_give(const char *endpoint, uid_t uid, gid_t gid, struct err *err)
 {
 	struct sv e = sv_of(endpoint);
 
-	if (sv_take(&e, SV("unix:")) && lchown(e.p, uid, (gid_t)-1) != 0)
+	if (sv_take(&e, SV("unix:")) && lchown(e.p, uid, gid) != 0)
 		return err_set(err, "%s: cannot become the user's of policyd.user: %s", e.p, strerror(errno));
 	return true;
 }

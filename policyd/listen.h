@@ -14,8 +14,8 @@
  * listens on any more is replaced, one that somebody does is not. */
 int listen_open(const char *endpoint, unsigned mode, struct err *err);
 
-/* A socket file becomes that user's, who can remove it then. */
-bool listen_give(const char *endpoint, uid_t uid, struct err *err) NIXIE_MUST_CHECK;
+/* A socket file becomes that user's, who can remove it then, and that group's (-1: it keeps its own). */
+bool listen_give(const char *endpoint, uid_t uid, gid_t gid, struct err *err) NIXIE_MUST_CHECK;
 
 /* Closes, and removes the socket file. */
 void listen_close(int fd, const char *endpoint);

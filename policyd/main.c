@@ -31,18 +31,25 @@ static const struct option long_options[] = {
 	CLI_LONG_OPTIONS, { "foreground", no_argument, NULL, 'f' }, { "test", no_argument, NULL, 't' }, { NULL, 0, NULL, 0 },
 };
 
+/* Beside clients: sockets, Redis, a cluster's nodes. */
+#define OWN_FILES 64
+
 /* A descriptor for each connection, as far as we are allowed. */
-static void raise_file_limit(const struct config *config)
+static void raise_file_limit(struct config *config)
 {
 	struct rlimit limit;
-	rlim_t want = (rlim_t)config->policyd_max_connections + 64;
+	rlim_t want = (rlim_t)config->policyd_max_connections + OWN_FILES;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
 		return;
 	limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
-		log_warning("only %llu descriptors for policyd.max-connections = %lld; raise LimitNOFILE",
-			(unsigned long long)limit.rlim_cur, (long long)config->policyd_max_connections);
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= want)
+		return;
+	/* clients must not take those that lead to Redis */
+	int64_t room = limit.rlim_cur > 2 * OWN_FILES ? (int64_t)limit.rlim_cur - OWN_FILES : (int64_t)limit.rlim_cur / 2;
+	log_warning("only %llu descriptors: %lld connections in place of policyd.max-connections = %lld; raise LimitNOFILE",
+		(unsigned long long)limit.rlim_cur, (long long)room, (long long)config->policyd_max_connections);
+	config->policyd_max_connections = room;
 }
 
 /* As in FileDescriptorName= of nixie-policyd.socket */
@@ -59,7 +66,7 @@ static int check(const struct config *config)
 		return EXIT_CONFIG;
 	}
 	ruleset_free(service.rules);
-	(void)puts("the configuration is good");
+	(void)puts(RESTART_GOOD);
 	return EXIT_OK;
 }
 
@@ -70,6 +77,7 @@ static int run(struct config *config, const struct cli *cli, bool foreground, ch
 	struct activation passed;
 	struct err err;
 
+	log_never_wait();
 	log_open("nixie/policyd", to_syslog ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR, cli->verbose);
 	if (!activation_take(socket_names, &passed, &err)) { /* they are for this process id */
 		log_fatal("%s", err.text);

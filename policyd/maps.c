@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "cli.h"
+#include "clock.h"
 #include "log.h"
 #include "protocol.h"
 #include "socketmap.h"
@@ -45,10 +46,11 @@ static void filter(struct service *service, struct conn *c, struct sv line)
 {
 	char room[SOCKETMAP_TEXT_MAX];
 	struct buf b = BUF_ON(room);
+	int64_t began_us = clock_mono_us();
 	/* cut short it would be another failure: then it stays as it was */
 	bool changed = service->rules && status_filter(service->rules, service->config->status_filter, line, &b) && !b.full;
 
-	metrics_request(&service->metrics, METRICS_SOCKETMAP, changed ? METRICS_OTHER : METRICS_DUNNO, 0);
+	metrics_request(&service->metrics, METRICS_SOCKETMAP, changed ? METRICS_OTHER : METRICS_DUNNO, (uint64_t)(clock_mono_us() - began_us));
 	say(c, SOCKETMAP_OK, sv_head(buf_sv(&b), changed ? b.n : 0));
 }
 
@@ -56,7 +58,7 @@ static void refuse_map(struct service *service, struct conn *c, struct sv name)
 {
 	if (log_limited(&unknown_limit, "lookups in maps that there are not"))
 		log_warning("there is no map \"%.*s\"; write transport, access, status or state behind the socket in main.cf", SV_ARG(sv_head(name, 64)));
-	metrics_request(&service->metrics, METRICS_SOCKETMAP, METRICS_OTHER, 0);
+	metrics_unasked(&service->metrics, METRICS_SOCKETMAP, METRICS_OTHER);
 	say(c, SOCKETMAP_PERM, SV("there is no such map; there are transport, access, status and state"));
 }
 

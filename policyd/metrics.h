@@ -69,6 +69,12 @@ static inline void metrics_request(struct metrics *m, enum metrics_protocol prot
 	histogram_add(&m->latency, us);
 }
 
+/* One that was answered without asking anything: it tells nothing of how long that takes. */
+static inline void metrics_unasked(struct metrics *m, enum metrics_protocol protocol, enum metrics_outcome outcome)
+{
+	m->requests[protocol][outcome]++;
+}
+
 /* What is known of the recipient led to this answer. */
 static inline void metrics_decided(struct metrics *m, enum action action, enum category category)
 {

@@ -40,7 +40,7 @@ static enum protocol_result take(struct service *service, struct conn *c, struct
 		break;
 	}
 	if (!decides(&r)) {
-		metrics_request(&service->metrics, METRICS_POLICY, METRICS_DUNNO, 0);
+		metrics_unasked(&service->metrics, METRICS_POLICY, METRICS_DUNNO);
 		conn_send(c, dunno);
 		return PROTOCOL_ANSWERED;
 	}

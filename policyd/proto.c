@@ -57,8 +57,12 @@ enum proto_result proto_parse(struct sv bytes, struct request *r, size_t *used_r
 		}
 		if (end == line)
 			break;
-		if (take_attribute(r, &kind, line, (size_t)(end - line)))
-			continue;
+		if (take_attribute(r, &kind, line, (size_t)(end - line))) {
+			if (!kind.p || kind.p + kind.n != end || sv_eq(kind, SV("smtpd_access_policy")))
+				continue;
+			*problem_r = "the request is not smtpd_access_policy";
+			return PROTO_BAD;
+		}
 		if (!is_attribute(line, (size_t)(end - line))) {
 			*problem_r = "a line is not name=value";
 			return PROTO_BAD;
@@ -67,8 +71,6 @@ enum proto_result proto_parse(struct sv bytes, struct request *r, size_t *used_r
 	*used_r = (size_t)(end + 1 - bytes.p);
 	if (!kind.p)
 		*problem_r = "there is no request=smtpd_access_policy";
-	else if (!sv_eq(kind, SV("smtpd_access_policy")))
-		*problem_r = "the request is not smtpd_access_policy";
 	else if (memchr(bytes.p, 0, *used_r))
 		*problem_r = "there is a NUL byte";
 	return *problem_r ? PROTO_BAD : PROTO_REQUEST;

@@ -162,9 +162,14 @@ void restart_try(struct restart *r)
 	posix_spawnattr_t attributes;
 	posix_spawn_file_actions_t actions;
 	sigset_t none;
+	int said[2];
 
 	if (r->check || r->due)
 		return;
+	if (pipe2(said, O_CLOEXEC | O_NONBLOCK) != 0) {
+		log_error("restart refused, going on as before: %m");
+		return;
+	}
 	while (r->argv[n])
 		n++;
 	char **argv = xalloc((n + 2) * sizeof *argv);
@@ -177,29 +182,36 @@ void restart_try(struct restart *r)
 	if (!error)
 		error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
 	if (!error)
-		error = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+		error = posix_spawn_file_actions_adddup2(&actions, said[1], STDOUT_FILENO);
 	if (!error)
 		error = posix_spawn(&pid, r->path, &actions, &attributes, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	free(argv);
+	close(said[1]);
 	if (error) {
+		close(said[0]);
 		errno = error;
 		log_error("restart refused, going on as before: %s: %m", r->path);
 		return;
 	}
 	r->check = pid;
+	r->said = said[0];
 	log_info("restart: trying the configuration with %s", r->path);
 }
 
 void restart_reap(struct restart *r)
 {
+	char said[sizeof RESTART_GOOD + 1];
 	int status;
 
 	if (!r->check || waitpid(r->check, &status, WNOHANG) != r->check)
 		return;
 	r->check = 0;
-	r->due = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	/* any program may end well: it must be one of ours */
+	ssize_t n = read(r->said, said, sizeof said);
+	close(r->said);
+	r->due = WIFEXITED(status) && WEXITSTATUS(status) == 0 && n > 0 && sv_eq(sv_make(said, (size_t)n), SV(RESTART_GOOD "\n"));
 	if (!r->due)
 		log_error("restart refused, going on as before: \"%s -t\" does not like the configuration; run it and see", r->path);
 }

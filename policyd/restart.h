@@ -11,9 +11,13 @@
 
 #include "sv.h"
 
+/* What -t says to a configuration that is good. */
+#define RESTART_GOOD "the configuration is good"
+
 struct restart {
 	char *path, **argv;
 	pid_t check; /* that is trying the configuration; 0: none */
+	int said;    /* what it says; -1: nothing */
 	bool due;
 	int file;    /* what is handed over; -1: nothing */
 	/* from the program before us */

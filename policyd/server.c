@@ -42,9 +42,10 @@ struct server {
 	int epoll, signals;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
-	bool listening;
+	bool listening[2];
 	int64_t accept_pause_until_ms;
 	struct conn *conns, *dead;
+	size_t n_clients;
 	unsigned store_generation;
 	uint32_t store_events;
 	bool stop;
@@ -79,6 +80,7 @@ static void close_conn(struct server *s, struct conn *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	s->service.metrics.connections--;
+	s->n_clients -= c->protocol->clients_max == 0;
 	/* others of this turn may still point here; a question under way does longer */
 	c->next = s->dead;
 	s->dead = c;
@@ -196,14 +198,17 @@ static bool answered(void *arg, const struct decision *decision)
 
 /* ---- listening ---- */
 
-static void set_listening(struct server *s, bool on)
+/* few: of the protocols that may have a few clients only; else of the others. */
+static void set_listening(struct server *s, bool few, bool on)
 {
-	for (size_t i = 0; i < s->n_listeners && s->listening != on; i++) {
+	for (size_t i = 0; i < s->n_listeners && s->listening[few] != on; i++) {
 		struct epoll_event e = { .events = EPOLLIN, .data.ptr = &about_listener };
+		if ((s->listeners[i].protocol->clients_max != 0) != few)
+			continue;
 		if (epoll_ctl(s->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listeners[i].fd, &e) != 0)
 			log_error("epoll: %m");
 	}
-	s->listening = on;
+	s->listening[few] = on;
 }
 
 static struct conn *add_conn(struct server *s, int fd, const struct protocol *protocol)
@@ -224,6 +229,7 @@ static struct conn *add_conn(struct server *s, int fd, const struct protocol *pr
 		s->conns->prev = c;
 	s->conns = c;
 	s->service.metrics.connections++;
+	s->n_clients += protocol->clients_max == 0;
 	return c;
 }
 
@@ -243,15 +249,16 @@ static void make_room(struct server *s, const struct protocol *protocol)
 		close_conn(s, oldest);
 }
 
+/* Those of a protocol that may have a few only, scrapers, are beside the others. */
 static bool has_room(const struct server *s)
 {
-	return s->service.metrics.connections < (uint64_t)s->service.config->policyd_max_connections;
+	return s->n_clients < (size_t)s->service.config->policyd_max_connections;
 }
 
 static void accept_all(struct server *s)
 {
 	for (size_t i = 0; i < s->n_listeners; i++) {
-		while (has_room(s)) {
+		while (has_room(s) || s->listeners[i].protocol->clients_max) {
 			int fd = accept4(s->listeners[i].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 			if (fd >= 0) {
 				make_room(s, s->listeners[i].protocol);
@@ -272,11 +279,13 @@ static void accept_all(struct server *s)
 
 static void regulate_listening(struct server *s)
 {
-	bool room = has_room(s) && clock_mono_ms() >= s->accept_pause_until_ms && !s->stop;
+	bool may = clock_mono_ms() >= s->accept_pause_until_ms && !s->stop;
 
-	if (!room && s->listening && !has_room(s) && log_limited(&s->accept_limit, "policyd.max-connections reached"))
-		log_warning("policyd.max-connections (%lld) are open; others wait", (long long)s->service.config->policyd_max_connections);
-	set_listening(s, room);
+	if (!has_room(s) && s->listening[0] && log_limited(&s->accept_limit, "policyd.max-connections reached"))
+		log_warning("policyd.max-connections (%lld) are open; others wait, and Postfix takes that for a service that hangs",
+			(long long)s->service.config->policyd_max_connections);
+	set_listening(s, false, may && has_room(s));
+	set_listening(s, true, may);
 }
 
 static void add_listener(struct server *s, int fd, const char *endpoint, bool passed, const struct protocol *protocol)
@@ -330,8 +339,13 @@ static bool open_listeners(struct server *s, const struct activation *passed, st
 		const struct strings *endpoints = (const struct strings *)(const void *)((const char *)s->service.config + protocols[p]->listen);
 		if (take_passed(s, passed, protocols[p]))
 			continue;
-		for (size_t i = 0; i < endpoints->n && ok; i++)
+		for (size_t i = 0; i < endpoints->n && ok; i++) {
 			ok = open_listener(s, endpoints->v[i], protocols[p], err);
+			if (!ok && s->restart.before) { /* those that were open go on */
+				log_error("%s; going on without it", err->text);
+				ok = true;
+			}
+		}
 	}
 	return ok;
 }
@@ -351,7 +365,7 @@ static bool drop_privileges(struct server *s, struct err *err)
 	if (!privileges_find(config->policyd_user, config->policyd_group, &identity, err))
 		return false;
 	for (size_t i = 0; i < s->n_listeners && root; i++)
-		if (!s->listeners[i].passed && !listen_give(s->listeners[i].endpoint, identity.uid, err))
+		if (!s->listeners[i].passed && !listen_give(s->listeners[i].endpoint, identity.uid, *config->policyd_group ? identity.gid : (gid_t)-1, err))
 			return false;
 	if (!privileges_become(&identity, err)) {
 		if (root || !s->restart.before)
@@ -468,7 +482,7 @@ static int wait_ms(const struct server *s)
 	int ms = sooner(store_timeout_ms(s->service.store), store_watch_timeout_ms(s->service.store));
 
 	ms = sooner(ms, presence_timeout_ms(&s->presence));
-	return !s->listening || s->stop || restart_due(&s->restart) ? sooner(ms, 100) : ms;
+	return !s->listening[0] || s->stop || restart_due(&s->restart) ? sooner(ms, 100) : ms;
 }
 
 static short poll_bits(uint32_t events)
@@ -517,11 +531,20 @@ static void read_snapshot(struct server *s)
 		log_info("%zu addresses and domains are remembered from %s", n, path);
 }
 
+/* What it knows is older than what is about to be written. */
+static void stop_writer(struct server *s)
+{
+	if (s->snapshot > 0 && kill(s->snapshot, SIGKILL) == 0)
+		(void)waitpid(s->snapshot, NULL, 0);
+	s->snapshot = 0;
+}
+
 static void write_snapshot(struct server *s)
 {
 	const char *path = s->service.config->policyd_snapshot;
 	struct err err;
 
+	stop_writer(s);
 	if (*path && !snapshot_write(path, door_cache(s->service.door), &err))
 		log_warning("%s", err.text);
 }
@@ -567,7 +590,7 @@ static void hand_over(struct server *s)
 		restart_give_listener(&s->restart, s->listeners[i].fd, s->listeners[i].endpoint);
 	for (const struct conn *c = s->conns; c; c = c->next)
 		restart_give_conn(&s->restart, c->fd, c->protocol->name, conn_waiting(c), sv_skip(sv_make(c->out, c->out_n), c->out_at));
-	write_snapshot(s);
+	stop_writer(s); /* the file of five minutes ago is good enough, and nobody waits */
 	restart_now(&s->restart);
 	cli_notify("READY=1"); /* it was not to be */
 	for (struct conn *c = s->conns, *next; c; c = next) {
@@ -586,7 +609,7 @@ static void run(struct server *s)
 			hand_over(s);
 	}
 	log_info("draining: %llu connections, %zu questions", (unsigned long long)s->service.metrics.connections, door_waiting(s->service.door));
-	set_listening(s, false);
+	regulate_listening(s);
 	close_listeners(s);
 	presence_end(&s->presence);
 	while (busy(s) && clock_mono_ms() < s->drain_until_ms)
@@ -633,7 +656,7 @@ int server_run(struct config *config, const struct config_args *args, const stru
 		log_fatal("%s", err.text);
 		code = EXIT_CONFIG;
 	} else {
-		set_listening(&s, true);
+		regulate_listening(&s);
 		store_wait(s.service.store, config->policyd_deadline_ms); /* else the first questions would have no answer */
 		presence_begin(&s.presence, &s.service);
 		restart_take_conns(&s.restart, take_over_conn, &s);

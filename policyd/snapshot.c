@@ -1,9 +1,11 @@
 #include "snapshot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "address.h"
@@ -11,6 +13,9 @@
 #include "clock.h"
 #include "log.h"
 #include "schema.h"
+
+/* The first line. */
+#define HEAD "# nixie-policyd: what it remembers, 1\n"
 
 struct writing {
 	FILE *file;
@@ -37,9 +42,12 @@ bool snapshot_write(const char *path, const struct cache *cache, struct err *err
 	struct writing w = { .now_s = clock_now_s(), .now_ms = clock_mono_ms() };
 
 	(void)snprintf(beside, sizeof beside, "%s.new", path);
-	w.file = fopen(beside, "we");
+	(void)unlink(beside); /* of a run that was interrupted */
+	int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	w.file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!w.file)
 		return err_set(err, "%s: %s; policyd.snapshot is not written", beside, strerror(errno));
+	(void)fputs(HEAD, w.file);
 	cache_each(cache, write_one, &w);
 	arena_free(&w.arena);
 	bool ok = fflush(w.file) == 0 && !ferror(w.file);
@@ -51,17 +59,41 @@ bool snapshot_write(const char *path, const struct cache *cache, struct err *err
 	return false;
 }
 
+/* The child holds nothing of ours: neither clients, who would not see that we close, nor what epoll watches. */
+static void let_go(int told)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (told > STDERR_FILENO + 1)
+		(void)dup2(told, STDERR_FILENO + 1);
+	(void)close_range(STDERR_FILENO + 2, ~0U, 0);
+	(void)close(STDERR_FILENO + 1); /* now the parent goes on */
+}
+
 pid_t snapshot_fork(const char *path, const struct cache *cache)
 {
 	struct err err;
-	pid_t pid = fork();
+	int told[2];
+	char byte;
 
-	if (pid != 0)
-		return pid;
-	bool ok = snapshot_write(path, cache, &err);
-	if (!ok)
-		log_warning("%s", err.text);
-	_exit(ok ? 0 : 1);
+	if (pipe2(told, O_CLOEXEC) != 0)
+		return -1;
+	pid_t pid = fork();
+	if (pid == 0) {
+		let_go(told[1]);
+		bool ok = snapshot_write(path, cache, &err);
+		if (!ok)
+			log_warning("%s", err.text);
+		_exit(ok ? 0 : 1);
+	}
+	close(told[1]);
+	while (pid > 0 && read(told[0], &byte, 1) < 0 && errno == EINTR)
+		;
+	close(told[0]);
+	return pid;
 }
 
 static bool read_line(struct cache *cache, struct arena *arena, struct sv line, int64_t now_s, int64_t now_ms)
@@ -87,6 +119,11 @@ bool snapshot_read(const char *path, struct cache *cache, size_t *n_r, struct er
 	bool whole = true; /* the line before */
 
 	*n_r = 0;
+	if (file && (!fgets(line, SNAPSHOT_LINE_MAX, file) || strcmp(line, HEAD) != 0)) {
+		(void)fclose(file);
+		free(line);
+		return err_set(err, "%s: this is no file of nixie-policyd; policyd.snapshot is not read", path);
+	}
 	while (file && fgets(line, SNAPSHOT_LINE_MAX, file)) {
 		struct sv l = sv_of(line);
 		bool begins = whole;

@@ -1,7 +1,8 @@
 /* snapshot: the file that carries over a restart what the cache remembers (policyd.snapshot).
  *
- * Text, a line a name: when Redis was asked (seconds since 1970), the name, the entry as schema.h
- * packs it. It is written beside and renamed into place by a child process, so that nobody waits. */
+ * Text, readable for its user only: a first line, then a line a name: when Redis was asked (seconds since 1970), the name, the entry as schema.h
+ * packs it. It is written beside and renamed into place by a child process, so that nobody waits
+ * for a disk. */
 #ifndef NIXIE_SNAPSHOT_H
 #define NIXIE_SNAPSHOT_H
 
@@ -19,7 +20,7 @@ bool snapshot_read(const char *path, struct cache *cache, size_t *n_r, struct er
 /* Writes it here and now. */
 bool snapshot_write(const char *path, const struct cache *cache, struct err *err) NIXIE_MUST_CHECK;
 
-/* In a child; its number, to be waited for, and its exit status 0 when all went well. -1: see errno. */
+/* In a child, which has none of our descriptors when this returns. Its number, to be waited for; -1: see errno. */
 pid_t snapshot_fork(const char *path, const struct cache *cache);
 
 #endif

@@ -26,7 +26,7 @@ static const struct entry soft = { .status = STATUS_SOFT };
 
 static void put(const char *name, const struct entry *entry, int64_t now_ms)
 {
-	cache_put(cache, sv_of(name), cache_ticket(cache), entry, now_ms);
+	cache_put(cache, sv_of(name), cache_ticket(cache), entry, true, now_ms);
 }
 
 static enum cache_result find(const char *name, int64_t now_ms)
@@ -34,6 +34,15 @@ static enum cache_result find(const char *name, int64_t now_ms)
 	const struct entry *entry;
 
 	return cache_find(cache, sv_of(name), now_ms, &entry);
+}
+
+/* Its status; -1: it is not known; 0: there is none. */
+static int remember(const char *name, int64_t now_ms, int64_t age_ms)
+{
+	const struct entry *entry;
+	enum cache_result result = cache_remember(cache, sv_of(name), now_ms, age_ms, &entry);
+
+	return result == CACHE_UNKNOWN ? -1 : result == CACHE_ABSENT ? 0 : (int)entry->status;
 }
 
 static void what_was_put_is_found(void **state)
@@ -63,7 +72,7 @@ static void what_changes_is_asked_anew(void **state)
 	put("b@x", NULL, 1);
 	cache_changed(cache, SV("a@x"));
 	WANT_INT(find("a@x", 1), CACHE_UNKNOWN);
-	WANT_INT(cache_remember(cache, SV("a@x"), 1, AGE_MS) == NULL, true);
+	WANT_INT(remember("a@x", 1, AGE_MS), -1);
 	WANT_INT(find("b@x", 1), CACHE_ABSENT);
 	put("a@x", NULL, 1);
 	WANT_INT(find("a@x", 1), CACHE_ABSENT);
@@ -74,11 +83,11 @@ static void an_answer_that_was_overtaken_is_not_kept(void **state)
 	(void)state;
 	uint64_t before = cache_ticket(cache);
 	cache_changed(cache, SV("a@x"));
-	cache_put(cache, SV("a@x"), before, NULL, 1);
+	cache_put(cache, SV("a@x"), before, NULL, true, 1);
 	WANT_INT(find("a@x", 1), CACHE_UNKNOWN);
 	before = cache_ticket(cache);
 	cache_lost(cache);
-	cache_put(cache, SV("b@x"), before, NULL, 1);
+	cache_put(cache, SV("b@x"), before, NULL, true, 1);
 	WANT_INT(find("b@x", 1), CACHE_UNKNOWN);
 	put("b@x", NULL, 1);
 	WANT_INT(find("b@x", 1), CACHE_ABSENT);
@@ -103,14 +112,31 @@ static void what_bound_is_remembered_when_all_is_lost(void **state)
 	put("c@x", NULL, 1000);
 	cache_lost(cache);
 	WANT_INT(find("a@x", 1000), CACHE_UNKNOWN);
-	WANT_INT(cache_remember(cache, SV("a@x"), 1999, 1000)->status, STATUS_HARD);
-	WANT_INT(cache_remember(cache, SV("a@x"), 2000, 1000) == NULL, true);
-	WANT_INT(cache_remember(cache, SV("b@x"), 1000, AGE_MS) == NULL, true);
-	WANT_INT(cache_remember(cache, SV("c@x"), 1000, AGE_MS) == NULL, true);
+	WANT_INT(remember("a@x", 1999, 1000), STATUS_HARD);
+	WANT_INT(remember("a@x", 2000, 1000), -1);
+	WANT_INT(remember("b@x", 1000, AGE_MS), STATUS_SOFT);
+	WANT_INT(remember("c@x", 1000, AGE_MS), 0);
 	/* asked again, it was reset */
 	put("a@x", NULL, 1500);
 	cache_lost(cache);
-	WANT_INT(cache_remember(cache, SV("a@x"), 1500, AGE_MS) == NULL, true);
+	WANT_INT(remember("a@x", 1500, AGE_MS), 0);
+}
+
+static void what_is_said_while_nobody_tells_is_only_remembered(void **state)
+{
+	(void)state;
+	put("a@x", &hard, 1000);
+	cache_lost(cache);
+	/* reset meanwhile, and asked */
+	cache_put(cache, SV("a@x"), cache_ticket(cache), NULL, false, 1500);
+	WANT_INT(find("a@x", 1500), CACHE_UNKNOWN);
+	WANT_INT(remember("a@x", 1500, AGE_MS), 0);
+	/* asked before all was lost */
+	uint64_t before = cache_ticket(cache);
+	cache_lost(cache);
+	cache_put(cache, SV("b@x"), before, &hard, true, 1500);
+	WANT_INT(find("b@x", 1500), CACHE_UNKNOWN);
+	WANT_INT(remember("b@x", 1500, AGE_MS), STATUS_HARD);
 }
 
 static void what_is_recalled_is_no_answer(void **state)
@@ -119,7 +145,7 @@ static void what_is_recalled_is_no_answer(void **state)
 	cache_recall(cache, SV("a@x"), &hard, 1000);
 	cache_recall(cache, SV("b@x"), &soft, 1000);
 	WANT_INT(find("a@x", 1000), CACHE_UNKNOWN);
-	WANT_INT(cache_remember(cache, SV("a@x"), 1000, AGE_MS)->status, STATUS_HARD);
+	WANT_INT(remember("a@x", 1000, AGE_MS), STATUS_HARD);
 	WANT_INT(cache_figures(cache).entries, 1);
 	/* a run that has asked meanwhile knows better */
 	put("c@x", NULL, 2000);
@@ -179,6 +205,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_answer_that_was_overtaken_is_not_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(it_does_not_get_old, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_bound_is_remembered_when_all_is_lost, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_said_while_nobody_tells_is_only_remembered, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_recalled_is_no_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(memory_is_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_too_large_is_not_kept, set_up, tear_down),
