@@ -385,14 +385,26 @@ static bool is_from(const struct answers *answers, const struct answer *a, const
 	return a->n_from == 0;
 }
 
+/* Does it let mail pass that is refused otherwise? */
+static bool spares(const struct answer *a)
+{
+	return a->shadow == SHADOW_ON ||
+		(a->has_action && a->action != ACTION_REJECT && a->action != ACTION_DEFER && a->action != ACTION_DISCARD);
+}
+
 const struct answer *answers_find(const struct answers *answers, enum status status, enum category category, const struct sender *sender)
 {
+	static const struct answer nothing = { .has_action = true, .action = ACTION_DUNNO, .text = "" };
 	uint32_t status_bit = UINT32_C(1) << status, category_bit = status == STATUS_MANUAL ? 0 : UINT32_C(1) << category;
 
 	for (size_t i = 0; i < answers->n; i++) {
 		const struct answer *a = &answers->v[i];
-		if ((!a->statuses || a->statuses & status_bit) && (!a->categories || a->categories & category_bit) && is_from(answers, a, sender))
+		if ((a->statuses && !(a->statuses & status_bit)) || (a->categories && !(a->categories & category_bit)))
+			continue;
+		if (is_from(answers, a, sender))
 			return a;
+		if (sender->unknown && spares(a)) /* it may be one of those */
+			return &nothing;
 	}
 	return NULL;
 }

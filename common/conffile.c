@@ -61,7 +61,7 @@ static struct conffile *fail_syntax(struct conffile *file, struct err *err)
 	bool twice = text && strcmp(text, "duplicate setting name") == 0;
 
 	err_set(err, twice ? "%s:%d: %s: this name is there already, further up: put it there, a group is written once" :
-		"%s:%d: %s; look for a missing \";\", quote or bracket on this line or the one before",
+		"%s:%d: %s; look for a missing \";\", quote or bracket on this line or the one before, or for a comma behind the last of a list",
 		in ? in : file->name, config_error_line(&file->config), text ? text : "cannot be read");
 	conffile_free(file);
 	return NULL;

@@ -767,6 +767,23 @@ static bool check_tls_together(const struct config *config, struct err *err)
 }
 
 /* What one option alone cannot tell. */
+static bool check_endpoints_differ(const struct config *config, struct err *err)
+{
+	const struct { const char *name; const struct strings *list; } lists[] = {
+		{ "policyd.listen", &config->policyd_listen }, { "policyd.maps", &config->policyd_maps }, { "policyd.metrics", &config->policyd_metrics },
+	};
+	const size_t n = sizeof lists / sizeof *lists;
+
+	for (size_t a = 0; a < n; a++)
+		for (size_t i = 0; i < lists[a].list->n; i++)
+			for (size_t b = a; b < n; b++)
+				for (size_t j = b == a ? i + 1 : 0; j < lists[b].list->n; j++)
+					if (strcmp(lists[a].list->v[i], lists[b].list->v[j]) == 0)
+						return err_set(err, "%s is in %s and in %s; each socket is for one of them", lists[a].list->v[i],
+							lists[a].name, b == a ? "it again" : lists[b].name);
+	return true;
+}
+
 static bool check_together(const struct config *config, struct err *err)
 {
 	if (!check_tls_together(config, err))
@@ -776,7 +793,7 @@ static bool check_together(const struct config *config, struct err *err)
 	if (config->policyd_listen.n == 0 || config->logtail_files.n == 0)
 		return err_set(err, "%s is an empty list; leave it out to have the default",
 			config->policyd_listen.n ? "logtail.files" : "policyd.listen");
-	return true;
+	return check_endpoints_differ(config, err);
 }
 
 static bool finish(struct config *config, struct config *config_r, const char *where, struct err *err)

@@ -22,9 +22,10 @@ struct scope {
 	int64_t since_s, until_s;
 };
 
-/* Who sends. Empty: not known. */
+/* Who sends. */
 struct sender {
 	struct sv address, login, context;
+	bool unknown; /* who asks does not tell */
 };
 
 /* "sender:shop.example", "login:news", "context:shop". False: it is none. */

@@ -278,7 +278,7 @@ int verb_check(struct ctl *ctl, int argc, char **argv)
 		log_error("name an address: nixie check user@example.com");
 		return EXIT_USAGE;
 	}
-	const struct sender from = { sv_of(sender), sv_of(login), sv_of(context) };
+	const struct sender from = { .address = sv_of(sender), .login = sv_of(login), .context = sv_of(context) };
 	for (int i = optind; i < argc; i++) {
 		int one = check_one(ctl, argv[i], &from);
 		if (one == EXIT_USAGE || one == EXIT_STORE)

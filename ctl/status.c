@@ -294,7 +294,7 @@ static void tell_counts(const struct door_state *d)
 		if (counts[i].n)
 			(void)printf(", %" PRId64 " %s", counts[i].n, counts[i].what);
 	if (asked > 0)
-		(void)printf(", %.1f %% from memory", 100 * (double)d->cache_hits / (double)asked);
+		(void)printf(", %.1f %% from its cache", 100 * (double)d->cache_hits / (double)asked);
 }
 
 static void tell_door(const struct known_door *k)

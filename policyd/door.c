@@ -204,7 +204,7 @@ static bool is_on_parole(const struct asking *a, const struct entry *entry)
 
 static void judge(struct door *door, const struct asking *a, const struct entry *address, const struct entry *domain, struct decision *d)
 {
-	const struct known known = { address, domain, { a->sender, a->login, a->context } };
+	const struct known known = { address, domain, { a->sender, a->login, a->context, a->about != ASK_MESSAGE } };
 
 	if (a->about == ASK_STATE)
 		decide_state(&known, door->now_s, d);

@@ -96,7 +96,7 @@ class Maps(Case):
     def test_other_answers(self):
         self.start(answers=({'category': 'mailbox.full', 'action': 'DEFER'}, {'category': 'recipient.moved', 'action': 'DISCARD'},
                             {'category': 'recipient.unknown', 'action': 'HOLD'}, {'category': 'dns.no-mx', 'shadow': True},
-                            {'from': 'sender:shop.example', 'action': 'DUNNO'}, {'text': 'ask ${token}', 'action': '551'}))
+                            {'from': 'sender:shop.example', 'action': '550', 'text': 'no'}, {'text': 'ask ${token}', 'action': '551'}))
         soon = int(time.time()) + DAY
         for address, reason in ('full', 'mailbox.full'), ('moved', 'recipient.moved'), ('held', 'recipient.unknown'), ('shadow', 'dns.no-mx'), ('other', 'challenge'):
             self.entry(address + '@example.com', reason=reason, until=soon)
@@ -106,6 +106,16 @@ class Maps(Case):
                                            ('other', 'OK error:5.7.1 Recipient suppressed by nixie: ask', 'OK 551 5.7.1 Recipient suppressed by nixie: ask')):
             self.assertEqual(self.ask('transport', address + '@example.com')[:len(transport)], transport)
             self.assertEqual(self.ask('access', address + '@example.com')[:len(access)], access)
+
+    def test_what_is_spared_for_some_senders(self):
+        """The lookup has none: it may be of one of those."""
+        self.start(answers=({'from': 'sender:shop.example', 'category': 'mailbox.full', 'shadow': True},))
+        soon = int(time.time()) + DAY
+        self.entry('full@example.com', reason='mailbox.full', until=soon)
+        self.entry('gone@example.com', reason='recipient.unknown', until=soon)
+        for name in 'transport', 'access':
+            self.assertEqual(self.ask(name, 'full@example.com'), 'NOTFOUND ')
+            self.assertEqual(self.ask(name, 'gone@example.com')[:3], 'OK ')
 
     def test_status(self):
         self.start(**{'status-filter': FILTER})
@@ -217,7 +227,7 @@ class Maps(Case):
         policyd = self.start(shadow=True)
         self.site.ctl_ok('suppress', 'gone@example.com')
         self.assertEqual(self.ask('transport', 'gone@example.com'), 'NOTFOUND ')
-        policyd.wait_log(['action=would-reject recipient=<gone@example.com>', 'client=socketmap[transport]'])
+        policyd.wait_log(['action=would-reject ', 'recipient=<gone@example.com>', 'client=socketmap[transport]'])
         self.assertRegex(self.ask('state', 'gone@example.com'), '^OK manual')
 
     # -- the protocol -------------------------------------------------------------------------

@@ -253,7 +253,7 @@ class Doors(StatusCase):
         self.assertGreaterEqual(door['p99-us'], door['p50-us'])
         self.assertEqual([(d['action'], d['n']) for d in door['decided']], [('reject', 1)])
         self.assertRegex(self.site.ctl('status').stdout,
-                         r'(?m)^policyd  \S+: serving, \d+\.\d requests/s \(\d+ us, 99 % below \d+ us\), 10 requests, 1 refused, [\d.]+ % from memory$')
+                         r'(?m)^policyd  \S+: serving, \d+\.\d requests/s \(\d+ us, 99 % below \d+ us\), 10 requests, 1 refused, [\d.]+ % from its cache$')
 
     def test_one_that_was_stopped(self):
         """Its last words have everything."""

@@ -85,6 +85,10 @@ static const struct {
 	  "HOLD " MARK "complaint for this login since 2026-11-21 until 2026-12-06", false, ACTION_HOLD, "" },
 	/* the shadow */
 	{ "one scope in the shadow", GROUPS("{ from = \"sender:shop.example\"; shadow = true; }"), &unknown, NULL, "a@shop.example", "", "", USUAL, true, ACTION_REJECT, "" },
+	{ "who does not tell may be the one", GROUPS("{ from = \"sender:shop.example\"; shadow = true; }"), &unknown, NULL, "?", "", "", "DUNNO", false, ACTION_DUNNO, NULL },
+	{ "or the one who is told less", GROUPS("{ from = \"login:news\"; action = \"INFO\"; }"), &unknown, NULL, "?", "", "", "DUNNO", false, ACTION_DUNNO, NULL },
+	{ "or the one who is told more", GROUPS("{ from = \"sender:shop.example\"; action = \"551\"; text = \"no\"; }"), &unknown, NULL, "?", "", "", USUAL, false, ACTION_REJECT, NULL },
+	{ "but not of another category", GROUPS("{ from = \"sender:shop.example\"; category = \"mailbox.full\"; shadow = true; }"), &unknown, NULL, "?", "", "", USUAL, false, ACTION_REJECT, NULL },
 	{ "and the others not", GROUPS("{ from = \"sender:shop.example\"; shadow = true; }"), &unknown, NULL, "a@else.example", "", "", USUAL, false, ACTION_REJECT, NULL },
 	{ "one category first", GROUPS("{ category = \"recipient.unknown\"; shadow = false; }, { shadow = true; }"), &unknown, NULL, "", "", "", USUAL, false, ACTION_REJECT, NULL },
 	{ "and the others later", GROUPS("{ category = \"recipient.unknown\"; shadow = false; }, { shadow = true; }"), &held, NULL, "", "", "", USUAL_HELD, true, ACTION_REJECT, NULL },
@@ -119,7 +123,7 @@ static void decisions(void **state)
 	(void)state;
 	EACH(row, table) {
 		const struct answers *answers = parse(row->answers);
-		const struct known known = { row->address, row->domain, { sv_of(row->sender), sv_of(row->login), sv_of(row->context) } };
+		const struct known known = { row->address, row->domain, { sv_of(row->sender), sv_of(row->login), sv_of(row->context), strcmp(row->sender, "?") == 0 } };
 		char transport[DECIDE_TRANSPORT_MAX];
 		struct decision d;
 		memset(&d, 'x', sizeof d);

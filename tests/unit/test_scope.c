@@ -126,7 +126,7 @@ static void whom_it_is_about(void **state)
 
 	(void)state;
 	EACH(row, table) {
-		const struct sender sender = { sv_of(row->address), sv_of(row->login), sv_of(row->context) };
+		const struct sender sender = { .address = sv_of(row->address), .login = sv_of(row->login), .context = sv_of(row->context) };
 		struct scope s;
 		WANT_INT(scopes_suppress(sv_of(packed), &sender, row->now_s, &s), row->want);
 	}
