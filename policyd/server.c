@@ -491,6 +491,17 @@ static short poll_bits(uint32_t events)
 		(events & EPOLLERR ? POLLERR : 0) | (events & EPOLLHUP ? POLLHUP : 0));
 }
 
+/* Before anybody is answered: what has changed, and whether we have been away for too long to know. */
+static void hear_changes(struct server *s, const struct epoll_event *events, int n)
+{
+	bool due = n == EVENTS_MAX || store_watch_timeout_ms(s->service.store) == 0;
+
+	for (int i = 0; i < n && !due; i++)
+		due = events[i].data.ptr == &about_watch;
+	if (due)
+		store_watch_service(s->service.store);
+}
+
 static void turn(struct server *s)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -499,7 +510,7 @@ static void turn(struct server *s)
 	regulate_listening(s);
 	int n = epoll_wait(s->epoll, events, EVENTS_MAX, wait_ms(s));
 	door_turn(s->service.door, clock_mono_us());
-	store_watch_service(s->service.store);
+	hear_changes(s, events, n);
 	for (int i = 0; i < n; i++) {
 		void *about = events[i].data.ptr;
 		if (about == &about_signals)
