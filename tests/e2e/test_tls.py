@@ -1,5 +1,6 @@
 """Encrypted connections to Redis: they work, and who cannot be trusted gets nothing."""
 import os
+import signal
 import socket
 import threading
 
@@ -99,6 +100,18 @@ class Works(TlsCase):
         child.wait_log('connected')
         self.site.ctl_ok('reset', '--force', 'gone@example.com')
         wait_until(lambda: self.site.ask('gone@example.com') == 'DUNNO', 'the end of it', child=child)
+
+    def test_restart_of_the_service(self):
+        """The next program has the files to read, and no connection of this one."""
+        self.site.ctl_ok('suppress', 'gone@example.com')
+        child = self.site.policyd()
+        self.assertSuppressed(self.site.ask('gone@example.com'))
+        for n in 2, 3:
+            child.send_signal(signal.SIGUSR2)
+            wait_until(lambda n=n: child.log().count('starts') >= n, 'the next program', child=child)
+            wait_until(lambda: self.site.ask('gone@example.com').startswith('5'), 'refusal', child=child)
+        # to ask, and to be told what changes
+        wait_until(lambda: self.encrypted() == 2, 'two connections', child=child)
 
     def test_hung(self):
         self.site.ctl_ok('suppress', 'gone@example.com')
