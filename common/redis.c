@@ -1,6 +1,7 @@
 #include "redis.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <limits.h>
 #include <poll.h>
@@ -337,6 +338,7 @@ static void dial(struct redis *r)
 		drop_broken(r, what);
 		return;
 	}
+	(void)fcntl(r->context->fd, F_SETFD, FD_CLOEXEC); /* a program that is executed makes its own */
 	bound_replies(r->context->reader);
 	r->state = STATE_CONNECTING;
 	r->retry_ms = clock_mono_ms(); /* since when it is connecting */

@@ -307,6 +307,21 @@ class OneServerRemembered(Remembered, Case):
         except AssertionError as e:
             raise AssertionError('seed %d: %s' % (seed, e)) from e
 
+    def test_a_restart_leaves_nobody_who_is_told_and_does_not_listen(self):
+        self.site = self.with_redis()
+        self.site.ctl_ok('suppress', 'gone@example.com')
+        child = self.site.policyd()
+        self.agree(child, {'gone@example.com': True})
+
+        def connections():      # and ours
+            return len(self.redis.command('CLIENT', 'LIST').splitlines()) - 1
+        wait_until(lambda: connections() == 2, 'one to ask, one to be told', child=child)
+        for n in 2, 3:
+            child.send_signal(signal.SIGUSR2)
+            wait_until(lambda n=n: child.log().count('starts') >= n, 'the next program', child=child)
+            self.agree(child, {'gone@example.com': True})
+        wait_until(lambda: connections() == 2, 'one to ask, one to be told', child=child)
+
     def test_expires(self):
         self.site = self.with_redis()
         self.site.ctl_ok('suppress', 'gone@example.com')
