@@ -8,13 +8,14 @@ import time
 from harness.case import Case
 from harness.load import Load
 from harness.nixie import REPOSITORY
+from harness.peace import PartitionedSite
 from harness.proc import wait_until
-from harness.redis import RedisClient
-from harness.servers import Watched
+from harness.redis import RedisClient, RedisError
+from harness.servers import RedisCluster, Watched, info, partition_of, slot_of
 
 sys.path.append(os.path.join(REPOSITORY, 'tests', 'fault'))
 
-from staleness import NEVER, PROBE, Changer, Truth, entry_writer, number_of, oldest, replicated     # noqa: E402
+from staleness import NEVER, Changer, Truth, entry_writer, number_of, oldest, replicated     # noqa: E402
 
 # Redis tells of a change when it answers who made it; this is for a machine that is busy with other things.
 BOUND_S = float(os.environ.get('NIXIE_STALE_BOUND', '1.0'))
@@ -23,9 +24,11 @@ SECONDS = 4.0
 
 
 class StalenessCase(Case):
+    probes = 1
+
     def setUp(self):
         super().setUp()
-        self.truth = Truth(ADDRESSES + [PROBE])
+        self.truth = Truth(ADDRESSES + ['probe%s@example.com' % ('x' * n) for n in range(self.probes)])
 
     def with_one_server(self, *options):
         site = self.with_redis('--appendfsync', 'always', *options)
@@ -179,6 +182,103 @@ class Staleness(StalenessCase):
                 wait_until(lambda: at_master('WAIT', 1, 100) == 1, 'replica of the new master', 60)
         self.outages(fail_over, 1)
         time.sleep(1)
+        self.none_is_stale(100)
+
+
+class ClusterWriter:
+    """Commands about one key each, to the node that has it, over connections of its own."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.clients = {node.port: RedisClient(node.socket) for node in cluster.nodes}
+        self.last = None    # the port that took the last one
+        self.known = {}
+
+    def __call__(self, *args):
+        slot = slot_of(args[1])
+        port, asking = self.known.get(slot, next(iter(self.clients))), False
+        for _ in range(5):
+            try:
+                if asking:
+                    self.clients[port]('ASKING')
+                self.last = port
+                return self.clients[port](*args)
+            except RedisError as e:
+                if str(e).split()[0] not in ('MOVED', 'ASK'):
+                    raise
+                asking = str(e).startswith('ASK')
+                port = int(str(e).rpartition(':')[2])
+                if not asking:
+                    self.known[slot] = port
+            except OSError:
+                self.known[slot] = self.another(port)
+                raise
+        raise RedisError('sent in circles')
+
+    def another(self, port):
+        ports = list(self.clients)
+        return ports[(ports.index(port) + 1) % len(ports)]
+
+    def wait(self, *args):
+        return self.clients[self.last](*args)
+
+    def close(self):
+        for client in self.clients.values():
+            client.close()
+
+
+class InACluster(StalenessCase):
+    PARTITIONS = 8
+    probes = 40     # of each partition there is one
+    at_a_time = 2
+
+    def key(self, address):
+        return 'nixie:{%d}:addr:%s' % (partition_of(address, self.PARTITIONS), address)
+
+    def with_cluster(self, replicas):
+        self.cluster = RedisCluster(self.directory, replicas=replicas)
+        self.addCleanup(self.cluster.stop)
+        self.cluster.start()
+        self.assertEqual(len({self.key(probe).split(':')[1] for probe in self.truth.states if probe.startswith('probe')}), self.PARTITIONS)
+        self.site = PartitionedSite(self.directory, self.cluster, self.PARTITIONS)
+        self.addCleanup(self.site.stop)
+        command = ClusterWriter(self.cluster)
+        self.addCleanup(command.close)
+        write = entry_writer(command, self.key)
+        self.begin(self.site, replicated(write, command.wait) if replicas else write)
+
+    def test_in_peace(self):
+        self.with_cluster(0)
+        time.sleep(SECONDS)
+        self.none_is_stale()
+
+    def test_slots_move(self):
+        """Keys go to another node one by one, while they are changed and asked about: no outage is allowed for."""
+        self.with_cluster(0)
+        for partition in range(self.PARTITIONS):
+            slot = slot_of('nixie:{%d}:' % partition)
+            owner = self.cluster.owner(slot)
+            self.cluster.move(slot, next(node for node in self.cluster.nodes if node is not owner))
+        time.sleep(1.5 * BOUND_S)
+        self.none_is_stale()
+
+    def test_subscriber_of_one_node_killed(self):
+        self.with_cluster(0)
+        self.outages(lambda: self.cluster.nodes[1].command('CLIENT', 'KILL', 'TYPE', 'pubsub'), 5)
+        self.none_is_stale()
+
+    def test_fail_over(self):
+        self.with_cluster(1)
+
+        def fail_over():
+            with self.changer._turn:
+                self.cluster.fail_over(next(iter(self.cluster.masters())))
+                for node in self.cluster.nodes:
+                    if node.child is None:
+                        node.start()
+                wait_until(lambda: all(info(node, 'replication')['connected_slaves'] == '1' for node in self.cluster.masters()),
+                           'replicas of all masters', 60)
+        self.outages(fail_over, 1)
         self.none_is_stale(100)
 
 

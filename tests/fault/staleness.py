@@ -18,7 +18,6 @@ from harness.redis import RedisError
 from harness.servers import AWAY
 
 CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
-PROBE = 'probe@example.com'
 NEVER = float('inf')
 
 
@@ -86,7 +85,9 @@ class Changer(threading.Thread):
     def __init__(self, truth, write, bound_s, pause_s=0.0002, seed=1):
         super().__init__(daemon=True)
         self.truth, self.write, self.bound_s, self.pause_s = truth, write, bound_s, pause_s
-        self.addresses = [a for a in truth.states if a != PROBE]
+        # those that only tell whether an outage is over: of each server there should be one
+        self.probes = [a for a in truth.states if a.startswith('probe')]
+        self.addresses = [a for a in truth.states if a not in self.probes]
         self.at = 0
         self.random = random.Random(seed)
         self.number = 1 << 20
@@ -151,12 +152,13 @@ class Changer(threading.Thread):
         outage = [begin, NEVER]
         self.truth.outages.append(outage)
         break_it()
-        with self._turn:
-            self.change(PROBE)
-            if self.truth.now(PROBE) is None:
-                self.change(PROBE)      # from nothing: to a suppression
-        number = self.truth.now(PROBE)
-        wait_until(lambda: number_of(ask(PROBE)) == number, 'an answer that knows of a change after the outage')
+        for probe in self.probes:
+            with self._turn:
+                self.change(probe)
+                if self.truth.now(probe) is None:
+                    self.change(probe)      # from nothing: to a suppression
+            number = self.truth.now(probe)
+            wait_until(lambda: number_of(ask(probe)) == number, 'an answer that knows of a change after the outage')
         outage[1] = time.monotonic()
 
 
