@@ -419,6 +419,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = parse_arguments()
     stolen, ticks = steal_ticks()
+    load = os.getloadavg()[0]
     lab = Lab(arguments.bin, arguments.tools, arguments.keep)
     bench = Bench(lab, arguments.lines, arguments.rounds, arguments.connections or list(CONNECTIONS))
     try:
@@ -428,6 +429,8 @@ def main():
     stolen_after, ticks_after = steal_ticks()
     steal = 100 * (stolen_after - stolen) / max(1, ticks_after - ticks)
     bench.note(f"{os.cpu_count()} processors, {steal:.1f} % of their time taken by the hypervisor")
+    if load > 0.5:
+        bench.note(f"the machine was busy with other things before this began (load {load:.1f}): the ratios are rough")
     for text in bench.notes:
         print(f"note: {text}")
     if arguments.json:
