@@ -533,7 +533,7 @@ static void read_snapshot(struct server *s)
 	struct err err;
 	size_t n;
 
-	s->snapshot_ms = clock_mono_ms() + SNAPSHOT_INTERVAL_MS;
+	s->snapshot_ms = clock_mono_ms() + snapshot_interval_ms();
 	if (!*path)
 		return;
 	if (!snapshot_read(path, door_cache(s->service.door), &n, &err))
@@ -567,7 +567,7 @@ static void attend_snapshot(struct server *s)
 
 	if (now_ms < s->snapshot_ms)
 		return;
-	s->snapshot_ms = now_ms + SNAPSHOT_INTERVAL_MS;
+	s->snapshot_ms = now_ms + snapshot_interval_ms();
 	if (*path && s->snapshot <= 0)
 		s->snapshot = snapshot_fork(path, door_cache(s->service.door));
 	if (s->snapshot < 0)

@@ -17,11 +17,21 @@
 /* The first line. */
 #define HEAD "# nixie-policyd: what it remembers, 1\n"
 
+#define INTERVAL_MS (5 * 60 * 1000)
+
 struct writing {
 	FILE *file;
 	struct arena arena;
 	int64_t now_s, now_ms;
 };
+
+int64_t snapshot_interval_ms(void)
+{
+	const char *env = getenv("NIXIE_SNAPSHOT_MS");
+	uint64_t ms;
+
+	return env && sv_u64(sv_of(env), INTERVAL_MS, &ms) ? (int64_t)ms : INTERVAL_MS;
+}
 
 static void write_one(void *arg, struct sv name, const struct entry *entry, int64_t checked_ms)
 {
