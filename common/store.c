@@ -337,9 +337,20 @@ enum store_result store_histories(struct store *store, store_bounce_callback *ca
 	return store->ops->histories(store, callback, arg, err);
 }
 
+enum store_result store_history(struct store *store, struct sv address, store_bounce_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->history(store, address, callback, arg, err);
+}
+
 enum store_result store_suppressed(struct store *store, store_entry_callback *callback, void *arg, struct err *err)
 {
-	return store->ops->suppressed(store, callback, arg, err);
+	return store->ops->suppressed(store, NULL, callback, arg, err);
+}
+
+enum store_result store_suppressed_after(struct store *store, const struct suppressed_place *after, store_entry_callback *callback,
+	void *arg, struct err *err)
+{
+	return store->ops->suppressed(store, after, callback, arg, err);
 }
 
 enum store_result store_entry(struct store *store, struct arena *arena, struct sv address,

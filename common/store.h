@@ -245,9 +245,19 @@ enum store_result store_unclassified(struct store *store, store_unclassified_cal
 typedef void store_bounce_callback(void *arg, struct sv address, const struct bounce *bounce);
 enum store_result store_histories(struct store *store, store_bounce_callback *callback, void *arg,
 	struct err *err) NIXIE_MUST_CHECK;
+/* Those of one address. */
+enum store_result store_history(struct store *store, struct sv address, store_bounce_callback *callback, void *arg,
+	struct err *err) NIXIE_MUST_CHECK;
 /* Every suppressed address, partition by partition, oldest first; the callback returns false to stop. */
 enum store_result store_suppressed(struct store *store, store_entry_callback *callback, void *arg,
 	struct err *err) NIXIE_MUST_CHECK;
+/* A place in that order: behind this address, whether it is still there or not. */
+struct suppressed_place {
+	int64_t since_s;
+	struct sv address;
+};
+enum store_result store_suppressed_after(struct store *store, const struct suppressed_place *after, store_entry_callback *callback,
+	void *arg, struct err *err) NIXIE_MUST_CHECK;
 
 /* One address, at once. */
 enum store_result store_entry(struct store *store, struct arena *arena, struct sv address,

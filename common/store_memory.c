@@ -343,6 +343,12 @@ static enum store_result memory_histories(struct store *store, store_bounce_call
 	return STORE_OK;
 }
 
+static enum store_result memory_history(struct store *store, struct sv address, store_bounce_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)address, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
 static int by_since(const void *a, const void *b)
 {
 	const struct stored_account *x = *(struct stored_account *const *)a, *y = *(struct stored_account *const *)b;
@@ -351,7 +357,18 @@ static int by_since(const void *a, const void *b)
 		memcmp(x->bytes, y->bytes, x->key_n < y->key_n ? x->key_n : y->key_n);
 }
 
-static enum store_result memory_suppressed(struct store *store, store_entry_callback *callback, void *arg, struct err *err)
+/* As by_since() */
+static bool is_behind(const struct stored_account *s, const struct suppressed_place *place)
+{
+	int order = memcmp(s->bytes, place->address.p, s->key_n < place->address.n ? s->key_n : place->address.n);
+
+	if (s->entry.since_s != place->since_s)
+		return s->entry.since_s > place->since_s;
+	return order ? order > 0 : s->key_n > place->address.n;
+}
+
+static enum store_result memory_suppressed(struct store *store, const struct suppressed_place *after, store_entry_callback *callback,
+	void *arg, struct err *err)
 {
 	struct memory *m = memory_of(store);
 	struct stored_account **v = xalloc((m->accounts.n + 1) * sizeof *v);
@@ -361,7 +378,7 @@ static enum store_result memory_suppressed(struct store *store, store_entry_call
 	(void)err;
 	for (size_t i = 0; (slot = map_next(&m->accounts, &i));) {
 		struct stored_account *s = slot->value;
-		if (s->entry.status != STATUS_NONE && s->entry.status != STATUS_SOFT && s->entry.status != STATUS_ALLOW)
+		if (s->entry.status != STATUS_NONE && s->entry.status != STATUS_SOFT && s->entry.status != STATUS_ALLOW && (!after || is_behind(s, after)))
 			v[n++] = s;
 	}
 	qsort(v, n, sizeof *v, by_since);
@@ -418,7 +435,7 @@ static const struct store_ops memory_ops = {
 	.free = memory_free, .load = memory_load, .commit_start = memory_commit_start,
 	.commit_finish = memory_commit_finish, .partitions = memory_partitions, .positions = memory_positions,
 	.counts = memory_counts, .period = memory_period, .alerts = memory_alerts, .gaps = memory_gaps, .readers = memory_readers, .doors = memory_doors,
-	.suppressed_count = memory_suppressed_count, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .suppressed = memory_suppressed, .entry = memory_entry,
+	.suppressed_count = memory_suppressed_count, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .history = memory_history, .suppressed = memory_suppressed, .entry = memory_entry,
 	.journal_entry = memory_journal_entry, .journal = memory_journal,
 };
 

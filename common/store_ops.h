@@ -24,7 +24,10 @@ struct store_ops {
 	enum store_result (*unclassified)(struct store *store, store_unclassified_callback *callback, void *arg,
 		struct err *err);
 	enum store_result (*histories)(struct store *store, store_bounce_callback *callback, void *arg, struct err *err);
-	enum store_result (*suppressed)(struct store *store, store_entry_callback *callback, void *arg, struct err *err);
+	enum store_result (*history)(struct store *store, struct sv address, store_bounce_callback *callback, void *arg, struct err *err);
+	/* after: NULL: from the beginning */
+	enum store_result (*suppressed)(struct store *store, const struct suppressed_place *after, store_entry_callback *callback,
+		void *arg, struct err *err);
 	enum store_result (*entry)(struct store *store, struct arena *arena, struct sv address,
 		struct entry *entry_r, struct err *err);
 	enum store_result (*journal_entry)(struct store *store, const char *id, store_field_callback *callback,

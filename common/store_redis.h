@@ -94,7 +94,9 @@ enum store_result redis_suppressed_count(struct store *store, uint64_t *n_r, str
 enum store_result redis_alert_log(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err);
 enum store_result redis_unclassified(struct store *store, store_unclassified_callback *callback, void *arg, struct err *err);
 enum store_result redis_histories(struct store *store, store_bounce_callback *callback, void *arg, struct err *err);
-enum store_result redis_suppressed(struct store *store, store_entry_callback *callback, void *arg, struct err *err);
+enum store_result redis_history(struct store *store, struct sv address, store_bounce_callback *callback, void *arg, struct err *err);
+enum store_result redis_suppressed(struct store *store, const struct suppressed_place *after, store_entry_callback *callback, void *arg,
+	struct err *err);
 enum store_result redis_entry(struct store *store, struct arena *arena, struct sv address, struct entry *entry_r, struct err *err);
 enum store_result redis_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err);
 enum store_result redis_journal_entry(struct store *store, const char *id, store_field_callback *callback, void *arg, struct err *err);

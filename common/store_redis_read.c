@@ -481,8 +481,93 @@ enum store_result redis_histories(struct store *store, store_bounce_callback *ca
 	return result;
 }
 
-/* A page of the index of one partition. *go_on_r: false, the callback has enough. */
-static enum store_result read_suppressed(struct redis_store *s, struct reading *r, size_t from, store_entry_callback *callback, void *arg_, bool *go_on_r)
+enum store_result redis_history(struct store *store, struct sv address, store_bounce_callback *callback, void *arg_, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct arena arena = { 0 };
+	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .arena = &arena, .on_bounce = callback, .arg = arg_ };
+	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
+
+	if (result == STORE_OK) {
+		struct sv range[] = { SV("XRANGE"), key_in(s, partition_of(s, address), KEY_HISTORY, address), SV("-"), SV("+") };
+		struct load_one *one = arena_alloc(&arena, sizeof *one + sizeof(struct sv));
+		one->item = &r;
+		*(struct sv *)(one + 1) = address;
+		command(s, 4, range, on_history, one);
+		result = finish_reading(s, &r);
+	}
+	arena_free(&arena);
+	return result;
+}
+
+/* ---- the index of suppressed addresses ---- */
+
+struct place_reading {
+	struct load load;
+	int64_t rank, before; /* of the address, -1: it is not there; how many are older than its date */
+	bool same_date;
+	int64_t since_s;
+};
+
+static void on_rank(void *arg_, const struct value *reply)
+{
+	struct place_reading *r = arg_;
+
+	if (reply && value_type(reply) == VALUE_NIL)
+		r->rank = -1;
+	else if (outcome_take(&r->load.outcome, reply))
+		r->rank = value_number(reply);
+}
+
+static void on_before(void *arg_, const struct value *reply)
+{
+	struct place_reading *r = arg_;
+
+	if (outcome_take(&r->load.outcome, reply))
+		r->before = value_number(reply);
+}
+
+static void on_score(void *arg_, const struct value *reply)
+{
+	struct place_reading *r = arg_;
+	uint64_t since_s;
+
+	if (reply && value_type(reply) == VALUE_NIL)
+		return;
+	if (outcome_take(&r->load.outcome, reply) && sv_u64(value_text(reply), INT64_MAX, &since_s))
+		r->same_date = (int64_t)since_s == r->since_s;
+}
+
+/* The index behind the place. When its address is there no more, that of the first one of its date. */
+static enum store_result find_place(struct redis_store *s, unsigned partition, const struct suppressed_place *place, size_t *from_r, struct err *err)
+{
+	struct place_reading r = { .load = { s, NULL, { STORE_OK, err } }, .rank = -1, .since_s = place->since_s };
+	struct sv key = key_in(s, partition, KEY_SUPPRESSED, SV(""));
+	struct sv before[] = { SV("ZCOUNT"), key, SV("-inf"), arena_printf(&s->scratch, "(%lld", (long long)place->since_s) };
+
+	command(s, 4, before, on_before, &r);
+	key = key_in(s, partition, KEY_SUPPRESSED, SV("")); /* each command has its room anew */
+	struct sv rank[] = { SV("ZRANK"), key, place->address };
+	command(s, 3, rank, on_rank, &r);
+	key = key_in(s, partition, KEY_SUPPRESSED, SV(""));
+	struct sv score[] = { SV("ZSCORE"), key, place->address };
+	command(s, 3, score, on_score, &r);
+	servers_wait(s->servers);
+	*from_r = (size_t)(r.rank >= 0 && r.same_date ? r.rank + 1 : r.before);
+	return outcome_finish(s, &r.load.outcome);
+}
+
+/* In the order of the index, of bytes where the date is the same. */
+static bool is_behind(struct sv address, const struct entry *entry, const struct suppressed_place *place)
+{
+	int order = memcmp(address.p, place->address.p, address.n < place->address.n ? address.n : place->address.n);
+
+	return entry->since_s != place->since_s || (order ? order > 0 : address.n > place->address.n);
+}
+
+/* A page of the index of one partition, what is behind `after` (NULL: all). *go_on_r: false, the callback has enough. */
+static enum store_result read_suppressed(struct redis_store *s, struct reading *r, size_t from, const struct suppressed_place *after,
+	store_entry_callback *callback, void *arg_, bool *go_on_r)
 {
 	struct transaction *t = r->load.t;
 
@@ -497,13 +582,14 @@ static enum store_result read_suppressed(struct redis_store *s, struct reading *
 		result = finish_reading(s, r);
 	for (size_t i = 0; result == STORE_OK && *go_on_r && i < r->n_names; i++) {
 		const struct account *a = map_get(&t->accounts, r->names[i]);
-		if (a->entry.status != STATUS_NONE)
+		if (a->entry.status != STATUS_NONE && (!after || is_behind(a->key, &a->entry, after)))
 			*go_on_r = callback(arg_, a->key, &a->entry);
 	}
 	return result;
 }
 
-enum store_result redis_suppressed(struct store *store, store_entry_callback *callback, void *arg_, struct err *err)
+enum store_result redis_suppressed(struct store *store, const struct suppressed_place *after, store_entry_callback *callback, void *arg_,
+	struct err *err)
 {
 	struct redis_store *s = redis_of(store);
 	struct arena arena = { 0 };
@@ -512,12 +598,18 @@ enum store_result redis_suppressed(struct store *store, store_entry_callback *ca
 	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
 	bool go_on = true;
 
-	for (; result == STORE_OK && go_on && r.partition < store->partitions; r.partition++) {
+	if (result == STORE_OK && after)
+		r.partition = partition_of(s, after->address);
+	for (; result == STORE_OK && go_on && r.partition < store->partitions; r.partition++, after = NULL) {
 		size_t from = 0;
-		do {
-			result = read_suppressed(s, &r, from, callback, arg_, &go_on);
+		if (after)
+			result = find_place(s, r.partition, after, &from, err);
+		while (result == STORE_OK && go_on) {
+			result = read_suppressed(s, &r, from, after, callback, arg_, &go_on);
 			from += PAGE;
-		} while (result == STORE_OK && go_on && r.n_names == PAGE);
+			if (r.n_names < PAGE)
+				break;
+		}
 	}
 	transaction_free(&t);
 	arena_free(&arena);

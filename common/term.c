@@ -1,6 +1,7 @@
 #include "term.h"
 
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -21,6 +22,28 @@ const char *term_colour(FILE *stream, enum colour colour)
 	static const char *const codes[] = { "\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[33m", "\033[34m" };
 
 	return term_colours(stream) ? codes[colour] : "";
+}
+
+size_t term_width(FILE *stream)
+{
+	struct winsize size;
+
+	if (!isatty(fileno(stream)))
+		return 0;
+	if (ioctl(fileno(stream), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return 80; /* as terminals were */
+	return size.ws_col > TERM_WIDTH_MIN ? size.ws_col : TERM_WIDTH_MIN;
+}
+
+bool term_utf8(FILE *stream)
+{
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+	const char *value = NULL;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names && !(value && *value); i++)
+		value = getenv(names[i]);
+	struct sv charset = sv_after_last(sv_of(value ? value : ""), '.');
+	return isatty(fileno(stream)) && (sv_starts_nocase(charset, SV("utf-8")) || sv_starts_nocase(charset, SV("utf8")));
 }
 
 void term_clean(FILE *stream, struct sv text)

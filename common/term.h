@@ -14,6 +14,12 @@ bool term_colours(FILE *stream);
 /* The escape sequence, or "" where the stream is no terminal. */
 const char *term_colour(FILE *stream, enum colour colour);
 
+/* Cells of a line; 0: unlimited, because it is no terminal. */
+#define TERM_WIDTH_MIN 20
+size_t term_width(FILE *stream);
+/* Is it a terminal that shows UTF-8? */
+bool term_utf8(FILE *stream);
+
 /* Bytes from outside, made harmless (buf_add_clean), to the stream. */
 void term_clean(FILE *stream, struct sv text);
 

@@ -1,4 +1,6 @@
-/* check, list, stats, token: what the store knows. */
+/* check, stats, token: what the store knows. */
+#include "look.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +83,7 @@ struct checked {
 	struct sender sender;
 	const struct answers *answers;
 	const struct lost *lost; /* failures that are not counted; NULL: none */
+	const char *cursor; /* of a list; NULL: none */
 };
 
 static void decide_for(const struct checked *c, struct decision *d)
@@ -122,8 +125,17 @@ static void print_json(const struct checked *c)
 		clock_format_us(c->lost->time_s * CLOCK_SECOND_US, time, sizeof time);
 		buf_addf(&b, ",\"uncounted\":%zu,\"lost\":\"%s\"", c->lost->failures, time);
 	}
+	if (c->cursor) {
+		buf_add(&b, SV(",\"cursor\":"));
+		buf_add_json(&b, sv_of(c->cursor));
+	}
 	buf_add(&b, SV("}\n"));
 	(void)fwrite(b.p, 1, b.n, stdout);
+}
+
+void look_print_json(struct sv address, const struct entry *entry, const struct answers *answers, const char *cursor)
+{
+	print_json(&(const struct checked){ .address = address, .entry = entry, .answers = answers, .cursor = cursor });
 }
 
 static void print_field(const char *name, struct sv value)
@@ -286,60 +298,6 @@ int verb_check(struct ctl *ctl, int argc, char **argv)
 		code = one > code ? one : code;
 	}
 	return code;
-}
-
-struct listing {
-	bool json, any_status;
-	enum status status;
-	const struct answers *answers;
-	uint64_t n;
-};
-
-static bool list_entry(void *arg, struct sv address, const struct entry *entry)
-{
-	struct listing *l = arg;
-
-	if (!entry_suppressed(entry, clock_now_s()) || (!l->any_status && entry->status != l->status))
-		return true;
-	l->n++;
-	if (l->json)
-		print_json(&(const struct checked){ .address = address, .entry = entry, .answers = l->answers });
-	else
-		report_entry_line(stdout, address, entry);
-	return !ferror(stdout); /* a reader that went away ends it */
-}
-
-int verb_list(struct ctl *ctl, int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' }, { "status", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
-	};
-	struct listing l = { .any_status = true, .answers = &ctl->config.policyd_answers };
-	struct err err;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (c == 'j') {
-			ctl->json = true;
-		} else if (c == 's') {
-			l.any_status = false;
-			if (!status_by_name(sv_of(optarg), &l.status)) {
-				log_error("--status %s: write held, hard, complaint or manual", optarg);
-				return EXIT_USAGE;
-			}
-		} else {
-			(void)fputs("usage: nixie list [--json] [--status held|hard|complaint|manual]\n", c == 'h' ? stdout : stderr);
-			return c == 'h' ? EXIT_OK : EXIT_USAGE;
-		}
-	}
-	l.json = ctl->json;
-	enum store_result result = store_suppressed(ctl->store, list_entry, &l, &err);
-	if (result != STORE_OK)
-		return verb_store_failed(&err);
-	if (!l.json && l.n == 0)
-		(void)puts("no address is suppressed");
-	return l.n ? EXIT_OK : EXIT_NOT_FOUND;
 }
 
 int verb_stats(struct ctl *ctl, int argc, char **argv)

@@ -16,7 +16,8 @@ static const char help[] =
 	"\n"
 	"Look\n"
 	"  check ADDR...        what is known, and what nixie-policyd answers now\n"
-	"  list                 suppressed addresses, oldest first  [--status S]\n"
+	"  list                 suppressed addresses, oldest first  [--status S] [--domain NAME] [--since 7d] [--limit N] ...\n"
+	"  history ADDR...      each bounce of an address: when, which message, what the server said\n"
 	"  stats                totals of all counters\n"
 	"  token T              the change that a rejection text names\n"
 	"  alerts               what jumped or is over its limit just now, and what to do  [--log: all that was]\n"
@@ -56,6 +57,7 @@ static const struct verb {
 } verbs[] = {
 	{ "check", verb_check, true },
 	{ "list", verb_list, true },
+	{ "history", verb_history, true },
 	{ "stats", verb_stats, true },
 	{ "token", verb_token, true },
 	{ "alerts", verb_alerts, true },

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "log.h"
+#include "period.h"
 #include "store.h"
 #include "verbs.h"
 
@@ -128,6 +129,24 @@ bool verb_no_arguments(int argc, char **argv)
 	if (optind < argc)
 		log_error("%s: there is no argument here; a directory of rules is --rules DIR", argv[optind]);
 	return optind >= argc;
+}
+
+bool verb_time(const char *name, const char *text, int64_t *time_s_r)
+{
+	struct err err;
+
+	if (!text || period_parse(sv_of(text), time_s_r, &err))
+		return true;
+	log_error("--%s: %s", name, err.text);
+	return false;
+}
+
+bool verb_limit(const char *text, uint64_t *limit_r)
+{
+	if (!text || (sv_u64(sv_of(text), INT64_MAX, limit_r) && *limit_r))
+		return true;
+	log_error("--limit %s: write a number from 1 on", text);
+	return false;
 }
 
 void verb_open_store(struct ctl *ctl)

@@ -253,20 +253,6 @@ static void print_summary(const struct undo *u, bool dry_run)
 
 /* ---- ---- */
 
-static bool take_time(const char *option, const char *text, int64_t *time_s_r)
-{
-	int64_t us;
-
-	if (!text)
-		return true;
-	if (!clock_parse_date(sv_of(text), &us)) {
-		log_error("--%s %s: write 2026-11-21 or 2026-11-21T09:00:00Z (UTC)", option, text);
-		return false;
-	}
-	*time_s_r = us / CLOCK_SECOND_US;
-	return true;
-}
-
 static int run(struct undo *u, bool dry_run, bool yes)
 {
 	struct err err;
@@ -308,7 +294,7 @@ int verb_undo(struct ctl *ctl, int argc, char **argv)
 		log_error("%s: say what to undo by options: --since, --until, --rule, --domain, --provider or --batch", argv[optind]);
 		return EXIT_USAGE;
 	}
-	if (!take_time("since", since, &u.filter.since_s) || !take_time("until", until, &u.filter.until_s))
+	if (!verb_time("since", since, &u.filter.since_s) || !verb_time("until", until, &u.filter.until_s))
 		return EXIT_USAGE;
 	if (!since && !until && !u.filter.rule && !u.filter.domain && !u.filter.provider && !u.filter.batch) {
 		log_error("say what to undo: --since, --until, --rule, --domain, --provider or --batch");

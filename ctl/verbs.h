@@ -15,6 +15,7 @@ struct ctl {
 
 int verb_check(struct ctl *ctl, int argc, char **argv);
 int verb_list(struct ctl *ctl, int argc, char **argv);
+int verb_history(struct ctl *ctl, int argc, char **argv);
 int verb_stats(struct ctl *ctl, int argc, char **argv);
 int verb_token(struct ctl *ctl, int argc, char **argv);
 int verb_suppress(struct ctl *ctl, int argc, char **argv);
@@ -65,6 +66,12 @@ bool verb_load_both(struct ctl *ctl, int argc, char **argv, const char *usage, s
 
 /* Behind the options there is nothing; else false after a message. For verbs about rules. */
 bool verb_no_arguments(int argc, char **argv) NIXIE_MUST_CHECK;
+
+/* --name TEXT as a moment (period_parse()): NULL leaves *time_s_r as it is. False after a message. */
+bool verb_time(const char *name, const char *text, int64_t *time_s_r) NIXIE_MUST_CHECK;
+
+/* --limit TEXT: NULL leaves *limit_r as it is. False after a message. */
+bool verb_limit(const char *text, uint64_t *limit_r) NIXIE_MUST_CHECK;
 
 /* For verbs that need Redis only at times; once. */
 void verb_open_store(struct ctl *ctl);

@@ -88,6 +88,14 @@ class Undo(Case):
         self.assertEqual(self.status('reader1@provider.example'), 'manual')
         self.assertIsNone(self.status('reader3@provider.example'))
 
+    def test_a_span_is_so_long_ago(self):
+        # the bad ones came within three hours, a day ago
+        self.assertIn('5 addresses would be what they were', self.undo('--dry-run', '--since', '25 hours'))
+        text = self.undo('--dry-run', '--until', '36 hours', '--domain', 'provider.example')
+        self.assertIn('1 address would be what they were', text)
+        self.assertIn('dead@provider.example', text)
+        self.undo('--since', '12h', status=NOT_FOUND)
+
     def test_by_rule(self):
         rule = self.site.check('reader1@provider.example')['rule']
         self.assertIn('6 addresses restored', self.undo('--rule', rule))

@@ -3,11 +3,11 @@
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(wildcard tests/unit/test_*.c))
 UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard logtail/*.c)) policyd/proto.c policyd/metrics.c policyd/cache.c policyd/http.c policyd/activation.c \
-	policyd/socketmap.c policyd/status_filter.c)
+	policyd/socketmap.c policyd/status_filter.c ctl/table.c)
 
 $(BUILD)/test/%.o: tests/unit/%.c Makefile tests/unit/unit.mk
 	@mkdir -p $(@D)
-	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon -Ilogtail -Ipolicyd $(PKG_CFLAGS) -MMD -MP -c $< -o $@
+	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon -Ilogtail -Ipolicyd -Ictl $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/test/test_model: $(BUILD)/test/model.o
 
