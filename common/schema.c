@@ -373,3 +373,8 @@ bool schema_token_decode(struct sv token, char journal_id_r[SCHEMA_ID_MAX])
 		(void)snprintf(journal_id_r + n, SCHEMA_ID_MAX - (size_t)n, "-%llu", (unsigned long long)partition);
 	return true;
 }
+
+bool schema_day_in(struct sv day, struct sv first, struct sv last)
+{
+	return (first.n != day.n || memcmp(day.p, first.p, day.n) >= 0) && (last.n != day.n || memcmp(day.p, last.p, day.n) <= 0);
+}

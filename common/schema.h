@@ -100,6 +100,9 @@ void schema_entry_set(struct entry *entry, struct sv field, struct sv value);
 struct sv schema_pack_entry(struct arena *arena, const struct entry *entry);
 void schema_unpack_entry(struct arena *arena, struct sv packed, struct entry *entry_r);
 
+/* Is the day, yyyymmdd, from first to last? An empty one is no limit. */
+bool schema_day_in(struct sv day, struct sv first, struct sv last);
+
 /* "<category>|<rule>|<message>|<first>" and back */
 struct sv schema_window_member(struct arena *arena, const struct occurrence *occurrence);
 bool schema_window_parse(struct sv member, int64_t last_s, struct occurrence *occurrence_r) NIXIE_MUST_CHECK;

@@ -261,7 +261,18 @@ enum store_result store_positions(struct store *store, struct sv source, struct 
 enum store_result store_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
 	struct err *err)
 {
-	return store->ops->counts(store, dimension, callback, arg, err);
+	return store->ops->counts(store, SV(""), SV(""), dimension, callback, arg, err);
+}
+
+enum store_result store_counts_of(struct store *store, struct sv first, struct sv last, struct sv dimension, store_count_callback *callback,
+	void *arg, struct err *err)
+{
+	return store->ops->counts(store, first, last, dimension, callback, arg, err);
+}
+
+enum store_result store_hours(struct store *store, int64_t from_s, int64_t to_s, store_hour_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->hours(store, from_s, to_s, callback, arg, err);
 }
 
 enum store_result store_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback, void *arg,

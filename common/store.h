@@ -204,6 +204,15 @@ typedef bool store_entry_callback(void *arg, struct sv address, const struct ent
 enum store_result store_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
 	struct err *err) NIXIE_MUST_CHECK;
 
+/* The same of the days from first to last, "20261121", both of them included. */
+enum store_result store_counts_of(struct store *store, struct sv first, struct sv last, struct sv dimension, store_count_callback *callback,
+	void *arg, struct err *err) NIXIE_MUST_CHECK;
+
+/* The totals of each hour that is over and on record for curves, from one time (UTC) up to another; each partition for itself. */
+typedef void store_hour_callback(void *arg, int64_t hour_s, struct sv name, int64_t value);
+enum store_result store_hours(struct store *store, int64_t from_s, int64_t to_s, store_hour_callback *callback, void *arg,
+	struct err *err) NIXIE_MUST_CHECK;
+
 /* The counters of one period, of the totals or of a dimension, each partition for itself: "20261121" or a
  * minute "202611210912". The callback's day is the period. */
 enum store_result store_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback, void *arg,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "schema.h"
 #include "store_ops.h"
 
 /* One recipient of most messages fits in. */
@@ -267,15 +268,21 @@ static enum store_result memory_positions(struct store *store, struct sv source,
 	return STORE_OK;
 }
 
-static enum store_result memory_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
-	struct err *err)
+static enum store_result memory_hours(struct store *store, int64_t from_s, int64_t to_s, store_hour_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)from_s, (void)to_s, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
+static enum store_result memory_counts(struct store *store, struct sv first, struct sv last, struct sv dimension,
+	store_count_callback *callback, void *arg, struct err *err)
 {
 	struct map_slot *slot;
 
 	(void)err;
 	for (size_t i = 0; (slot = map_next(&memory_of(store)->counts, &i));) {
 		struct sv name = slot->key, of = sv_cut(&name, '|'), day = sv_cut(&of, ':');
-		if (sv_eq(of, dimension))
+		if (sv_eq(of, dimension) && schema_day_in(day, first, last))
 			callback(arg, day, name, ((struct stored_count *)slot->value)->value);
 	}
 	return STORE_OK;
@@ -434,7 +441,7 @@ static void memory_free(struct store *store)
 static const struct store_ops memory_ops = {
 	.free = memory_free, .load = memory_load, .commit_start = memory_commit_start,
 	.commit_finish = memory_commit_finish, .partitions = memory_partitions, .positions = memory_positions,
-	.counts = memory_counts, .period = memory_period, .alerts = memory_alerts, .gaps = memory_gaps, .readers = memory_readers, .doors = memory_doors,
+	.counts = memory_counts, .hours = memory_hours, .period = memory_period, .alerts = memory_alerts, .gaps = memory_gaps, .readers = memory_readers, .doors = memory_doors,
 	.suppressed_count = memory_suppressed_count, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .history = memory_history, .suppressed = memory_suppressed, .entry = memory_entry,
 	.journal_entry = memory_journal_entry, .journal = memory_journal,
 };

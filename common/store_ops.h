@@ -11,8 +11,10 @@ struct store_ops {
 	enum store_result (*commit_finish)(struct store *store, struct transaction *const *t, size_t n, struct err *err);
 	unsigned (*partitions)(struct store *store, struct err *err);
 	enum store_result (*positions)(struct store *store, struct sv source, struct position *positions_r, struct err *err);
-	enum store_result (*counts)(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
-		struct err *err);
+	/* first, last: days; empty: all */
+	enum store_result (*counts)(struct store *store, struct sv first, struct sv last, struct sv dimension, store_count_callback *callback,
+		void *arg, struct err *err);
+	enum store_result (*hours)(struct store *store, int64_t from_s, int64_t to_s, store_hour_callback *callback, void *arg, struct err *err);
 	enum store_result (*period)(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback,
 		void *arg, struct err *err);
 	enum store_result (*alerts)(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err);

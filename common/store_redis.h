@@ -83,7 +83,9 @@ enum store_result redis_load(struct store *store, struct transaction *const *t, 
 void redis_commit_start(struct store *store, struct transaction *const *t, size_t n, struct err *err);
 enum store_result redis_commit_finish(struct store *store, struct transaction *const *t, size_t n, struct err *err);
 enum store_result redis_positions(struct store *store, struct sv source, struct position *positions_r, struct err *err);
-enum store_result redis_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg, struct err *err);
+enum store_result redis_counts(struct store *store, struct sv first, struct sv last, struct sv dimension, store_count_callback *callback,
+	void *arg, struct err *err);
+enum store_result redis_hours(struct store *store, int64_t from_s, int64_t to_s, store_hour_callback *callback, void *arg, struct err *err);
 enum store_result redis_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback, void *arg,
 	struct err *err);
 enum store_result redis_alerts(struct store *store, struct arena *arena, store_alert_callback *callback, void *arg, struct err *err);

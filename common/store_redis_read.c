@@ -142,13 +142,15 @@ static void on_day(void *arg_, const struct value *reply)
 }
 
 /* All days of one partition */
-static enum store_result read_days(struct redis_store *s, struct reading *r, struct sv dimension)
+static enum store_result read_days(struct redis_store *s, struct reading *r, struct sv first, struct sv last, struct sv dimension)
 {
 	enum store_result result = STORE_OK;
 
 	for (size_t from = 0; result == STORE_OK; from += PAGE) {
 		result = read_page(s, r, KEY_DAYS, from);
 		for (size_t i = 0; result == STORE_OK && i < r->n_names; i++) {
+			if (!schema_day_in(r->names[i], first, last))
+				continue;
 			struct sv period = dimension.n ? arena_printf(r->arena, "%.*s:%.*s", SV_ARG(r->names[i]), SV_ARG(dimension)) : r->names[i];
 			struct sv argv[] = { SV("HGETALL"), key_in(s, r->partition, KEY_DAY, period) };
 			struct load_one *one = arena_alloc(r->arena, sizeof *one + sizeof(struct sv));
@@ -164,7 +166,8 @@ static enum store_result read_days(struct redis_store *s, struct reading *r, str
 	return result;
 }
 
-enum store_result redis_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg_, struct err *err)
+enum store_result redis_counts(struct store *store, struct sv first, struct sv last, struct sv dimension, store_count_callback *callback,
+	void *arg_, struct err *err)
 {
 	struct redis_store *s = redis_of(store);
 	struct arena arena = { 0 };
@@ -172,9 +175,50 @@ enum store_result redis_counts(struct store *store, struct sv dimension, store_c
 	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
 
 	for (; result == STORE_OK && r.partition < store->partitions; r.partition++)
-		result = read_days(s, &r, dimension);
+		result = read_days(s, &r, first, last, dimension);
 	arena_free(&arena);
 	return result;
+}
+
+struct hours_reading {
+	struct load load;
+	store_hour_callback *callback;
+	void *arg;
+};
+
+static void on_hours(void *arg_, const struct value *reply)
+{
+	struct hours_reading *r = arg_;
+
+	if (!outcome_take(&r->load.outcome, reply))
+		return;
+	for (size_t i = 0; i < value_count(reply); i++) {
+		const struct value *one = value_at(reply, i), *pairs = value_count(one) > 1 ? value_at(one, 1) : NULL;
+		struct sv id = value_count(one) ? value_text(value_at(one, 0)) : sv_make("", 0);
+		uint64_t ms, n;
+		if (!sv_u64(sv_cut(&id, '-'), INT64_MAX, &ms))
+			continue;
+		for (size_t j = 0; pairs && j + 1 < value_count(pairs); j += 2)
+			if (sv_u64(value_text(value_at(pairs, j + 1)), INT64_MAX, &n))
+				r->callback(r->arg, (int64_t)(ms / 1000), value_text(value_at(pairs, j)), (int64_t)n);
+	}
+}
+
+/* All at once: a stream has 9600 of them at most. */
+enum store_result redis_hours(struct store *store, int64_t from_s, int64_t to_s, store_hour_callback *callback, void *arg_, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct hours_reading r = { { s, NULL, { STORE_OK, err } }, callback, arg_ };
+
+	if (!wait_ready(s, &r.load.outcome))
+		return outcome_finish(s, &r.load.outcome);
+	for (unsigned p = 0; p < store->partitions; p++) {
+		struct sv key = key_in(s, p, KEY_ROLL, SV("hour"));
+		struct sv argv[] = { SV("XRANGE"), key, schema_number(&s->scratch, from_s * 1000), arena_printf(&s->scratch, "(%lld", (long long)to_s * 1000) };
+		command(s, sizeof argv / sizeof *argv, argv, on_hours, &r);
+	}
+	servers_wait(s->servers);
+	return outcome_finish(s, &r.load.outcome);
 }
 
 enum store_result redis_period(struct store *store, struct sv period, struct sv dimension, store_count_callback *callback, void *arg_,
