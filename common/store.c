@@ -380,3 +380,13 @@ enum store_result store_journal(struct store *store, store_journal_callback *cal
 {
 	return store->ops->journal(store, callback, arg, err);
 }
+
+enum store_result store_journal_end(struct store *store, struct journal_place *places_r, struct err *err)
+{
+	return store->ops->journal_end(store, places_r, err);
+}
+
+enum store_result store_journal_next(struct store *store, struct journal_place *places, store_journal_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->journal_next(store, places, callback, arg, err);
+}

@@ -289,6 +289,16 @@ struct journal_entry {
 typedef void store_journal_callback(void *arg, const struct journal_entry *entry);
 enum store_result store_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
 
+/* A place in the journal of one partition: of store_partitions() there is one each. */
+struct journal_place {
+	char at[64]; /* the store's own */
+};
+/* Behind what is there now. */
+enum store_result store_journal_end(struct store *store, struct journal_place *places_r, struct err *err) NIXIE_MUST_CHECK;
+/* What was written behind the places since, partition by partition, not more than a page of each; and moves the places behind it. */
+enum store_result store_journal_next(struct store *store, struct journal_place *places, store_journal_callback *callback, void *arg,
+	struct err *err) NIXIE_MUST_CHECK;
+
 /* ---- what nixie doctor asks (Redis only); writes nothing ---- */
 
 /* What the server tells of itself, under its own names; "config." and "meta." before some of them.

@@ -421,6 +421,19 @@ static enum store_result memory_journal(struct store *store, store_journal_callb
 	return STORE_OK; /* none is kept */
 }
 
+static enum store_result memory_journal_end(struct store *store, struct journal_place *places_r, struct err *err)
+{
+	(void)store, (void)places_r, (void)err;
+	return STORE_OK;
+}
+
+static enum store_result memory_journal_next(struct store *store, struct journal_place *places, store_journal_callback *callback, void *arg,
+	struct err *err)
+{
+	(void)store, (void)places, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
 static void memory_free(struct store *store)
 {
 	struct memory *m = memory_of(store);
@@ -443,7 +456,7 @@ static const struct store_ops memory_ops = {
 	.commit_finish = memory_commit_finish, .partitions = memory_partitions, .positions = memory_positions,
 	.counts = memory_counts, .hours = memory_hours, .period = memory_period, .alerts = memory_alerts, .gaps = memory_gaps, .readers = memory_readers, .doors = memory_doors,
 	.suppressed_count = memory_suppressed_count, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .history = memory_history, .suppressed = memory_suppressed, .entry = memory_entry,
-	.journal_entry = memory_journal_entry, .journal = memory_journal,
+	.journal_entry = memory_journal_entry, .journal = memory_journal, .journal_end = memory_journal_end, .journal_next = memory_journal_next,
 };
 
 struct store *store_memory(unsigned partitions)

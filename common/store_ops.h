@@ -35,6 +35,9 @@ struct store_ops {
 	enum store_result (*journal_entry)(struct store *store, const char *id, store_field_callback *callback,
 		void *arg, struct err *err);
 	enum store_result (*journal)(struct store *store, store_journal_callback *callback, void *arg, struct err *err);
+	enum store_result (*journal_end)(struct store *store, struct journal_place *places_r, struct err *err);
+	enum store_result (*journal_next)(struct store *store, struct journal_place *places, store_journal_callback *callback, void *arg,
+		struct err *err);
 };
 
 struct store {

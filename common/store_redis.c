@@ -574,7 +574,7 @@ static const struct store_ops redis_ops = {
 	.partitions = redis_partitions, .positions = redis_positions,
 	.counts = redis_counts, .hours = redis_hours, .period = redis_period, .alerts = redis_alerts, .gaps = redis_gaps, .readers = redis_readers, .doors = redis_doors,
 	.suppressed_count = redis_suppressed_count, .alert_log = redis_alert_log, .unclassified = redis_unclassified, .histories = redis_histories, .history = redis_history, .suppressed = redis_suppressed, .entry = redis_entry,
-	.journal_entry = redis_journal_entry, .journal = redis_journal,
+	.journal_entry = redis_journal_entry, .journal = redis_journal, .journal_end = redis_journal_end, .journal_next = redis_journal_next,
 };
 
 struct store *store_redis(const struct config *config)

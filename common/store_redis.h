@@ -101,6 +101,8 @@ enum store_result redis_suppressed(struct store *store, const struct suppressed_
 	struct err *err);
 enum store_result redis_entry(struct store *store, struct arena *arena, struct sv address, struct entry *entry_r, struct err *err);
 enum store_result redis_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err);
+enum store_result redis_journal_end(struct store *store, struct journal_place *places_r, struct err *err);
+enum store_result redis_journal_next(struct store *store, struct journal_place *places, store_journal_callback *callback, void *arg, struct err *err);
 enum store_result redis_journal_entry(struct store *store, const char *id, store_field_callback *callback, void *arg, struct err *err);
 
 #endif

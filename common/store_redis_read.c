@@ -773,3 +773,71 @@ enum store_result redis_journal(struct store *store, store_journal_callback *cal
 		result = read_journal(s, &r);
 	return result;
 }
+
+/* ---- following it ---- */
+
+struct end_reading {
+	struct load load;
+	struct journal_place *place;
+};
+
+static void on_end(void *arg_, const struct value *reply)
+{
+	struct end_reading *r = arg_;
+
+	if (!outcome_take(&r->load.outcome, reply))
+		return;
+	const struct value *one = value_count(reply) ? value_at(reply, 0) : NULL;
+	if (one && value_count(one))
+		(void)snprintf(r->place->at, sizeof r->place->at, "(%.*s", SV_ARG(sv_head(value_text(value_at(one, 0)), 48)));
+	else
+		memcpy(r->place->at, "-", 2);
+}
+
+enum store_result redis_journal_end(struct store *store, struct journal_place *places_r, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct outcome outcome = { STORE_OK, err };
+	struct arena arena = { 0 };
+
+	if (!wait_ready(s, &outcome))
+		return outcome_finish(s, &outcome);
+	struct end_reading *r = arena_alloc(&arena, store->partitions * sizeof *r);
+	for (unsigned p = 0; p < store->partitions; p++) {
+		struct sv argv[] = { SV("XREVRANGE"), key_in(s, p, KEY_JOURNAL, SV("")), SV("+"), SV("-"), SV("COUNT"), SV("1") };
+		r[p] = (struct end_reading){ { s, NULL, outcome }, &places_r[p] };
+		command(s, sizeof argv / sizeof *argv, argv, on_end, &r[p]);
+	}
+	servers_wait(s->servers);
+	for (unsigned p = 0; p < store->partitions; p++)
+		if (outcome.result == STORE_OK)
+			outcome.result = outcome_finish(s, &r[p].load.outcome);
+	arena_free(&arena);
+	return outcome.result;
+}
+
+/* All partitions in one round trip. XREAD would wait for one server only. */
+enum store_result redis_journal_next(struct store *store, struct journal_place *places, store_journal_callback *callback, void *arg_, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct outcome outcome = { STORE_OK, err };
+	struct arena arena = { 0 };
+
+	if (!wait_ready(s, &outcome))
+		return outcome_finish(s, &outcome);
+	struct reading *r = arena_alloc(&arena, store->partitions * sizeof *r);
+	for (unsigned p = 0; p < store->partitions; p++) {
+		struct sv argv[] = { SV("XRANGE"), key_in(s, p, KEY_JOURNAL, SV("")), sv_of(places[p].at), SV("+"), SV("COUNT"), SV("1000") };
+		r[p] = (struct reading){ .load = { s, NULL, outcome }, .partition = p, .on_step = callback, .arg = arg_ };
+		command(s, sizeof argv / sizeof *argv, argv, on_steps, &r[p]);
+	}
+	servers_wait(s->servers);
+	for (unsigned p = 0; p < store->partitions; p++) {
+		if (r[p].last_id[0]) /* of those that told */
+			memcpy(places[p].at, r[p].last_id, sizeof places[p].at);
+		if (outcome.result == STORE_OK)
+			outcome.result = outcome_finish(s, &r[p].load.outcome);
+	}
+	arena_free(&arena);
+	return outcome.result;
+}

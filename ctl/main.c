@@ -20,6 +20,7 @@ static const char help[] =
 	"  history ADDR...      each bounce of an address: when, which message, what the server said\n"
 	"  stats                totals of all counters\n"
 	"  report               results and rates of some days  [--last \"7 days\"] [--by day|hour|sender|campaign|dest|...] [--csv]\n"
+	"  tail                 changes as they happen, until ^C\n"
 	"  token T              the change that a rejection text names\n"
 	"  alerts               what jumped or is over its limit just now, and what to do  [--log: all that was]\n"
 	"  status               readers, Redis, alerts and data at a glance; exit status 1 when something needs attention\n"
@@ -61,6 +62,7 @@ static const struct verb {
 	{ "history", verb_history, true },
 	{ "stats", verb_stats, true },
 	{ "report", verb_report, true },
+	{ "tail", verb_tail, true },
 	{ "token", verb_token, true },
 	{ "alerts", verb_alerts, true },
 	{ "suppress", verb_suppress, true },

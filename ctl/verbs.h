@@ -17,6 +17,7 @@ int verb_check(struct ctl *ctl, int argc, char **argv);
 int verb_list(struct ctl *ctl, int argc, char **argv);
 int verb_history(struct ctl *ctl, int argc, char **argv);
 int verb_report(struct ctl *ctl, int argc, char **argv);
+int verb_tail(struct ctl *ctl, int argc, char **argv);
 int verb_stats(struct ctl *ctl, int argc, char **argv);
 int verb_token(struct ctl *ctl, int argc, char **argv);
 int verb_suppress(struct ctl *ctl, int argc, char **argv);
