@@ -1,6 +1,7 @@
 """Child processes that never outlive the test run, and waiting for conditions."""
 import atexit
 import os
+import random
 import shutil
 import signal
 import socket
@@ -32,9 +33,15 @@ def wait_until(condition, what, limit=LIMIT, child=None):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """Below those that the kernel gives to clients: one of them might have it before the server does."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(('127.0.0.1', port))
+            except OSError:
+                continue
+            return port
 
 
 def tail(text, lines=25):
