@@ -58,6 +58,8 @@ class Restart(Case):
         self.child = site.policyd()
         self.redis.command('HSET', 'nixie:{0}:addr:' + GONE, 'status', 'hard', 'reason', 'recipient.unknown', 'since', '1700000000')
         wait_until(lambda: site.ask(GONE) != 'DUNNO', 'refusal', child=self.child)
+        self.child.stop()       # which writes the snapshot
+        self.child = site.policyd()
         self.mails = [Mail(self.postfix, GONE) for _ in range(3)]
         self.source = Source(self.postfix.port)
         self.load = Load(site.policy_path, 20, lambda chance: chance.choice((('gone', GONE), ('new', 'new%d@example.com' % chance.randrange(10 ** 6)))), 500)

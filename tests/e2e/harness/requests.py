@@ -87,10 +87,10 @@ def _understand(request):
         return None
     for line in request[:-2].split(b'\n') if request != b'\n' else []:
         name, equals, value = line.partition(b'=')
-        if not name or not equals:
+        if not name or not equals or (name == b'request' and value != b'smtpd_access_policy'):
             return None
         values[name] = value        # of an attribute that is there twice the last one counts
-    if values.get(b'request') != b'smtpd_access_policy':
+    if b'request' not in values:
         return None
     return values.get(b'protocol_state', b''), values.get(b'recipient', b'')
 
