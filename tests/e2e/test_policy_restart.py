@@ -52,7 +52,9 @@ class Restart(Case):
         self.postfix.start()
         site = self.with_redis()
         site.options['policyd']['listen'].append('unix:' + self.postfix.policy_path)
-        # who is suppressed is known to the next program before it has a Redis to ask
+        # who is suppressed is known to the next program before it has a Redis to ask, if that has been written down
+        os.environ['NIXIE_SNAPSHOT_MS'] = '100'
+        self.addCleanup(os.environ.pop, 'NIXIE_SNAPSHOT_MS')
         site.options['policyd']['snapshot'] = os.path.join(self.directory, 'snapshot')
         site.write_conf()
         self.child = site.policyd()
@@ -67,6 +69,14 @@ class Restart(Case):
         for flow in [self.load, self.source] + self.mails:
             flow.start()
         wait_until(lambda: all(len(m.took) > 20 for m in self.mails), 'mail')
+        wait_until(self.is_written_down, 'snapshot', child=self.child)
+
+    def is_written_down(self):
+        try:
+            with open(os.path.join(self.directory, 'snapshot'), encoding='utf-8') as f:
+                return GONE in f.read()
+        except FileNotFoundError:
+            return False
 
     def stop_all(self):
         self.load._stopping.set()

@@ -89,6 +89,8 @@ def _understand(request):
         name, equals, value = line.partition(b'=')
         if not name or not equals or (name == b'request' and value != b'smtpd_access_policy'):
             return None
+        if name == b'request' and value != b'smtpd_access_policy':
+            return None             # at once, whatever comes then
         values[name] = value        # of an attribute that is there twice the last one counts
     if b'request' not in values:
         return None
