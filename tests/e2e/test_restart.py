@@ -2,9 +2,10 @@
 import os
 import shutil
 import signal
+import socket
 import threading
 
-from harness import nixie
+from harness import nixie, prometheus
 from harness.case import Case
 from harness.policy import request
 from harness.proc import wait_until
@@ -88,6 +89,38 @@ class Restart(Case):
             self.site.write_conf()
             self.restart(child)
             self.assertSuppressed(c.ask('gone@example.com'))
+
+    def test_a_socket_in_use(self):
+        """The new configuration has one that another has: it goes on without, and whoever is there notices nothing."""
+        child = self.site.policyd()
+        with socket.socket() as other, self.site.policy_client() as c:
+            other.bind(('127.0.0.1', 0))
+            other.listen(1)
+            address = other.getsockname()
+            endpoint = 'inet:%s:%d' % address
+            self.site.write_conf(policyd={'metrics': [endpoint]})
+            self.restart(child)
+            self.assertSuppressed(c.ask('gone@example.com'))
+            self.assertSuppressed(self.site.ask('gone@example.com'))
+            child.wait_log([endpoint, 'going on without it'])
+        self.restart(child, 2)
+        self.assertEqual(prometheus.get(address, '/health').status, 200)
+        self.assertEqual(child.stop(), 0)
+
+    def test_another_program(self):
+        """It ends well, whatever it is asked; but it is not ours."""
+        there = os.path.join(self.directory, 'nixie-policyd')
+        shutil.copy(nixie.binary('nixie-policyd'), there)
+        real, nixie.binary = nixie.binary, lambda name: there if name == 'nixie-policyd' else real(name)
+        self.addCleanup(setattr, nixie, 'binary', real)
+        child = self.site.policyd()
+        with self.site.policy_client() as c:
+            os.unlink(there)
+            shutil.copy('/bin/true', there)
+            child.send_signal(signal.SIGUSR2)
+            child.wait_log('restart refused')
+            self.assertSuppressed(c.ask('gone@example.com'))
+            self.assertSuppressed(self.site.ask('gone@example.com'))
 
     def test_a_program_that_is_gone(self):
         """Taken away, as in the middle of an upgrade; then it is there again."""
