@@ -151,3 +151,20 @@ class Metrics(Case):
         policyd.wait_ready()
         self.assertGreaterEqual(self.scrape()['nixie_policy_start_time_seconds'], before)
         self.assertDunno(self.site.ask('fine@example.com'))
+
+    def test_while_no_more_clients_are_taken(self):
+        """Then most of all somebody wants to know."""
+        self.site.write_conf(policyd={'max-connections': 4})
+        policyd = self.site.policyd()
+        clients = [self.site.policy_client() for _ in range(8)]
+        for c in clients:
+            self.addCleanup(c.close)
+        for c in clients[:4]:
+            self.assertDunno(c.ask('fine@example.com'))
+        policyd.wait_log(['warning', 'max-connections'])
+        for _ in range(3):
+            self.assertEqual(prometheus.get(self.address, '/health').status, 200)
+            self.assertEqual(self.scrape()['nixie_policy_connections'], 5)
+        # and scrapers take no client's place
+        clients[0].close()
+        self.assertDunno(clients[4].ask('fine@example.com'))
