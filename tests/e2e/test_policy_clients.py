@@ -1,4 +1,5 @@
 """Clients that are many, silent, slow, greedy or gone: the others are served meanwhile."""
+import fcntl
 import os
 import resource
 import socket
@@ -155,6 +156,62 @@ class Clients(Case):
             c.close()
         self.assertSuppressed(last.action())
         self.others_are_served()
+
+    def test_few_descriptors_and_redis_restarted(self):
+        """Clients that wait to be taken do not get those that lead to Redis."""
+        self.policyd(prefix=('prlimit', '--nofile=64:64'))
+        self.connect(150)
+        self.child.wait_log(['warning', 'descriptors'])
+        first = self.clients[:30]
+        for c in first:
+            self.assertSuppressed(c.ask(GONE))
+        for _ in range(2):
+            self.redis.stop()
+            self.assertDunno(first[0].ask('new%d@example.com' % time.monotonic_ns()))
+            self.redis.start()
+            wait_until(lambda: self.asks_redis(first[0]), 'Redis again', child=self.child)
+        self.assertNotIn('Too many open files', self.child.log())
+
+    def test_what_strangers_say_comes_last_in_the_log(self):
+        self.policyd()
+        self.redis.command('HSET', 'nixie:{0}:addr:' + GONE, 'token', '1700000000000-1')
+        forged = '> client=trusted[127.0.0.1] status=soft reason=none by=domain since=1970-01-01 token=FORGED recipient=<x@example.org'
+        with self.site.policy_client() as c:
+            for attributes in ({'sender': forged}, {'sasl_username': forged}, {'client_name': forged}, {'instance': forged},
+                               {'sender': b'\x80' * 900, 'client_name': b'\x80' * 900}):
+                before = self.child.log().count('action=reject')
+                self.assertSuppressed(c.ask(GONE, **attributes))
+                wait_until(lambda before=before: self.child.log().count('action=reject') > before, 'log line')
+                line = [line for line in self.child.log().splitlines() if 'action=reject' in line][-1]
+                self.assertRegex(line, r'^nixie/policyd: action=reject status=hard reason=recipient\.unknown by=address since=2023-11-14 '
+                                 r'token=[0-9A-Z-]+ recipient=<gone@example\.com> sender=<')
+
+    def test_a_log_that_nobody_reads(self):
+        """Standard error is a pipe that is full: answers go on, and later it is told how many messages are missing."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 16384)     # of four pages: each has room for many lines
+        fifo = '/proc/%d/fd/%d' % (os.getpid(), writer)
+        try:
+            self.policyd(prefix=('sh', '-c', 'exec "$0" "$@" 2>' + fifo))
+        finally:
+            os.close(writer)
+        with self.site.policy_client() as c:
+            for _ in range(200):
+                self.assertSuppressed(c.ask(GONE))
+            self.others_are_served()
+            text = os.read(reader, 1 << 16).decode()
+            self.assertNotIn('dropped', text)
+            self.assertTrue(text.endswith('\n'), text)
+            self.assertSuppressed(c.ask(GONE))
+            text = os.read(reader, 1 << 16).decode()
+            self.assertRegex(text, r'^nixie/policyd: warning: [1-9]\d\d messages were dropped, as nobody read the log\n'
+                             r'nixie/policyd: action=reject [^\n]*\n$')
+            self.assertSuppressed(c.ask(GONE))
+            self.assertNotIn('dropped', os.read(reader, 1 << 16).decode())
+            for _ in range(200):
+                self.assertSuppressed(c.ask(GONE))
+        self.assertEqual(self.child.stop(), 0)
 
     def asks_redis(self, client):
         """Is what is written just now known to policyd?"""
