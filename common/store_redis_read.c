@@ -141,10 +141,14 @@ static void on_day(void *arg_, const struct value *reply)
 	}
 }
 
+/* A day of a dimension has thousands of counters: a year of them at once is more than one answer may take. */
+#define DAYS_AT_ONCE 16
+
 /* All days of one partition */
 static enum store_result read_days(struct redis_store *s, struct reading *r, struct sv first, struct sv last, struct sv dimension)
 {
 	enum store_result result = STORE_OK;
+	size_t asked = 0;
 
 	for (size_t from = 0; result == STORE_OK; from += PAGE) {
 		result = read_page(s, r, KEY_DAYS, from);
@@ -157,6 +161,8 @@ static enum store_result read_days(struct redis_store *s, struct reading *r, str
 			one->item = r;
 			*(struct sv *)(one + 1) = r->names[i];
 			command(s, 2, argv, on_day, one);
+			if (++asked % DAYS_AT_ONCE == 0)
+				result = finish_reading(s, r);
 		}
 		if (result == STORE_OK)
 			result = finish_reading(s, r);

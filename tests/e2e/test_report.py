@@ -155,6 +155,21 @@ class ReportsOf64(Reports):
     partitions = 64
 
 
+class AYear(ReportCase):
+    def test_it_is_not_asked_for_all_at_once(self):
+        self.read(delivered('reader@big.example', when=self.noon))
+        for i in range(1, 400):
+            name = time.strftime('%Y%m%d', time.gmtime(self.noon - i * DAY))
+            fields = ['d%d.example|%s' % (j, c) for j in range(500) for c in ('attempts', 'delivered', 'soft', 'hard')]
+            self.redis.command('ZADD', 'nixie:{0}:days', name, name)
+            self.redis.command('HSET', 'nixie:{0}:day:' + name, 'delivered', '500', 'soft', '500', 'hard', '500')
+            self.redis.command('HSET', 'nixie:{0}:day:%s:dest' % name, *(x for f in fields for x in (f, '1')))
+        rows = self.by('dest', '--last', '401 days')
+        self.assertEqual(len(rows), 501)
+        self.assertEqual((rows['d7.example']['hard'], rows['big.example']['delivered']), (399, 1))
+        self.assertEqual(self.total('--last', '401 days')['hard'], 399 * 500)
+
+
 class Hours(ReportCase):
     """Hours that are over come from their stream, the present one from its minutes."""
 
