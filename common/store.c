@@ -364,6 +364,11 @@ enum store_result store_suppressed_after(struct store *store, const struct suppr
 	return store->ops->suppressed(store, after, callback, arg, err);
 }
 
+enum store_result store_entries(struct store *store, store_entry_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->entries(store, callback, arg, err);
+}
+
 enum store_result store_entry(struct store *store, struct arena *arena, struct sv address,
 	struct entry *entry_r, struct err *err)
 {

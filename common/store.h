@@ -268,6 +268,10 @@ struct suppressed_place {
 enum store_result store_suppressed_after(struct store *store, const struct suppressed_place *after, store_entry_callback *callback,
 	void *arg, struct err *err) NIXIE_MUST_CHECK;
 
+/* Every entry there is, of addresses and of "@domain", in no order; one that changes meanwhile perhaps twice.
+ * The callback returns false to stop. */
+enum store_result store_entries(struct store *store, store_entry_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
+
 /* One address, at once. */
 enum store_result store_entry(struct store *store, struct arena *arena, struct sv address,
 	struct entry *entry_r, struct err *err) NIXIE_MUST_CHECK;

@@ -396,6 +396,19 @@ static enum store_result memory_suppressed(struct store *store, const struct sup
 	return STORE_OK;
 }
 
+static enum store_result memory_entries(struct store *store, store_entry_callback *callback, void *arg, struct err *err)
+{
+	struct map_slot *slot;
+
+	(void)err;
+	for (size_t i = 0; (slot = map_next(&memory_of(store)->accounts, &i));) {
+		const struct stored_account *s = slot->value;
+		if (!entry_is_empty(&s->entry) && !callback(arg, sv_make(s->bytes, s->key_n), &s->entry))
+			break;
+	}
+	return STORE_OK;
+}
+
 static enum store_result memory_entry(struct store *store, struct arena *arena, struct sv address,
 	struct entry *entry_r, struct err *err)
 {
@@ -455,7 +468,7 @@ static const struct store_ops memory_ops = {
 	.free = memory_free, .load = memory_load, .commit_start = memory_commit_start,
 	.commit_finish = memory_commit_finish, .partitions = memory_partitions, .positions = memory_positions,
 	.counts = memory_counts, .hours = memory_hours, .period = memory_period, .alerts = memory_alerts, .gaps = memory_gaps, .readers = memory_readers, .doors = memory_doors,
-	.suppressed_count = memory_suppressed_count, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .history = memory_history, .suppressed = memory_suppressed, .entry = memory_entry,
+	.suppressed_count = memory_suppressed_count, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .history = memory_history, .suppressed = memory_suppressed, .entries = memory_entries, .entry = memory_entry,
 	.journal_entry = memory_journal_entry, .journal = memory_journal, .journal_end = memory_journal_end, .journal_next = memory_journal_next,
 };
 

@@ -30,6 +30,7 @@ struct store_ops {
 	/* after: NULL: from the beginning */
 	enum store_result (*suppressed)(struct store *store, const struct suppressed_place *after, store_entry_callback *callback,
 		void *arg, struct err *err);
+	enum store_result (*entries)(struct store *store, store_entry_callback *callback, void *arg, struct err *err);
 	enum store_result (*entry)(struct store *store, struct arena *arena, struct sv address,
 		struct entry *entry_r, struct err *err);
 	enum store_result (*journal_entry)(struct store *store, const char *id, store_field_callback *callback,

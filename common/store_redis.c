@@ -573,7 +573,7 @@ static const struct store_ops redis_ops = {
 	.free = redis_store_free, .load = redis_load, .commit_start = redis_commit_start, .commit_finish = redis_commit_finish,
 	.partitions = redis_partitions, .positions = redis_positions,
 	.counts = redis_counts, .hours = redis_hours, .period = redis_period, .alerts = redis_alerts, .gaps = redis_gaps, .readers = redis_readers, .doors = redis_doors,
-	.suppressed_count = redis_suppressed_count, .alert_log = redis_alert_log, .unclassified = redis_unclassified, .histories = redis_histories, .history = redis_history, .suppressed = redis_suppressed, .entry = redis_entry,
+	.suppressed_count = redis_suppressed_count, .alert_log = redis_alert_log, .unclassified = redis_unclassified, .histories = redis_histories, .history = redis_history, .suppressed = redis_suppressed, .entries = redis_entries, .entry = redis_entry,
 	.journal_entry = redis_journal_entry, .journal = redis_journal, .journal_end = redis_journal_end, .journal_next = redis_journal_next,
 };
 

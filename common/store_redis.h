@@ -99,6 +99,7 @@ enum store_result redis_histories(struct store *store, store_bounce_callback *ca
 enum store_result redis_history(struct store *store, struct sv address, store_bounce_callback *callback, void *arg, struct err *err);
 enum store_result redis_suppressed(struct store *store, const struct suppressed_place *after, store_entry_callback *callback, void *arg,
 	struct err *err);
+enum store_result redis_entries(struct store *store, store_entry_callback *callback, void *arg, struct err *err);
 enum store_result redis_entry(struct store *store, struct arena *arena, struct sv address, struct entry *entry_r, struct err *err);
 enum store_result redis_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err);
 enum store_result redis_journal_end(struct store *store, struct journal_place *places_r, struct err *err);

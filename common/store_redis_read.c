@@ -666,6 +666,62 @@ enum store_result redis_suppressed(struct store *store, const struct suppressed_
 	return result;
 }
 
+/* The next keys of a server: those that are entries go to the callback. */
+static enum store_result read_some_entries(struct redis_store *s, struct reading *r, size_t server, store_entry_callback *callback, bool *go_on_r)
+{
+	struct sv pattern = arena_printf(r->arena, "%s:{*}:[ad][do][dm]*:*", s->prefix); /* addr: and domain: */
+	struct sv argv[] = { SV("SCAN"), r->cursor, SV("MATCH"), pattern, SV("COUNT"), SV("1000") };
+
+	(void)servers_command_at(s->servers, server, sizeof argv / sizeof *argv, argv, on_scanned, r);
+	enum store_result result = finish_reading(s, r);
+	for (size_t i = 0; result == STORE_OK && i < r->n_names; i++) {
+		struct sv name = schema_entry_of(r->arena, s->prefix, r->names[i]), ask[] = { SV("HGETALL"), r->names[i] };
+		if (name.n)
+			command(s, 2, ask, on_entry, load_one(&r->load, transaction_account(r->load.t, name)));
+	}
+	if (result == STORE_OK)
+		result = finish_reading(s, r);
+	struct map_slot *slot;
+	for (size_t i = 0; result == STORE_OK && *go_on_r && (slot = map_next(&r->load.t->accounts, &i));) {
+		const struct account *a = slot->value;
+		if (!entry_is_empty(&a->entry))
+			*go_on_r = callback(r->arg, a->key, &a->entry);
+	}
+	return result;
+}
+
+static enum store_result read_entries(struct redis_store *s, struct reading *r, size_t server, store_entry_callback *callback, bool *go_on_r)
+{
+	enum store_result result;
+	char cursor[32] = "0";
+
+	do {
+		char next[sizeof cursor];
+		transaction_begin(r->load.t, r->arena);
+		r->cursor = sv_of(cursor);
+		result = read_some_entries(s, r, server, callback, go_on_r);
+		(void)snprintf(next, sizeof next, "%.*s", SV_ARG(r->cursor));
+		memcpy(cursor, next, sizeof cursor);
+	} while (result == STORE_OK && *go_on_r && strcmp(cursor, "0") != 0);
+	return result;
+}
+
+enum store_result redis_entries(struct store *store, store_entry_callback *callback, void *arg_, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct arena arena = { 0 };
+	struct transaction t = { 0 };
+	struct reading r = { .load = { s, &t, { STORE_OK, err } }, .arena = &arena, .arg = arg_ };
+	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
+	bool go_on = true;
+
+	for (size_t i = 0; result == STORE_OK && go_on && i < servers_count(s->servers); i++)
+		result = read_entries(s, &r, i, callback, &go_on);
+	transaction_free(&t);
+	arena_free(&arena);
+	return result;
+}
+
 enum store_result redis_entry(struct store *store, struct arena *arena, struct sv address,
 	struct entry *entry_r, struct err *err)
 {
