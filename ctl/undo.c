@@ -211,30 +211,33 @@ static void say(const struct undo *u, const struct subject *s, const char *what)
 		strcmp(what, "undone") == 0 ? "" : what);
 }
 
+static enum store_result undo_one(struct undo *u, const struct subject *s, bool dry_run, struct err *err)
+{
+	enum store_result result = s->changes == 0 ? STORE_ABSENT : dry_run ? STORE_OK : restore(u, s, err);
+
+	if (result == STORE_ABSENT) {
+		u->left++;
+		return STORE_OK;
+	}
+	if (result == STORE_OK) {
+		u->undone++;
+		say(u, s, dry_run ? "would be undone" : "undone");
+	}
+	return result;
+}
+
+/* First the entries, which are known by the token of their last change; then what holds for some senders. */
 static int undo_all(struct undo *u, bool dry_run)
 {
 	struct err err = { "the entries are being changed by others faster than they can be read" };
 
-	for (size_t i = 0; i < u->n; i++) {
-		const struct subject *s = u->order[i];
-		if (s->changes == 0) {
-			u->left++;
-			continue;
+	for (int scoped = 0; scoped < 2; scoped++) {
+		for (size_t i = 0; i < u->n; i++) {
+			if ((u->order[i]->scope.n > 0) != (scoped == 1))
+				continue;
+			if (undo_one(u, u->order[i], dry_run, &err) != STORE_OK)
+				return verb_store_failed(&err);
 		}
-		if (dry_run) {
-			u->undone++;
-			say(u, s, "would be undone");
-			continue;
-		}
-		enum store_result result = restore(u, s, &err);
-		if (result == STORE_ABSENT) {
-			u->left++;
-			continue;
-		}
-		if (result != STORE_OK)
-			return verb_store_failed(&err);
-		u->undone++;
-		say(u, s, "undone");
 	}
 	return EXIT_OK;
 }
