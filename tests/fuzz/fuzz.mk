@@ -9,14 +9,14 @@ FUZZ_BUILD := build-fuzz
 FUZZ_MAX_LEN := 4096
 # long enough for a request that is too long
 FUZZ_MAX_LEN_PROTO := 20000
-FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard logtail/*.c)) policyd/proto.c policyd/http.c policyd/socketmap.c)
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard logtail/*.c)) policyd/proto.c policyd/http.c policyd/socketmap.c ctl/rows.c ctl/lists.c ctl/exchange.c)
 # fuzzer-no-link: for the code under test; the targets are linked with the fuzzer itself
 FUZZ_MAKE = $(MAKE) --no-print-directory -s CC=clang BUILD=$(FUZZ_BUILD) OPTIMIZE=-O1 \
 	SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
 
 $(BUILD)/fuzz/%.o: tests/fuzz/%.c Makefile tests/fuzz/fuzz.mk
 	@mkdir -p $(@D)
-	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon -Ilogtail -Ipolicyd $(PKG_CFLAGS) -MMD -MP -c $< -o $@
+	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon -Ilogtail -Ipolicyd -Ictl $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
 $(FUZZ:%=$(BUILD)/fuzz/fuzz_%): %: %.o $(FUZZ_OBJECTS) $(LIB)
 	$(LINK) -fsanitize=fuzzer $(LOG_LIBS) -o $@
