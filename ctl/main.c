@@ -31,6 +31,9 @@ static const char help[] =
 	"  reset ADDR...        free a suppressed address  [--force for complaint and do-not-mail]\n"
 	"  remove ADDR...       forget an address and its history  [--force]\n"
 	"  undo                 take back what failures, or one batch, did  [--since TIME] [--rule ID] ... [--dry-run]\n"
+	"Lists\n"
+	"  export [FILE]        everything that is known, as CSV  [--format jsonl] [--status suppressed] [--columns NAMES] [--hash]\n"
+	"  import FILE | -      a list of nixie export, Amazon SES, SendGrid, Mailgun ..., or of addresses  [--dry-run]\n"
 	"Rules\n"
 	"  explain TEXT | ADDR  what a reply or a log line means and why; or the last failure of an address\n"
 	"  classify             replies on standard input to CLASS CATEGORY RULE CODE ENHANCED\n"
@@ -70,6 +73,8 @@ static const struct verb {
 	{ "reset", verb_reset, true },
 	{ "remove", verb_remove, true },
 	{ "undo", verb_undo, true },
+	{ "export", verb_export, true },
+	{ "import", verb_import, true },
 	{ "classify", verb_classify, false },
 	{ "explain", verb_explain, false },
 	{ "replay", verb_replay, false },
@@ -107,21 +112,26 @@ static enum address_result parse_domain(const char *text, const struct address_o
 	return result;
 }
 
-bool verb_address(const struct ctl *ctl, const char *text, struct address *address_r)
+bool verb_find_address(const struct ctl *ctl, const char *text, struct address *address_r, struct err *err)
 {
 	struct address_options options = config_address_options(&ctl->config);
 
 	/* copied with what stood around it; in a log the same may be an address */
-	if (*text != '"' && *text != '@' && (strpbrk(text, " \t<>,;") || strchr(text, '@') != strrchr(text, '@') || strncmp(text, "mailto:", 7) == 0)) {
-		log_error("%s: write the address alone, as in user@example.com", text);
-		return false;
-	}
+	if (*text != '"' && *text != '@' && (strpbrk(text, " \t<>,;") || strchr(text, '@') != strrchr(text, '@') || strncmp(text, "mailto:", 7) == 0))
+		return err_set(err, "%s: write the address alone, as in user@example.com", text);
 	enum address_result result = *text == '@' ? parse_domain(text, &options, address_r) :
 		address_parse(sv_of(text), ADDRESS_EXTERNAL, &options, address_r);
+	return result == ADDRESS_OK || err_set(err, "%s: %s", text, address_problem(result));
+}
 
-	if (result != ADDRESS_OK)
-		log_error("%s: %s", text, address_problem(result));
-	return result == ADDRESS_OK;
+bool verb_address(const struct ctl *ctl, const char *text, struct address *address_r)
+{
+	struct err err;
+	bool ok = verb_find_address(ctl, text, address_r, &err);
+
+	if (!ok)
+		log_error("%s", err.text);
+	return ok;
 }
 
 int verb_store_failed(const struct err *err)

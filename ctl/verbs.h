@@ -24,6 +24,8 @@ int verb_suppress(struct ctl *ctl, int argc, char **argv);
 int verb_allow(struct ctl *ctl, int argc, char **argv);
 int verb_reset(struct ctl *ctl, int argc, char **argv);
 int verb_remove(struct ctl *ctl, int argc, char **argv);
+int verb_export(struct ctl *ctl, int argc, char **argv);
+int verb_import(struct ctl *ctl, int argc, char **argv);
 int verb_classify(struct ctl *ctl, int argc, char **argv);
 int verb_explain(struct ctl *ctl, int argc, char **argv);
 int verb_alerts(struct ctl *ctl, int argc, char **argv);
@@ -80,6 +82,9 @@ void verb_open_store(struct ctl *ctl);
 
 /* The address, or the domain written as @example.com, as its key; false, and a message, when it is none. */
 bool verb_address(const struct ctl *ctl, const char *text, struct address *address_r) NIXIE_MUST_CHECK;
+
+/* The same without a message of its own: *err has it. */
+bool verb_find_address(const struct ctl *ctl, const char *text, struct address *address_r, struct err *err) NIXIE_MUST_CHECK;
 
 /* Who runs the command: the user, or the one behind sudo. Static storage. */
 struct sv verb_who(void);
