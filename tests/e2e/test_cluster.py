@@ -1,4 +1,5 @@
 """The data in a Redis Cluster: complete, asked and changed as in one server, whatever moves or dies."""
+import itertools
 import json
 import time
 
@@ -166,15 +167,19 @@ class Verbs(ClusterCase):
         self.assertEqual(self.site.check(self.gone[0])['status'], 'hard')
 
     def test_one_node_away(self):
-        """Its addresses are unreachable for a while, and then they are not."""
+        """Its addresses are unreachable for a while, and then they are not; who was refused before stays so."""
         self.site.options['policyd']['deadline'] = '300ms'
         self.site.write_conf()
         child = self.policyd(self.gone[0])
         node = self.cluster.owner(slot_of(self.site.key(self.gone[0])))
         with self.site.policy_client() as c:
             wait_until(lambda: all(c.ask(a).startswith('5') for a in self.gone), 'refusals', child=child)
+            there = (a for a in map('new{}@example.com'.format, itertools.count()) if self.cluster.owner(slot_of(self.site.key(a))) is node)
+            new = next(there), next(there)
+            self.assertDunno(c.ask(new[0]))
             node.freeze()
-            self.assertDunno(c.ask(self.gone[0]))
+            self.assertDunno(c.ask(new[1]))
+            self.assertSuppressed(c.ask(self.gone[0]))
             node.thaw()
             wait_until(lambda: all(c.ask(a).startswith('5') for a in self.gone), 'refusals', child=child)
 
