@@ -264,6 +264,11 @@ class Writer(Remembering):
                 return pid
         raise AssertionError('no writer')
 
+    def end(self):
+        """Of the service only, not of all that it has started."""
+        self.child.send_signal(signal.SIGTERM)
+        self.assertEqual(self.child.wait(), 0)
+
     def test_clients_that_leave_are_gone(self):
         clients = [PolicyClient(self.address) for _ in range(5)]
         for c in clients:
@@ -282,7 +287,7 @@ class Writer(Remembering):
         pid = self.hang()
         with PolicyClient(self.address) as c:
             self.assertSuppressed(c.ask('gone@example.com'))
-            self.assertEqual(self.child.stop(), 0)
+            self.end()
             self.assertIn(state(pid), ('', 'Z'))
             self.assertIsNone(c.answer())
         self.site.policyd()
@@ -299,7 +304,7 @@ class Writer(Remembering):
         with PolicyClient(self.address) as c:
             for name in released:
                 wait_until(lambda name=name: c.ask(name) == 'DUNNO', 'what Redis says', child=self.child)
-        self.assertEqual(self.child.stop(), 0)
+        self.end()
         try:
             os.kill(pid, signal.SIGCONT)
         except ProcessLookupError:
