@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
@@ -589,7 +590,8 @@ def main():
         print('%s: %s ...' % (name, FAULTS[name].__doc__.splitlines()[0]), file=sys.stderr, flush=True)
         try:
             cells, problems = one(name, options)
-        except (AssertionError, *AWAY) as e:
+        except Exception as e:      # whatever a fault does to the test itself, the others follow
+            traceback.print_exc()
             cells, problems = [name] + ['-'] * (len(HEADINGS) - 2) + ['BAD'], [repr(e)]
         rows.append(cells)
         bad += bool(problems)
