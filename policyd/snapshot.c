@@ -113,7 +113,7 @@ static bool read_line(struct cache *cache, struct arena *arena, struct sv line, 
 	struct sv rest = line;
 	struct sv time = sv_cut(&rest, '\t'), name = sv_cut(&rest, '\t');
 
-	if (!sv_u64(time, INT32_MAX, &checked_s) || !name.n || name.n > ADDRESS_KEY_MAX + 1 || (int64_t)checked_s > now_s)
+	if (!sv_u64(time, STATE_TIME_MAX_S, &checked_s) || !name.n || name.n > ADDRESS_KEY_MAX + 1 || (int64_t)checked_s > now_s)
 		return false;
 	schema_unpack_entry(arena, rest, &entry);
 	cache_recall(cache, name, &entry, now_ms - (now_s - (int64_t)checked_s) * 1000);

@@ -14,7 +14,7 @@ static bool is_terminated(const char *p)
 /* What the answers say of this entry is one line that Postfix takes, and never as permission. */
 static void check_reply(const struct answers *answers, const struct entry *e)
 {
-	const struct known known = { e, NULL, { SV("news@shop.example"), SV("login"), SV("context") } };
+	const struct known known = { e, NULL, { .address = SV("news@shop.example"), .login = SV("login"), .context = SV("context") } };
 	char transport[DECIDE_TRANSPORT_MAX];
 	struct decision d;
 

@@ -99,7 +99,7 @@ static void precedence(void **state)
 				const struct entry address = { .status = statuses[i], .since_s = 1795252321,
 					.scopes = sv_of(scoped ? "login:other=manual,1,0 sender:shop.example=manual,1795252321,0" : "sender:else.example=manual,1,0") };
 				const struct entry domain = { .status = statuses[j], .since_s = 1795252321 };
-				const struct known known = { &address, &domain, { SV("News@Shop.Example"), SV("shop"), SV("") } };
+				const struct known known = { &address, &domain, { .address = SV("News@Shop.Example"), .login = SV("shop") } };
 				struct decision d;
 				char got, row[64];
 				decide(&known, NULL, 1795252322, &d);
