@@ -296,6 +296,9 @@ static const struct trial {
 	{ "hgetall", ON_KEY, KEY_DOORS, NULL, { "HGETALL" } },
 	{ "hset", ON_KEY, KEY_DOORS, "a b c", { "HSET" } },
 	{ "zcard", ON_KEY, KEY_SUPPRESSED, NULL, { "ZCARD" } },
+	{ "zcount", ON_KEY, KEY_SUPPRESSED, "0 0", { "ZCOUNT" } },
+	{ "zrank", ON_KEY, KEY_SUPPRESSED, NOBODY, { "ZRANK" } },
+	{ "xrevrange", ON_KEY, KEY_JOURNAL, "+ - COUNT 1", { "XREVRANGE" } },
 };
 
 struct tried {
