@@ -3,7 +3,7 @@ import json
 import signal
 import time
 
-from harness.case import SharedCase
+from harness.case import LoopCase, SharedCase
 from harness.policy import request
 from harness.postfix import Postfix
 from harness.proc import wait_until
@@ -12,7 +12,7 @@ from harness.sink import Sink
 UNKNOWN = '550 5.1.1 <{0}>: Recipient address rejected: User unknown in virtual mailbox table'
 
 
-class Loop(SharedCase):
+class Loop(LoopCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -33,18 +33,6 @@ class Loop(SharedCase):
         self.sink.at_data.clear()
         self.name = self.id().rsplit('.', 1)[-1].replace('test_', '').replace('_', '-')
         self.address = self.name + '@nixie.test'
-
-    def tearDown(self):
-        self.assertIsNone(self.policyd.poll(), 'nixie-policyd died:\n' + self.policyd.log())
-        self.assertIsNone(self.logtail.poll(), 'nixie-logtail died:\n' + self.logtail.log())
-
-    def settle(self):
-        """Everything logged so far has been counted: a later delivery has been."""
-        marker = 'marker-%d@nixie.test' % time.time_ns()
-        before = self.site.counter('delivered')
-        self.postfix.send(marker)
-        self.postfix.wait_log('to=<%s>' % marker, 'status=sent')
-        self.site.wait_counter('delivered', before + 1)
 
     def counted(self, before):
         """How the counters differ from before; zeros left out."""

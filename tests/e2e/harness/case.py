@@ -3,6 +3,7 @@ import glob
 import os
 import shutil
 import tempfile
+import time
 import unittest
 
 from .nixie import Site
@@ -78,3 +79,22 @@ class SharedCase(Case):
 
     def setUp(self):
         pass
+
+
+class LoopCase(SharedCase):
+    """The whole loop: `policyd` and `logtail` are started by the class, and live as long as it."""
+
+    def tearDown(self):
+        self.assertIsNone(self.policyd.poll(), 'nixie-policyd died:\n' + self.policyd.log())
+        self.assertIsNone(self.logtail.poll(), 'nixie-logtail died:\n' + self.logtail.log())
+
+    def deliver(self, address):
+        """Send to the address through the MTA, and wait until its log has the delivery."""
+        self.postfix.send(address)
+        self.postfix.wait_log('to=<%s>' % address, 'status=sent')
+
+    def settle(self):
+        """Everything logged so far has been counted: a later delivery has been."""
+        before = self.site.counter('delivered')
+        self.deliver('marker-%d@nixie.test' % time.time_ns())
+        self.site.wait_counter('delivered', before + 1)

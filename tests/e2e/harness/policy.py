@@ -1,6 +1,7 @@
 """The client's side of Postfix's policy protocol."""
 import re
-import socket
+
+from .client import StreamClient
 
 # What access(5) allows and Postfix takes for what is meant: no code and no verb that wants a text without one,
 # no controls (a CR makes smtpd wait for its timeout, twice), never empty (that permits), never OK.
@@ -46,39 +47,12 @@ def request(recipient=None, **attributes):
     return out + b'\n'
 
 
-class PolicyClient:
-    def __init__(self, address, limit=20.0):
-        """address: a Unix socket's path, or (host, port)."""
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        self.sock = socket.socket(family)
-        self.sock.settimeout(limit)
-        self.sock.connect(address)
-        self._buffer = b''
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self.sock.close()
-
-    def send(self, data):
-        self.sock.sendall(data)
-
+class PolicyClient(StreamClient):
     def answer(self):
         """The bytes of one answer without its empty line; None: closed instead."""
         while b'\n\n' not in self._buffer:
-            try:
-                data = self.sock.recv(65536)
-            except ConnectionResetError:
-                data = b''
-            if not data:
-                if self._buffer:
-                    raise AssertionError('half an answer: %r' % self._buffer)
+            if not self.receive():
                 return None
-            self._buffer += data
         answer, self._buffer = self._buffer.split(b'\n\n', 1)
         return answer
 

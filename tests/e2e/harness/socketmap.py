@@ -1,5 +1,5 @@
 """The client's side of Postfix's socket map protocol."""
-import socket
+from .client import StreamClient
 
 
 def question(name, key):
@@ -7,25 +7,7 @@ def question(name, key):
     return b'%d:%s,' % (len(body), body)
 
 
-class MapClient:
-    def __init__(self, path, limit=20.0):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(limit)
-        self.sock.connect(path)
-        self._buffer = b''
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self.sock.close()
-
-    def send(self, data):
-        self.sock.sendall(data)
-
+class MapClient(StreamClient):
     def answer(self):
         """One answer, without its netstring; None: closed instead."""
         while True:
@@ -36,15 +18,8 @@ class MapClient:
                     raise AssertionError('no netstring: %r' % self._buffer)
                 self._buffer = rest[int(length) + 1:]
                 return answer.decode()
-            try:
-                data = self.sock.recv(65536)
-            except ConnectionResetError:
-                data = b''
-            if not data:
-                if self._buffer:
-                    raise AssertionError('half an answer: %r' % self._buffer)
+            if not self.receive():
                 return None
-            self._buffer += data
 
     def ask(self, name, key):
         self.send(question(name, key))
