@@ -57,6 +57,19 @@ static void position_field(struct position *p, struct sv f, struct sv v)
 	}
 }
 
+/* Waits for what every partition was asked: a reading of so many bytes each, which begins with its load. */
+static enum store_result finish_all(struct redis_store *s, void *readings, size_t size)
+{
+	enum store_result result = STORE_OK;
+
+	servers_wait(s->servers);
+	for (unsigned p = 0; p < s->store.partitions && result == STORE_OK; p++) {
+		struct load *load = (void *)((char *)readings + p * size);
+		result = outcome_finish(s, &load->outcome);
+	}
+	return result;
+}
+
 struct position_reading {
 	struct load load;
 	struct position *position;
@@ -88,10 +101,7 @@ enum store_result redis_positions(struct store *store, struct sv source, struct 
 		r[p] = (struct position_reading){ { s, NULL, outcome }, &positions_r[p], p };
 		command(s, 2, argv, on_position, &r[p]);
 	}
-	servers_wait(s->servers);
-	for (unsigned p = 0; p < store->partitions; p++)
-		if (outcome.result == STORE_OK)
-			outcome.result = outcome_finish(s, &r[p].load.outcome);
+	outcome.result = finish_all(s, r, sizeof *r);
 	arena_free(&arena);
 	return outcome.result;
 }
@@ -870,10 +880,7 @@ enum store_result redis_journal_end(struct store *store, struct journal_place *p
 		r[p] = (struct end_reading){ { s, NULL, outcome }, &places_r[p] };
 		command(s, sizeof argv / sizeof *argv, argv, on_end, &r[p]);
 	}
-	servers_wait(s->servers);
-	for (unsigned p = 0; p < store->partitions; p++)
-		if (outcome.result == STORE_OK)
-			outcome.result = outcome_finish(s, &r[p].load.outcome);
+	outcome.result = finish_all(s, r, sizeof *r);
 	arena_free(&arena);
 	return outcome.result;
 }
@@ -893,13 +900,10 @@ enum store_result redis_journal_next(struct store *store, struct journal_place *
 		r[p] = (struct reading){ .load = { s, NULL, outcome }, .partition = p, .on_step = callback, .arg = arg_ };
 		command(s, sizeof argv / sizeof *argv, argv, on_steps, &r[p]);
 	}
-	servers_wait(s->servers);
-	for (unsigned p = 0; p < store->partitions; p++) {
+	outcome.result = finish_all(s, r, sizeof *r);
+	for (unsigned p = 0; p < store->partitions; p++)
 		if (r[p].last_id[0]) /* of those that told */
 			memcpy(places[p].at, r[p].last_id, sizeof places[p].at);
-		if (outcome.result == STORE_OK)
-			outcome.result = outcome_finish(s, &r[p].load.outcome);
-	}
 	arena_free(&arena);
 	return outcome.result;
 }

@@ -21,11 +21,6 @@ const char *figure_by_name(enum figure_by by)
 	return by_names[by];
 }
 
-const char *figure_counter_name(enum figure_counter counter)
-{
-	return counter_names[counter];
-}
-
 int64_t figure_finals(const struct figure *f)
 {
 	return f->n[FIGURE_DELIVERED] + f->n[FIGURE_SOFT] + f->n[FIGURE_HARD];

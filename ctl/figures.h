@@ -25,8 +25,6 @@ struct figures {
 
 /* "day", "sender" ...; NULL for BY_NONE */
 const char *figure_by_name(enum figure_by by);
-/* "delivered" ... */
-const char *figure_counter_name(enum figure_counter counter);
 
 /* From from_s up to to_s: whole days, or whole hours when it is by hour. Days and hours in their order, all else what
  * failed most first. By BY_NONE there is one figure, or none. */

@@ -100,14 +100,14 @@ void presence_begin(struct presence *p, struct service *service)
 	(void)snprintf(p->name, sizeof p->name, "%s%s%s", cli_hostname(), listen->n ? ":" : "", listen->n ? listen->v[0] : "");
 }
 
-void presence_attend(struct presence *p)
+void presence_attend(struct presence *p, int64_t now_ms)
 {
-	if (p->waiting || clock_mono_ms() < p->due_ms)
+	if (p->waiting || now_ms < p->due_ms)
 		return;
 	if (store_ready(p->service->store))
 		tell(p, DOOR_SERVING);
 	else
-		p->due_ms = clock_mono_ms() + AGAIN_MS;
+		p->due_ms = now_ms + AGAIN_MS;
 }
 
 int presence_timeout_ms(const struct presence *p)

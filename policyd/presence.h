@@ -20,8 +20,8 @@ struct presence {
 
 /* The service outlives it. */
 void presence_begin(struct presence *presence, struct service *service);
-/* Each turn of the loop. */
-void presence_attend(struct presence *presence);
+/* Each turn of the loop, with its time by clock_mono_ms(). */
+void presence_attend(struct presence *presence, int64_t now_ms);
 /* Until presence_attend() wants to be called; never -1. */
 int presence_timeout_ms(const struct presence *presence);
 /* The last that is told; until it is, presence_waits(). */

@@ -48,6 +48,7 @@ struct server {
 	size_t n_clients;
 	unsigned store_generation;
 	uint32_t store_events;
+	int64_t now_ms; /* of this turn */
 	bool stop;
 	int64_t drain_until_ms;
 	struct restart restart;
@@ -270,7 +271,7 @@ static void accept_all(struct server *s)
 				if (log_limited(&s->accept_limit, "no descriptors for new connections"))
 					log_warning("cannot take more connections: %m; raise LimitNOFILE, %llu are open",
 						(unsigned long long)s->service.metrics.connections);
-				s->accept_pause_until_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
+				s->accept_pause_until_ms = s->now_ms + ACCEPT_PAUSE_MS;
 			}
 			break;
 		}
@@ -279,7 +280,7 @@ static void accept_all(struct server *s)
 
 static void regulate_listening(struct server *s)
 {
-	bool may = clock_mono_ms() >= s->accept_pause_until_ms && !s->stop;
+	bool may = s->now_ms >= s->accept_pause_until_ms && !s->stop;
 
 	if (!has_room(s) && s->listening[0] && log_limited(&s->accept_limit, "policyd.max-connections reached"))
 		log_warning("policyd.max-connections (%lld) are open; others wait, and Postfix takes that for a service that hangs",
@@ -433,7 +434,7 @@ static void take_signals(struct server *s)
 		} else if (!s->stop) {
 			cli_notify("STOPPING=1");
 			s->stop = true;
-			s->drain_until_ms = clock_mono_ms() + SERVER_DRAIN_MS;
+			s->drain_until_ms = s->now_ms + SERVER_DRAIN_MS;
 		}
 	}
 }
@@ -509,7 +510,9 @@ static void turn(struct server *s)
 	attend_store(s);
 	regulate_listening(s);
 	int n = epoll_wait(s->epoll, events, EVENTS_MAX, wait_ms(s));
-	door_turn(s->service.door, clock_mono_us());
+	int64_t now_us = clock_mono_us();
+	s->now_ms = now_us / 1000;
+	door_turn(s->service.door, now_us);
 	hear_changes(s, events, n);
 	for (int i = 0; i < n; i++) {
 		void *about = events[i].data.ptr;
@@ -533,7 +536,7 @@ static void read_snapshot(struct server *s)
 	struct err err;
 	size_t n;
 
-	s->snapshot_ms = clock_mono_ms() + snapshot_interval_ms();
+	s->snapshot_ms = s->now_ms + snapshot_interval_ms();
 	if (!*path)
 		return;
 	if (!snapshot_read(path, door_cache(s->service.door), &n, &err))
@@ -563,11 +566,10 @@ static void write_snapshot(struct server *s)
 static void attend_snapshot(struct server *s)
 {
 	const char *path = s->service.config->policyd_snapshot;
-	int64_t now_ms = clock_mono_ms();
 
-	if (now_ms < s->snapshot_ms)
+	if (s->now_ms < s->snapshot_ms)
 		return;
-	s->snapshot_ms = now_ms + snapshot_interval_ms();
+	s->snapshot_ms = s->now_ms + snapshot_interval_ms();
 	if (*path && s->snapshot <= 0)
 		s->snapshot = snapshot_fork(path, door_cache(s->service.door));
 	if (s->snapshot < 0)
@@ -615,7 +617,7 @@ static void run(struct server *s)
 	while (!s->stop) {
 		turn(s);
 		attend_snapshot(s);
-		presence_attend(&s->presence);
+		presence_attend(&s->presence, s->now_ms);
 		if (restart_due(&s->restart) && door_waiting(s->service.door) == 0)
 			hand_over(s);
 	}
@@ -623,7 +625,7 @@ static void run(struct server *s)
 	regulate_listening(s);
 	close_listeners(s);
 	presence_end(&s->presence);
-	while (busy(s) && clock_mono_ms() < s->drain_until_ms)
+	while (busy(s) && s->now_ms < s->drain_until_ms)
 		turn(s);
 	write_snapshot(s);
 }
@@ -652,7 +654,8 @@ static void finish(struct server *s)
 
 int server_run(struct config *config, const struct config_args *args, const struct activation *passed, char **argv)
 {
-	struct server s = { .service = { .config = config, .metrics.since_s = clock_now_s() }, .args = args, .signals = -1, .epoll = -1 };
+	struct server s = { .service = { .config = config, .metrics.since_s = clock_now_s() }, .args = args, .signals = -1, .epoll = -1,
+		.now_ms = clock_mono_ms() };
 	struct err err = { "cannot take signals" };
 	int code = EXIT_OK;
 
