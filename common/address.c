@@ -180,6 +180,26 @@ enum address_result address_parse(struct sv text, enum address_form form,
 	return ADDRESS_OK;
 }
 
+enum address_result address_parse_domain(struct sv text, struct address *address_r)
+{
+	const struct address_options options = { .keep_case = false };
+	char with_user[4 * ADDRESS_DOMAIN_MAX] = "x@"; /* UTF-8 is longer than its A-labels, at times */
+
+	if (text.n > sizeof with_user - 2)
+		return ADDRESS_TOO_LONG;
+	if (text.n)
+		memcpy(with_user + 2, text.p, text.n);
+	enum address_result result = address_parse(sv_make(with_user, text.n + 2), ADDRESS_EXTERNAL, &options, address_r);
+	if (result != ADDRESS_OK)
+		return result;
+	if (address_r->at != 1) /* there is an "@" in it */
+		return ADDRESS_BAD;
+	memmove(address_r->key, address_r->key + 1, address_r->n); /* with the terminator */
+	address_r->n--;
+	address_r->at = 0;
+	return ADDRESS_OK;
+}
+
 const char *address_problem(enum address_result result)
 {
 	switch (result) {

@@ -41,6 +41,9 @@ struct address {
 enum address_result address_parse(struct sv text, enum address_form form,
 	const struct address_options *options, struct address *address_r) NIXIE_MUST_CHECK;
 
+/* A domain alone, in the spelling of keys: the key is "@example.com", address_domain() what is behind. */
+enum address_result address_parse_domain(struct sv text, struct address *address_r) NIXIE_MUST_CHECK;
+
 /* A sentence for each result, to put behind "<address>: " */
 const char *address_problem(enum address_result result);
 

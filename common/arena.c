@@ -63,9 +63,14 @@ static char *take(struct arena *arena, size_t size, size_t alignment)
 	return arena->blocks->bytes + at;
 }
 
+void *arena_take(struct arena *arena, size_t size)
+{
+	return take(arena, size, _Alignof(max_align_t));
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
-	return memset(take(arena, size, _Alignof(max_align_t)), 0, size);
+	return memset(arena_take(arena, size), 0, size);
 }
 
 struct sv arena_dup(struct arena *arena, struct sv s)

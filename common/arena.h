@@ -21,6 +21,8 @@ struct arena {
 
 /* Aligned for any type, zeroed. Never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
+/* The same, not zeroed. */
+void *arena_take(struct arena *arena, size_t size);
 struct sv arena_dup(struct arena *arena, struct sv s);
 struct sv arena_printf(struct arena *arena, const char *format, ...) NIXIE_PRINTF(2, 3);
 

@@ -26,11 +26,31 @@ static inline struct sv buf_sv(const struct buf *b)
 }
 
 void buf_reset(struct buf *b);
-void buf_add(struct buf *b, struct sv bytes);
-void buf_add_char(struct buf *b, char c);
+
+static inline void buf_add(struct buf *b, struct sv bytes)
+{
+	if (b->full || bytes.n > b->size - b->n) {
+		b->full = true;
+		return;
+	}
+	if (bytes.n)
+		memcpy(b->p + b->n, bytes.p, bytes.n);
+	b->n += bytes.n;
+}
+
+static inline void buf_add_char(struct buf *b, char c)
+{
+	if (b->full || b->n == b->size)
+		b->full = true;
+	else
+		b->p[b->n++] = c;
+}
+
+/* In decimal digits. */
+void buf_add_number(struct buf *b, int64_t value);
 void buf_addf(struct buf *b, const char *format, ...) NIXIE_PRINTF(2, 3);
 
-/* Bytes from outside, made harmless for one line. UTF-8 that is valid stays. */
+/* Bytes from outside, made harmless for one line. UTF-8 that is valid stays, but for what ends lines or has them shown in another order. */
 void buf_add_clean(struct buf *b, struct sv bytes);
 
 /* A JSON string with its quotes (RFC 8259). Invalid UTF-8 becomes U+FFFD. */
@@ -38,6 +58,9 @@ void buf_add_json(struct buf *b, struct sv bytes);
 
 /* %XX back to bytes, into room for as many as s has; what is no such thing stays. */
 struct sv buf_unescape(struct sv s, char *room);
+
+/* A character in UTF-8, all of it or nothing. c: at most 0x10ffff, no surrogate */
+void buf_add_utf8(struct buf *b, uint32_t c);
 
 /* Terminates (cutting the last byte off if need be) and returns the string. */
 const char *buf_cstr(struct buf *b);

@@ -75,7 +75,7 @@ const char *fault_name(enum fault fault)
 bool category_by_name(struct sv name, enum category *category_r)
 {
 	for (int i = 0; i < CATEGORY_COUNT; i++) {
-		if (sv_eq(name, sv_of(table[i].name))) {
+		if (name.n && *name.p == *table[i].name && sv_eq(name, sv_of(table[i].name))) {
 			*category_r = (enum category)i;
 			return true;
 		}

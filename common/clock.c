@@ -201,19 +201,51 @@ int64_t clock_after_us(int64_t time_us, struct span span)
 	return shift_months_us(time_us, span.months) + span.ms * 1000;
 }
 
+/* The last so many decimal digits of value, and what is behind them. */
+static char *put_digits(char *to, int value, size_t n)
+{
+	unsigned left = (unsigned)value;
+
+	for (size_t i = n; i-- > 0; left /= 10)
+		to[i] = (char)('0' + left % 10);
+	return to + n;
+}
+
+/* a log's stamp cannot be outside the years 0..9999: clock_parse_rfc3339 takes four digits */
+static char *put_date(char *to, const struct civil *c, const char *between)
+{
+	size_t gap = strlen(between);
+
+	to = put_digits(to, c->year, 4);
+	memcpy(to, between, gap);
+	to = put_digits(to + gap, c->month, 2);
+	memcpy(to, between, gap);
+	return put_digits(to + gap, c->day, 2);
+}
+
 void clock_format_us(int64_t time_us, char *text_r, size_t size)
 {
 	struct civil c;
 	int64_t seconds = floor_div(time_us, CLOCK_SECOND_US);
 	int fraction = (int)(time_us - seconds * CLOCK_SECOND_US);
 
+	if (size < CLOCK_TEXT_MAX) { /* nobody may */
+		*text_r = '\0';
+		return;
+	}
 	clock_s_to_civil(seconds, &c);
-	int n = snprintf(text_r, size, "%04d-%02d-%02dT%02d:%02d:%02d", c.year, c.month, c.day,
-		c.hour, c.minute, c.second);
-	if (n > 0 && (size_t)n < size && fraction)
-		n += snprintf(text_r + n, size - (size_t)n, ".%06d", fraction);
-	if (n > 0 && (size_t)n < size)
-		(void)snprintf(text_r + n, size - (size_t)n, "Z");
+	char *to = put_date(text_r, &c, "-");
+	*to = 'T';
+	to = put_digits(to + 1, c.hour, 2);
+	*to = ':';
+	to = put_digits(to + 1, c.minute, 2);
+	*to = ':';
+	to = put_digits(to + 1, c.second, 2);
+	if (fraction) {
+		*to = '.';
+		to = put_digits(to + 1, fraction, 6);
+	}
+	memcpy(to, "Z", 2);
 }
 
 void clock_format_day(int64_t seconds, char day_r[9])
@@ -221,9 +253,7 @@ void clock_format_day(int64_t seconds, char day_r[9])
 	struct civil c;
 
 	clock_s_to_civil(seconds, &c);
-	/* a log's stamp cannot be outside 0..9999: clock_parse_rfc3339 takes four digits */
-	(void)snprintf(day_r, 9, "%04u%02u%02u", (unsigned)c.year % 10000u, (unsigned)c.month % 100u,
-		(unsigned)c.day % 100u);
+	*put_date(day_r, &c, "") = '\0';
 }
 
 void clock_format_minute(int64_t seconds, char minute_r[CLOCK_MINUTE_MAX])
@@ -232,7 +262,8 @@ void clock_format_minute(int64_t seconds, char minute_r[CLOCK_MINUTE_MAX])
 
 	second += second < 0 ? CLOCK_DAY_S : 0;
 	clock_format_day(seconds, minute_r);
-	(void)snprintf(minute_r + 8, 5, "%02u%02u", (unsigned)(second / 3600 % 24), (unsigned)(second / 60 % 60));
+	char *to = put_digits(minute_r + 8, (int)(second / 3600), 2);
+	*put_digits(to, (int)(second / 60 % 60), 2) = '\0';
 }
 
 void clock_format_date(int64_t seconds, char date_r[11])
@@ -240,8 +271,7 @@ void clock_format_date(int64_t seconds, char date_r[11])
 	struct civil c;
 
 	clock_s_to_civil(seconds, &c);
-	(void)snprintf(date_r, 11, "%04u-%02u-%02u", (unsigned)c.year % 10000u, (unsigned)c.month % 100u,
-		(unsigned)c.day % 100u);
+	*put_date(date_r, &c, "-") = '\0';
 }
 
 /* n digits at s[at]; -1 when they are not digits */

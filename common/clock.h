@@ -22,6 +22,11 @@ struct span {
 	int64_t ms;
 };
 
+static inline bool span_is_zero(struct span s)
+{
+	return s.months == 0 && s.ms == 0;
+}
+
 void clock_init(void);
 void clock_set(int64_t now_us); /* the wall clock stands still there */
 int64_t clock_now_us(void);

@@ -7,11 +7,6 @@ static bool applies(const struct conversion *c, enum category category, struct s
 	return sv_eq(match, sv_of(category_name(category))) || sv_eq(match, rule);
 }
 
-static bool span_is_zero(struct span s)
-{
-	return s.months == 0 && s.ms == 0;
-}
-
 static int64_t before_s(int64_t time_s, struct span span)
 {
 	return clock_before_us(time_s * CLOCK_SECOND_US, span) / CLOCK_SECOND_US;
@@ -201,14 +196,14 @@ static void end_parole(struct entry *e)
 	e->parole_by = sv_make("", 0);
 }
 
-static void set_status(struct entry *e, enum status status, int64_t since_s, int64_t until_s)
+static void set_status(struct entry *e, const struct failure *f, enum status status, int64_t since_s, int64_t until_s)
 {
 	e->status = status;
 	e->since_s = since_s;
 	e->until_s = until_s;
 	end_parole(e);
 	e->by = sv_make("", 0); /* no person any more */
-	e->origin = ORIGIN_LOG;
+	e->origin = f->origin;
 }
 
 static void tell_of(struct entry *e, const struct failure *f)
@@ -282,7 +277,7 @@ static enum convert_result hold_instead(struct entry *e, const struct failure *f
 		return CONVERT_RECORDED;
 	tell_of(e, f);
 	e->term = 0;
-	set_status(e, STATUS_HELD, now_s, after_s(now_s, conversions->brake_term));
+	set_status(e, f, STATUS_HELD, now_s, after_s(now_s, conversions->brake_term));
 	return CONVERT_BRAKED;
 }
 
@@ -300,9 +295,9 @@ static enum convert_result apply_in_order(struct entry *e, const struct window *
 			return CONVERT_RECORDED;
 		if (f->braked && c->to == STATUS_HARD)
 			return hold_instead(e, f, conversions);
-		e->term = e->status == c->to && e->origin == ORIGIN_LOG ? e->term + 1 : 0;
+		e->term = e->status == c->to && entry_by_failures(e) ? e->term + 1 : 0;
 		tell_of(e, f);
-		set_status(e, c->to, o->last_s, end_of_term_s(c, e->term, o->last_s));
+		set_status(e, f, c->to, o->last_s, end_of_term_s(c, e->term, o->last_s));
 		return CONVERT_CONVERTED;
 	}
 	return CONVERT_RECORDED;
@@ -322,7 +317,7 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 		if (!began)
 			continue;
 		/* what a person decided, and what is stronger, stays */
-		bool same = e->status == c->to && e->origin == ORIGIN_LOG;
+		bool same = e->status == c->to && entry_by_failures(e);
 		if (!same && (binds(e, STATUS_HARD, began->last_s) || (c->to == STATUS_HELD && binds(e, STATUS_HELD, began->last_s))))
 			return CONVERT_RECORDED;
 		if (same && c->to == STATUS_HARD && binds(e, STATUS_HARD, began->last_s) && began->last_s > e->since_s)
@@ -339,7 +334,7 @@ static enum convert_result apply_conversions(struct entry *e, const struct windo
 		if (!known)
 			tell_of(e, f);
 		if (!known || began->last_s < e->since_s)
-			set_status(e, c->to, began->last_s, 0);
+			set_status(e, f, c->to, began->last_s, 0);
 		e->until_s = end_of_term_s(c, e->term, began->last_s);
 		return known ? CONVERT_RECORDED : CONVERT_CONVERTED;
 	}
@@ -385,16 +380,16 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 		return CONVERT_RECORDED;
 	if (f->class_ == CLASS_HARD && !f->unsure) {
 		if (binds(e, STATUS_HARD, f->occurrence.last_s)) {
-			if (e->origin == ORIGIN_LOG && f->occurrence.last_s < e->since_s && e->term == 0)
+			if (entry_by_failures(e) && f->occurrence.last_s < e->since_s && e->term == 0)
 				take_late(e, f, conversions);
 			return CONVERT_RECORDED;
 		}
 		if (f->braked)
 			return hold_instead(e, f, conversions);
-		bool again = before == STATUS_HARD && e->origin == ORIGIN_LOG;
+		bool again = before == STATUS_HARD && entry_by_failures(e);
 		e->term = again ? e->term + 1 : 0;
 		tell_of(e, f);
-		set_status(e, STATUS_HARD, f->occurrence.last_s, hard_until_s(conversions, f->occurrence.category, e->term, f->occurrence.last_s));
+		set_status(e, f, STATUS_HARD, f->occurrence.last_s, hard_until_s(conversions, f->occurrence.category, e->term, f->occurrence.last_s));
 		return CONVERT_CHANGED;
 	}
 	enum convert_result result = f->unsure ? CONVERT_RECORDED : apply_conversions(e, w, f, conversions);
@@ -402,7 +397,7 @@ enum convert_result convert_failure(struct entry *e, struct window *w, const str
 		return result;
 	if (before != STATUS_NONE)
 		return CONVERT_RECORDED;
-	set_status(e, STATUS_SOFT, f->occurrence.last_s, 0);
+	set_status(e, f, STATUS_SOFT, f->occurrence.last_s, 0);
 	return CONVERT_CHANGED;
 }
 

@@ -52,6 +52,7 @@ int64_t convert_term_end_s(struct span term, unsigned factor, struct span max_te
 struct failure {
 	struct occurrence occurrence;
 	enum class class_;
+	enum origin origin; /* ORIGIN_LOG, or ORIGIN_DSN: a mail told of it */
 	int code;
 	struct enhanced enhanced;
 	struct sv text, remote;

@@ -31,6 +31,13 @@ static size_t worth(const struct literal_set *set)
 	return least < LITERAL_BYTES_MIN ? 0 : least * 4 + LITERAL_SET_MAX - set->n;
 }
 
+/* Sets are big, and mostly there is little in them. */
+static void copy_set(struct literal_set *to, const struct literal_set *from)
+{
+	to->n = from->n;
+	memcpy(to->v, from->v, from->n * sizeof *from->v);
+}
+
 static void offer(struct branch *b, const struct literal_set *set)
 {
 	struct literal_sets *best = &b->best;
@@ -44,14 +51,15 @@ static void offer(struct branch *b, const struct literal_set *set)
 		return;
 	best->n += best->n < LITERAL_SETS_MAX;
 	for (size_t i = best->n - 1; i > place; i--)
-		best->v[i] = best->v[i - 1];
-	best->v[place] = *set;
+		copy_set(&best->v[i], &best->v[i - 1]);
+	copy_set(&best->v[place], set);
 }
 
 static void end_run(struct branch *b)
 {
-	struct literal_set set = { .n = 1 };
+	struct literal_set set;
 
+	set.n = 1;
 	set.v[0] = b->run;
 	if (b->run.n)
 		offer(b, &set);
@@ -195,8 +203,9 @@ static void group(struct parser *p, struct branch *b, unsigned depth)
 
 static void sequence(struct parser *p, unsigned depth, struct literal_sets *sets_r)
 {
-	struct branch b = { { 0 }, { .n = 0 } };
+	struct branch b;
 
+	b.run.n = b.best.n = 0;
 	while (p->rest.n && !p->failed && p->rest.p[0] != '|' && p->rest.p[0] != ')') {
 		char c = p->rest.p[0];
 		p->rest = sv_skip(p->rest, 1);
@@ -214,7 +223,9 @@ static void sequence(struct parser *p, unsigned depth, struct literal_sets *sets
 			literal_byte(p, &b, c);
 	}
 	end_run(&b);
-	*sets_r = b.best;
+	sets_r->n = b.best.n;
+	for (size_t i = 0; i < b.best.n; i++)
+		copy_set(&sets_r->v[i], &b.best.v[i]);
 }
 
 /* One branch has all its sets; of several, any of their best words is needed. */

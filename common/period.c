@@ -15,6 +15,8 @@ bool period_parse(struct sv text, int64_t *time_s_r, struct err *err)
 	int64_t time_us;
 	struct span span;
 
+	if (text.n && *text.p == '-' && config_parse_span(sv_skip(text, 1), &span))
+		return err_set(err, "%.*s: write %.*s, which is so long ago", SV_ARG(text), SV_ARG(sv_skip(text, 1)));
 	if (config_parse_span(text, &span))
 		time_us = clock_before_us(clock_now_us(), span);
 	else if (!clock_parse_date(text, &time_us))

@@ -15,7 +15,8 @@
 /* A queue id in a success text is this host's own only when that message is so young. */
 #define HOP_AGE_MAX_S 3600
 
-static const char *const left_out_names[] = { "counted", "probes", "null-sender", "internal-hops", "no-attempt", "ambiguous", "no-address", "bcc" };
+static const char *const left_out_names[] = { "counted", "probes", "null-sender", "internal-hops", "no-attempt", "ambiguous", "no-address", "bcc",
+	"returned" };
 
 const char *left_out_name(enum record_left_out left_out)
 {
@@ -230,6 +231,12 @@ static bool is_copy(const struct reader *r, const struct mta_line *p)
 	return bcc->n && (is_one_of(bcc, p->to) || (p->has_orig_to && is_one_of(bcc, p->orig_to)));
 }
 
+/* By the names that the snippets give to what runs nixie receive: a service of Postfix, a transport of Exim. */
+static bool is_returned(const struct mta_line *p)
+{
+	return (sv_eq(p->relay_host, SV("nixie-receive")) && !p->relay_ip.n) || sv_eq(p->daemon, SV("nixie_receive"));
+}
+
 static enum record_left_out leave_out(struct reader *r, const struct record *rec)
 {
 	const struct mta_line *p = &rec->said;
@@ -246,6 +253,8 @@ static enum record_left_out leave_out(struct reader *r, const struct record *rec
 		return LEFT_OUT_NO_ATTEMPT;
 	if (is_copy(r, p))
 		return LEFT_OUT_BCC;
+	if (is_returned(p))
+		return LEFT_OUT_RETURNED;
 	bool nobody = sv_eq(p->relay_host, SV("none"));
 	if (p->status == DELIVERY_SENT)
 		return nobody ? LEFT_OUT_NO_ATTEMPT /* discard(8) */ : is_hop(r, rec) ? LEFT_OUT_HOP : LEFT_OUT_NOT;

@@ -30,6 +30,7 @@ enum record_left_out {
 	LEFT_OUT_AMBIGUOUS, /* the line can be read in two ways */
 	LEFT_OUT_NO_ADDRESS, /* a pipe, a file, an automatic answer of a user of this host */
 	LEFT_OUT_BCC,        /* a copy: logtail.bcc */
+	LEFT_OUT_RETURNED,   /* mail that came back, on its way to nixie receive */
 	LEFT_OUT_COUNT,
 };
 

@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#define BLOCK 64
-
 static const uint32_t rounds[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
 	0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
@@ -46,23 +44,52 @@ static void take_block(uint32_t h[8], const unsigned char *p)
 		h[i] += s[i];
 }
 
+void sha256_start(struct sha256 *hash)
+{
+	static const uint32_t start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+
+	*hash = (struct sha256){ .n = 0 };
+	memcpy(hash->h, start, sizeof start);
+}
+
+void sha256_add(struct sha256 *hash, struct sv bytes)
+{
+	hash->bytes += bytes.n;
+	while (bytes.n) {
+		size_t n = bytes.n < SHA256_BLOCK - hash->n ? bytes.n : SHA256_BLOCK - hash->n;
+		memcpy(hash->block + hash->n, bytes.p, n);
+		bytes = sv_skip(bytes, n);
+		hash->n += n;
+		if (hash->n == SHA256_BLOCK) {
+			take_block(hash->h, hash->block);
+			hash->n = 0;
+		}
+	}
+}
+
+void sha256_end(struct sha256 *hash, unsigned char digest[SHA256_BYTES])
+{
+	/* a one, zeros, and the length in bits at the end of the last block */
+	static const char tail[SHA256_BLOCK] = { (char)0x80 };
+	char length[8];
+	size_t room = hash->n < SHA256_BLOCK - sizeof length ? SHA256_BLOCK : 2 * SHA256_BLOCK;
+
+	for (size_t i = 0; i < sizeof length; i++)
+		length[i] = (char)(hash->bytes * 8 >> (56 - 8 * i));
+	sha256_add(hash, sv_make(tail, room - sizeof length - hash->n));
+	sha256_add(hash, sv_make(length, sizeof length));
+	for (size_t i = 0; i < SHA256_BYTES; i++)
+		digest[i] = (unsigned char)(hash->h[i / 4] >> (24 - 8 * (i % 4)));
+}
+
 void sha256_text(struct sv bytes, char text[SHA256_TEXT_MAX])
 {
-	uint32_t h[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
-	unsigned char tail[2 * BLOCK] = { 0 };
-	uint64_t bits = (uint64_t)bytes.n * 8;
+	struct sha256 hash;
+	unsigned char digest[SHA256_BYTES];
 
-	for (; bytes.n >= BLOCK; bytes = sv_skip(bytes, BLOCK))
-		take_block(h, (const unsigned char *)bytes.p);
-	/* a one, zeros, and the length in bits at the end of the last block */
-	size_t n = bytes.n + 9 > BLOCK ? 2 * BLOCK : BLOCK;
-	if (bytes.n)
-		memcpy(tail, bytes.p, bytes.n);
-	tail[bytes.n] = 0x80;
-	for (size_t i = 0; i < 8; i++)
-		tail[n - 1 - i] = (unsigned char)(bits >> 8 * i);
-	for (size_t at = 0; at < n; at += BLOCK)
-		take_block(h, tail + at);
-	for (size_t i = 0; i < 8; i++)
-		(void)snprintf(text + 8 * i, 9, "%08x", (unsigned)h[i]);
+	sha256_start(&hash);
+	sha256_add(&hash, bytes);
+	sha256_end(&hash, digest);
+	for (size_t i = 0; i < SHA256_BYTES; i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", digest[i]);
 }

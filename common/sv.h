@@ -171,6 +171,13 @@ static inline struct sv sv_trim(struct sv s)
 	return s;
 }
 
+/* "<user@example.com>" without blanks around it and its brackets; without them as it is. */
+static inline struct sv sv_unbracket(struct sv s)
+{
+	s = sv_trim(s);
+	return s.n > 1 && s.p[0] == '<' && s.p[s.n - 1] == '>' ? sv_make(s.p + 1, s.n - 2) : s;
+}
+
 /* Takes `prefix` off the front of *s. False, and *s untouched, when it is not there. */
 static inline bool sv_take(struct sv *s, struct sv prefix)
 {

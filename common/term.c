@@ -17,11 +17,16 @@ bool term_colours(FILE *stream)
 	return isatty(fileno(stream)) && (!no || !*no) && term && strcmp(term, "dumb") != 0;
 }
 
-const char *term_colour(FILE *stream, enum colour colour)
+const char *term_code(enum colour colour)
 {
 	static const char *const codes[] = { "\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[33m", "\033[34m" };
 
-	return term_colours(stream) ? codes[colour] : "";
+	return codes[colour];
+}
+
+const char *term_colour(FILE *stream, enum colour colour)
+{
+	return term_colours(stream) ? term_code(colour) : "";
 }
 
 size_t term_width(FILE *stream)
@@ -62,7 +67,7 @@ const char *term_plural(uint64_t n)
 
 void term_bar(FILE *stream, uint64_t value, uint64_t total, int width)
 {
-	bool blocks = isatty(fileno(stream));
+	bool blocks = term_utf8(stream);
 	int cells = total ? (int)((double)value / (double)total * width + 0.5) : 0;
 
 	if (value && !cells)
@@ -82,15 +87,17 @@ static void draw(struct progress *p, uint64_t done, uint64_t total, uint64_t lin
 	double share = total ? (double)done / (double)total : 0;
 	double left = share > 0 && share < 1 ? seconds / share - seconds : 0;
 	double per_second = seconds > 0 ? 1 / seconds : 0;
+	const char *unit = p->unit ? p->unit : "lines";
 
 	if (!total) { /* how much there is nobody knows */
-		(void)fprintf(p->stream, "%s  %llu lines", p->what, (unsigned long long)lines);
+		(void)fprintf(p->stream, "%s  %llu %s", p->what, (unsigned long long)lines, unit);
 		return;
 	}
 	(void)fprintf(p->stream, "%s [", p->what);
 	term_bar(p->stream, done, total, BAR_WIDTH);
-	(void)fprintf(p->stream, "] %3.0f%%  %llu lines  %.0f lines/s  %.1f MiB/s", share * 100, (unsigned long long)lines, (double)lines * per_second,
-		(double)done / (1024 * 1024) * per_second);
+	(void)fprintf(p->stream, "] %3.0f%%  %llu %s  %.0f %s/s", share * 100, (unsigned long long)lines, unit, (double)lines * per_second, unit);
+	if (!p->unit)
+		(void)fprintf(p->stream, "  %.1f MiB/s", (double)done / (1024 * 1024) * per_second);
 	if (left >= 60)
 		(void)fprintf(p->stream, "  %.0f min left", left / 60);
 	else if (left >= 1)

@@ -11,7 +11,9 @@
 enum colour { COLOUR_PLAIN, COLOUR_BOLD, COLOUR_DIM, COLOUR_RED, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_BLUE };
 
 bool term_colours(FILE *stream);
-/* The escape sequence, or "" where the stream is no terminal. */
+/* The escape sequence. */
+const char *term_code(enum colour colour);
+/* The same, or "" where the stream shows no colours. */
 const char *term_colour(FILE *stream, enum colour colour);
 
 /* Cells of a line; 0: unlimited, because it is no terminal. */
@@ -34,6 +36,7 @@ void term_bar(FILE *stream, uint64_t value, uint64_t total, int width);
 struct progress {
 	FILE *stream;
 	const char *what;
+	const char *unit; /* "addresses"; NULL: lines of so many bytes. Set after progress_start() */
 	int64_t started_ms, drawn_ms;
 	bool open;
 };

@@ -132,6 +132,30 @@ static void every_result_has_words(void **state)
 		WANT(strlen(address_problem((enum address_result)r)) > 10);
 }
 
+static void domains(void **state)
+{
+	static const struct { const char *name, *text, *want; } table[] = {
+		{ "plain", "Example.COM.", "@example.com" },
+		{ "IDN", "B\xc3\xbc" "cher.example", "@xn--bcher-kva.example" },
+		{ "one label", "localhost", "@localhost" },
+		{ "empty", "", NULL },
+		{ "an address", "user@example.com", NULL },
+		{ "with a mark", "@example.com", NULL },
+		{ "two dots", "a..b", NULL },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct address a;
+		WANT_INT(address_parse_domain(sv_of(row->text), &a) == ADDRESS_OK, row->want != NULL);
+		if (!row->want)
+			continue;
+		WANT_TEXT(address_key(&a), row->want);
+		WANT_TEXT(address_domain(&a), row->want + 1);
+		WANT_INT(a.key[a.n], '\0');
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +163,7 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(lengths),
 		cmocka_unit_test(every_result_has_words),
+		cmocka_unit_test(domains),
 	};
 
 	return RUN(tests);

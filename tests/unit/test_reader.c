@@ -75,6 +75,10 @@ static const struct {
 	  ATTRIBUTE_FINAL, LEFT_OUT_NULL },
 	{ "double-bounce", QUEUED("4F5C6", "Double-Bounce@a.example", "1") "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("u@b.example"), "",
 	  ATTRIBUTE_FINAL, LEFT_OUT_NULL },
+	{ "mail that came back", QUEUED("4F5C6", "s@a.example", "1") "09:00:02 postfix/pipe[1]: 4F5C6: to=<returned@nixie.invalid>, orig_to=<bounces+u=b.example@a.example>, "
+	  "relay=nixie-receive, delay=1, delays=1/0/0/0, dsn=2.0.0, status=sent (delivered via nixie-receive service)\n", "", ATTRIBUTE_FINAL, LEFT_OUT_RETURNED },
+	{ "a host of such a name", QUEUED("4F5C6", "s@a.example", "1") "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, relay=nixie-receive[192.0.2.1]:25, "
+	  "delay=1, delays=1/0/0/0, dsn=2.0.0, status=sent (250 2.0.0 Ok)\n", "delivered <u@b.example> by s@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
 	{ "somebody with such a name", QUEUED("4F5C6", "double-bounce-list@a.example", "1") "09:00:02 postfix/smtp[1]: 4F5C6: " SENT("u@b.example"),
 	  "delivered <u@b.example> by double-bounce-list@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
 	{ "a probe", "09:00:02 postfix/smtp[1]: 4F5C6: to=<u@b.example>, " RELAY "dsn=2.1.5, status=deliverable (250 2.1.5 ok)\n", "", ATTRIBUTE_FINAL, LEFT_OUT_PROBE },

@@ -172,6 +172,35 @@ static void utf8(void **state)
 		WANT_INT(utf8_len(sv_of(row->text)), row->want);
 }
 
+static void add_utf8(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t c;
+		const char *want;
+	} table[] = {
+		{ "ASCII", 'a', "a" },
+		{ "the last of one byte", 0x7f, "\x7f" },
+		{ "the first of two", 0x80, "\xc2\x80" },
+		{ "the last of two", 0x7ff, "\xdf\xbf" },
+		{ "the first of three", 0x800, "\xe0\xa0\x80" },
+		{ "the last of three", 0xffff, "\xef\xbf\xbf" },
+		{ "the first of four", 0x10000, "\xf0\x90\x80\x80" },
+		{ "the last of all", 0x10ffff, "\xf4\x8f\xbf\xbf" },
+	};
+	char room[8];
+
+	(void)state;
+	EACH(row, table) {
+		struct buf b = BUF_ON(room);
+		buf_add_utf8(&b, row->c);
+		WANT_STRING(buf_cstr(&b), row->want);
+		b = (struct buf){ room, 0, strlen(row->want) - 1, false };
+		buf_add_utf8(&b, row->c);
+		WANT(b.full && b.n == 0);
+	}
+}
+
 static void clean(void **state)
 {
 	static const struct {
@@ -187,6 +216,10 @@ static void clean(void **state)
 		{ "valid UTF-8", { "caf\xc3\xa9", 5 }, "caf\xc3\xa9" },
 		{ "CSI as U+009B", { "\xc2\x9b" "31m", 5 }, "\\xc2\\x9b31m" },
 		{ "the first that is no control", { "\xc2\xa0", 2 }, "\xc2\xa0" },
+		{ "a line's end of Unicode", { "a\xe2\x80\xa8" "b", 5 }, "a\\xe2\\x80\\xa8b" },
+		{ "from right to left", { "a\xe2\x80\xae" "moc", 7 }, "a\\xe2\\x80\\xaemoc" },
+		{ "an isolate", { "\xe2\x81\xa9", 3 }, "\\xe2\\x81\\xa9" },
+		{ "beside those", { "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5", 9 }, "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5" },
 		{ "Latin-1", { "caf\xe9!", 5 }, "caf\\xe9!" },
 		{ "cut UTF-8", { "\xe2\x82", 2 }, "\\xe2\\x82" },
 		{ "nothing", { NULL, 0 }, "" },
@@ -300,6 +333,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_fit_is_dropped),
 		cmocka_unit_test(printing),
 		cmocka_unit_test(utf8),
+		cmocka_unit_test(add_utf8),
 		cmocka_unit_test(clean),
 		cmocka_unit_test(no_pair_of_bytes_is_harmful),
 		cmocka_unit_test(json),
