@@ -11,6 +11,8 @@ BUILD ?= build
 PKGS_COMMON := libpcre2-8 libconfig libidn2 hiredis
 # of compressed logs and journals: not of policyd
 LOG_LIBS := -lz -llzma -lzstd -lsystemd
+# of mail that comes back: of nixie alone
+MAIL_LIBS = $(shell pkg-config --libs gmime-3.0 2>/dev/null)
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wpointer-arith -Wswitch-enum -Wconversion
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection
@@ -52,8 +54,10 @@ $(BUILD)/obj/%.o: %.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(NIXIE_CFLAGS) $(CFLAGS) $(CPPFLAGS) -Icommon $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
+$(BUILD)/obj/common/mail.o: PKGS_COMMON += gmime-3.0
 $(BUILD)/obj/common/store_redis_write.o: common/lua/apply.lua
 $(BUILD)/obj/common/store_redis.o: common/lua/parole.lua
+$(BUILD)/obj/ctl/page.o: ctl/page.css
 
 $(LIB): $(COMMON)
 	@rm -f $@
@@ -63,7 +67,7 @@ LINK = $(CC) $(NIXIE_LDFLAGS) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(LIB) $(PKG
 
 $(BUILD)/bin/nixie: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard ctl/*.c)) $(LIB)
 	@mkdir -p $(@D)
-	$(LINK) $(LOG_LIBS) -o $@
+	$(LINK) $(LOG_LIBS) $(MAIL_LIBS) -o $@
 $(BUILD)/bin/nixie-policyd: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard policyd/*.c)) $(LIB)
 	@mkdir -p $(@D)
 	$(LINK) -o $@
@@ -88,6 +92,8 @@ help:
 	@echo "make check      all tests: unit, end to end with real Redis, Postfix and Exim"
 	@echo "make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)"
 	@echo "make bench      figures, as ratios against something measured in the same run"
+	@echo "make bench-lists   lists in and out, against redis-cli with the same keys"
+	@echo "make bench-mail    mail that comes back, read, against cat of the same files"
 	@echo "make bench-policy  the policy service alone, against its goals; in tests/bench/bench.mk how to choose"
 	@echo "make accuracy   how right the shipped rules are on tests/corpus"
 	@echo "make chaos      kill everything while it reads; KILLS=60 SEED= ON=server|cluster|sentinel PARTITIONS= ; nothing is lost or doubled"
@@ -151,6 +157,9 @@ asan: deps-build deps-run deps-test
 MAN := policyd/nixie-policyd.8 logtail/nixie-logtail.8 ctl/nixie.1 conf/nixie.conf.5 conf/nixie-rules.5 \
 	common/nixie-redis.7 common/nixie.7
 MANDIR := $(PREFIX)/share/man
+# where the shells of Debian look; below /usr/local zsh looks elsewhere
+COMPLETIONS := bash-completion/completions/nixie $(if $(filter /usr,$(PREFIX)),zsh/vendor-completions,zsh/site-functions)/_nixie \
+	fish/vendor_completions.d/nixie.fish
 INSTALL ?= install
 
 .PHONY: install uninstall clean
@@ -161,11 +170,14 @@ install: all
 	$(INSTALL) -m 755 $(BUILD)/bin/nixie-policyd $(BUILD)/bin/nixie-logtail $(DESTDIR)$(PREFIX)/sbin/
 	$(INSTALL) -m 644 conf/rules.d/*.conf $(DESTDIR)$(PREFIX)/share/nixie/rules.d/
 	$(INSTALL) -m 644 README.md LICENSE conf/nixie.conf $(DESTDIR)$(PREFIX)/share/doc/nixie/
-	for file in contrib/postfix/* contrib/exim/* contrib/systemd/README.md contrib/logrotate/*; do \
+	for file in contrib/postfix/* contrib/exim/* contrib/systemd/README.md contrib/logrotate/* contrib/prometheus/* contrib/grafana/*; do \
 		$(INSTALL) -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/doc/nixie/$$file || exit 1; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/nixie/nixie.conf ] || $(INSTALL) -m 644 conf/nixie.conf $(DESTDIR)$(SYSCONFDIR)/nixie/
 	for page in $(MAN); do \
 		$(INSTALL) -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+	for to in $(COMPLETIONS); do \
+		case $$to in bash*) from=nixie.bash ;; *) from=$${to##*/} ;; esac; \
+		$(INSTALL) -D -m 644 contrib/completions/$$from $(DESTDIR)$(PREFIX)/share/$$to || exit 1; done
 	for unit in contrib/systemd/*.service contrib/systemd/*.socket; do \
 		sed -e 's|/usr/local|$(PREFIX)|g' -e 's|/etc/nixie|$(SYSCONFDIR)/nixie|g' $$unit \
 			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
@@ -177,6 +189,7 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/nixie sbin/nixie-policyd sbin/nixie-logtail lib/sysusers.d/nixie.conf lib/tmpfiles.d/nixie.conf)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(notdir $(wildcard contrib/systemd/*.service contrib/systemd/*.socket)))
 	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(notdir $(page)))
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/,$(COMPLETIONS))
 	rm -rf $(DESTDIR)$(PREFIX)/share/nixie $(DESTDIR)$(PREFIX)/share/doc/nixie
 
 clean:

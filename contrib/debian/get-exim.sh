@@ -15,13 +15,23 @@ cache=${1:-${NIXIE_TEST_CACHE:-/var/cache/nixie-tests}}
 root=$cache/exim
 run=$root/exim4
 
-if [ -x "$run" ] && getent passwd Debian-exim >/dev/null; then
+is_there() { [ -x "$run" ] && getent passwd Debian-exim >/dev/null; }
+if is_there; then
     echo "$run"
     exit 0
 fi
 if [ "$(id -u)" -ne 0 ]; then
     echo "get-exim.sh: needs root: it creates the user Debian-exim" >&2
     exit 1
+fi
+
+# one at a time: several tests may want it first
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9
+if is_there; then
+    echo "$run"
+    exit 0
 fi
 
 new=$root.new.$$
