@@ -192,3 +192,16 @@ bool node_err(const struct node *node, struct err *err, const char *format, ...)
 		file = config_setting_get_hook(root);
 	return err_set(err, "%s:%u: %s", file ? file : "configuration", node_line(node), text);
 }
+
+bool node_check_groups(const struct node *node, const char *name, const char *example, size_t max, struct err *err)
+{
+	if (node_type(node) != NODE_LIST)
+		return node_err(node, err, "%s: write a list ( %s, ... )", name, example);
+	for (size_t i = 0; i < node_count(node); i++) {
+		if (node_type(node_at(node, i)) != NODE_GROUP)
+			return node_err(node_at(node, i), err, "%s: each member is a group %s", name, example);
+		if (i == max)
+			return node_err(node_at(node, i), err, "%s has more than %zu members", name, max);
+	}
+	return true;
+}

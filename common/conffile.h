@@ -40,6 +40,9 @@ const char *node_string(const struct node *node);
 int64_t node_number(const struct node *node);
 bool node_bool(const struct node *node);
 
+/* Is it a list of groups, max of them at most? False and *err: no. example: one of them, such as "{ a = ...; }". */
+bool node_check_groups(const struct node *node, const char *name, const char *example, size_t max, struct err *err) NIXIE_MUST_CHECK;
+
 /* "file:line: <text>". Always returns false. */
 bool node_err(const struct node *node, struct err *err, const char *format, ...) NIXIE_PRINTF(3, 4);
 

@@ -22,7 +22,7 @@ static bool init_shared(void)
 {
 	if (match_context)
 		return true;
-	match_data = pcre2_match_data_create(1, NULL);
+	match_data = pcre2_match_data_create(1 + MATCH_GROUPS_MAX, NULL);
 	match_context = pcre2_match_context_create(NULL);
 	if (!match_data || !match_context)
 		return false;
@@ -35,10 +35,9 @@ static bool init_shared(void)
 	return true;
 }
 
-struct pattern *pattern_compile(struct sv regex, struct err *err)
+static struct pattern *compile(struct sv regex, uint32_t more, struct err *err)
 {
-	const uint32_t options = PCRE2_CASELESS | PCRE2_NO_AUTO_CAPTURE | PCRE2_NEVER_UTF |
-		PCRE2_NEVER_BACKSLASH_C | PCRE2_DOTALL;
+	const uint32_t options = PCRE2_CASELESS | PCRE2_NO_AUTO_CAPTURE | PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C | more;
 	int error;
 	PCRE2_SIZE offset;
 
@@ -62,6 +61,25 @@ struct pattern *pattern_compile(struct sv regex, struct err *err)
 	return pattern;
 }
 
+struct pattern *pattern_compile(struct sv regex, struct err *err)
+{
+	return compile(regex, PCRE2_DOTALL, err);
+}
+
+struct pattern *pattern_compile_lines(struct sv regex, struct err *err)
+{
+	struct pattern *pattern = compile(regex, PCRE2_MULTILINE | PCRE2_DUPNAMES, err);
+	uint32_t groups = 0;
+
+	if (pattern)
+		(void)pcre2_pattern_info(pattern->code, PCRE2_INFO_CAPTURECOUNT, &groups);
+	if (groups <= MATCH_GROUPS_MAX)
+		return pattern;
+	err_set(err, "more than %d groups", MATCH_GROUPS_MAX);
+	pattern_free(pattern);
+	return NULL;
+}
+
 void pattern_free(struct pattern *pattern)
 {
 	if (!pattern)
@@ -77,7 +95,8 @@ static void make_code(struct pattern *pattern)
 	pattern->jit = pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE) == 0 ? JIT_READY : JIT_NONE;
 }
 
-enum match_result pattern_match(struct pattern *pattern, struct sv text, struct sv *hit_r)
+/* Leaves where it matched in match_data. */
+static enum match_result match_from(struct pattern *pattern, struct sv text, size_t from)
 {
 	PCRE2_SPTR bytes = (PCRE2_SPTR)(text.p ? text.p : "");
 	int rc;
@@ -85,19 +104,69 @@ enum match_result pattern_match(struct pattern *pattern, struct sv text, struct 
 	if (pattern->jit == JIT_UNTRIED)
 		make_code(pattern);
 	if (pattern->jit == JIT_READY)
-		rc = pcre2_jit_match(pattern->code, bytes, text.n, 0, 0, match_data, match_context);
+		rc = pcre2_jit_match(pattern->code, bytes, text.n, from, 0, match_data, match_context);
 	else
-		rc = pcre2_match(pattern->code, bytes, text.n, 0, 0, match_data, match_context);
+		rc = pcre2_match(pattern->code, bytes, text.n, from, 0, match_data, match_context);
+	return rc == PCRE2_ERROR_NOMATCH ? MATCH_NO : rc < 0 ? MATCH_LIMIT_HIT : MATCH_YES;
+}
 
-	if (rc == PCRE2_ERROR_NOMATCH)
-		return MATCH_NO;
-	if (rc < 0)
-		return MATCH_LIMIT_HIT;
-	if (hit_r) {
-		const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(match_data);
-		*hit_r = sv_make(text.p + ends[0], ends[1] - ends[0]);
-	}
-	return MATCH_YES;
+/* What group i matched, 0: all of it. \K and lookarounds can make ends that come before beginnings. */
+static struct sv matched(struct sv text, size_t i)
+{
+	const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(match_data) + 2 * i;
+
+	return ends[0] == PCRE2_UNSET || ends[1] < ends[0] ? sv_make("", 0) : sv_make(text.p + ends[0], ends[1] - ends[0]);
+}
+
+enum match_result pattern_match(struct pattern *pattern, struct sv text, struct sv *hit_r)
+{
+	enum match_result result = match_from(pattern, text, 0);
+
+	if (hit_r && result == MATCH_YES)
+		*hit_r = matched(text, 0);
+	return result;
+}
+
+/* An entry of PCRE2's table of names: the number of the group in two bytes, and its name. */
+static const char *name_entry(const struct pattern *pattern, size_t i, size_t *group_r)
+{
+	PCRE2_SPTR table;
+	uint32_t n = 0, size = 0;
+
+	(void)pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMECOUNT, &n);
+	if (i >= n)
+		return NULL;
+	(void)pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMEENTRYSIZE, &size);
+	(void)pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMETABLE, &table);
+	table += i * size;
+	*group_r = (size_t)table[0] << 8 | table[1];
+	return (const char *)table + 2;
+}
+
+const char *pattern_group(const struct pattern *pattern, size_t i)
+{
+	size_t group;
+
+	return name_entry(pattern, i, &group);
+}
+
+enum match_result pattern_find(struct pattern *pattern, struct sv text, size_t from, struct sv *hit_r,
+	size_t n, const char *const *names, struct sv *groups_r)
+{
+	enum match_result result = match_from(pattern, text, from);
+	const char *name;
+	size_t group;
+
+	for (size_t i = 0; i < n; i++)
+		groups_r[i] = sv_make("", 0);
+	if (result != MATCH_YES)
+		return result;
+	*hit_r = matched(text, 0);
+	for (size_t k = 0; (name = name_entry(pattern, k, &group)); k++)
+		for (size_t i = 0; i < n; i++)
+			if (groups_r[i].n == 0 && strcmp(names[i], name) == 0)
+				groups_r[i] = matched(text, group);
+	return result;
 }
 
 bool pattern_exceeds(const struct pattern *pattern, struct sv text, uint32_t steps)
@@ -106,4 +175,18 @@ bool pattern_exceeds(const struct pattern *pattern, struct sv text, uint32_t ste
 	int rc = pcre2_match(pattern->code, (PCRE2_SPTR)(text.p ? text.p : ""), text.n, 0, PCRE2_NO_JIT, match_data, match_context);
 	pcre2_set_match_limit(match_context, MATCH_LIMIT);
 	return rc < 0 && rc != PCRE2_ERROR_NOMATCH;
+}
+
+bool pattern_machine_code(void)
+{
+	struct err err;
+	struct pattern *pattern = pattern_compile(SV("a+b"), &err);
+	bool made = false;
+
+	if (pattern) {
+		(void)pattern_match(pattern, SV("ab"), NULL);
+		made = pattern->jit == JIT_READY;
+	}
+	pattern_free(pattern);
+	return made;
 }

@@ -35,7 +35,7 @@ struct ending {
 };
 
 struct state {
-	uint32_t *next; /* by class; 0: none yet */
+	uint16_t *next; /* by class; 0: none yet */
 	uint32_t fail;
 	struct ending *endings;
 };
@@ -147,7 +147,7 @@ static void find_classes(struct prefilter *f)
 
 static uint32_t new_state(struct prefilter *f, struct arena *arena, struct state *states)
 {
-	states[f->states].next = arena_alloc(arena, f->classes * sizeof(uint32_t));
+	states[f->states].next = arena_alloc(arena, f->classes * sizeof(uint16_t));
 	return f->states++;
 }
 
@@ -164,9 +164,9 @@ static void add_to_tree(struct prefilter *f, struct arena *arena, struct state *
 	uint32_t state = 0;
 
 	for (size_t i = 0; i < w->bytes.n; i++) {
-		uint32_t *to = &states[state].next[f->class_of[(unsigned char)w->bytes.p[i]]];
+		uint16_t *to = &states[state].next[f->class_of[(unsigned char)w->bytes.p[i]]];
 		if (!*to)
-			*to = new_state(f, arena, states);
+			*to = (uint16_t)new_state(f, arena, states);
 		state = *to;
 	}
 	add_ending(arena, &states[state], w->id);
@@ -183,7 +183,7 @@ static void close_automaton(struct prefilter *f, struct arena *arena, struct sta
 		uint32_t number = order_r[head++];
 		struct state *state = &states[number];
 		for (uint32_t c = 0; c < f->classes; c++) {
-			uint32_t instead = number ? states[state->fail].next[c] : 0;
+			uint16_t instead = number ? states[state->fail].next[c] : 0;
 			if (!state->next[c]) {
 				state->next[c] = instead;
 				continue;

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "buf.h"
+
 static const char *const phase_names[] = { "none", "connect", "helo", "mail", "rcpt", "data", "end-of-data" };
 
 const char *phase_name(enum phase phase)
@@ -66,9 +68,16 @@ bool enhanced_parse(struct sv s, struct enhanced *enhanced_r)
 
 void enhanced_format(struct enhanced e, char text_r[ENHANCED_TEXT_MAX])
 {
-	text_r[0] = '\0';
-	if (e.class_)
-		(void)snprintf(text_r, ENHANCED_TEXT_MAX, "%d.%d.%d", e.class_, e.subject, e.detail);
+	struct buf b = { text_r, 0, ENHANCED_TEXT_MAX, false };
+
+	if (e.class_) {
+		buf_add_number(&b, e.class_);
+		buf_add_char(&b, '.');
+		buf_add_number(&b, e.subject);
+		buf_add_char(&b, '.');
+		buf_add_number(&b, e.detail);
+	}
+	(void)buf_cstr(&b);
 }
 
 /* A reply code at the front, followed by blank, '-' or the end: 3, else 0 */

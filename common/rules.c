@@ -130,8 +130,11 @@ static void begin_text(struct ruleset *set)
 {
 	set->gave_up = set->provider_known = false;
 	set->text_number++;
-	if (!set->plain)
-		find_candidates(set);
+	if (set->plain)
+		return;
+	if (!set->candidates)
+		ruleset_index(set);
+	find_candidates(set);
 }
 
 /* ---- conditions ---- */
@@ -472,6 +475,14 @@ struct sv ruleset_provider(const struct ruleset *set, struct sv host)
 	return ruleset_relay(set, host)->provider;
 }
 
+struct sv ruleset_next_provider(const struct ruleset *set, size_t *i)
+{
+	const struct map_slot *slot = map_next(&set->providers, i);
+	const struct provider_suffix *p = slot ? slot->value : NULL;
+
+	return p ? p->provider : sv_make("", 0);
+}
+
 void ruleset_set_plain(struct ruleset *set, bool plain)
 {
 	set->plain = plain;
@@ -490,6 +501,11 @@ size_t ruleset_count(const struct ruleset *set)
 const struct rule *ruleset_rule(const struct ruleset *set, size_t i)
 {
 	return &set->rules[i]->rule;
+}
+
+struct forms *ruleset_forms(struct ruleset *set)
+{
+	return set->forms;
 }
 
 const struct rule *ruleset_find(const struct ruleset *set, struct sv id)

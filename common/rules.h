@@ -100,6 +100,7 @@ struct verdict {
 };
 
 struct ruleset;
+struct forms;
 
 /* Later directories have less weight. A directory that is missing is an error
  * unless it is empty text. NULL and *err (file, line, what to write) on failure. */
@@ -136,8 +137,13 @@ const struct rule_list *ruleset_list(const struct ruleset *ruleset, size_t i);
 /* The words of this name; NULL: there are none */
 const struct rule_list *ruleset_words(const struct ruleset *ruleset, struct sv name);
 
+/* The forms of mail that the same files have (forms.h). */
+struct forms *ruleset_forms(struct ruleset *ruleset);
+
 /* Name of the provider whose mail exchanger the host is; empty when it is nobody's that is known. */
 struct sv ruleset_provider(const struct ruleset *ruleset, struct sv host);
+/* All of them, in no order, some several times: *i begins at 0. Empty: there are no more. */
+struct sv ruleset_next_provider(const struct ruleset *ruleset, size_t *i);
 
 /* Patterns that ran into their limit since loading: counted misses. */
 uint64_t ruleset_limit_hits(const struct ruleset *ruleset);

@@ -87,7 +87,7 @@ static void know_suffix(struct ruleset *set, struct sv named)
 	map_put(&set->relays, mine->suffix, mine);
 }
 
-static void index_relays(struct ruleset *set)
+void ruleset_index_relays(struct ruleset *set)
 {
 	const struct map_slot *slot;
 
@@ -102,10 +102,8 @@ static void index_relays(struct ruleset *set)
 	set->recent_relays = arena_alloc(&set->arena, RECENT_RELAYS * sizeof *set->recent_relays);
 }
 
-/* The tables that classifying needs. */
 void ruleset_index(struct ruleset *set)
 {
-	index_relays(set);
 	defer_words(set);
 	build_prefilter(set);
 	set->possible = bits_for(set, set->n_words);

@@ -3,13 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "conffile.h"
+#include "forms_set.h"
+#include "rule_values.h"
 #include "rules_set.h"
-
-struct texts {
-	size_t n;
-	struct sv v[RULE_LIST_MAX];
-};
 
 /* A name that stands for something of another file, to be looked up when all are read. */
 struct reference {
@@ -47,43 +43,6 @@ static bool reference_err(const struct reference *r, struct err *err, const char
 	return err_set(err, "%s:%u: %s \"%.*s\"; %s", r->file, r->line, what, SV_ARG(r->name), hint);
 }
 
-/* ---- lists of strings ---- */
-
-/* A string, or a list of strings */
-static bool read_texts(const struct node *node, struct texts *out, struct err *err)
-{
-	size_t n = node_type(node) == NODE_LIST ? node_count(node) : 1;
-
-	out->n = 0;
-	for (size_t i = 0; i < n; i++) {
-		const struct node *item = node_type(node) == NODE_LIST ? node_at(node, i) : node;
-		if (node_type(item) != NODE_STRING || !*node_string(item))
-			return node_err(item, err, "%s: write a string that is not empty, or a list of such", node_name(node));
-		if (out->n == RULE_LIST_MAX)
-			return node_err(item, err, "%s: more than %d members; make two of it", node_name(node), RULE_LIST_MAX);
-		out->v[out->n++] = sv_of(node_string(item));
-	}
-	return true;
-}
-
-static const struct sv *keep_texts(struct loader *l, const struct texts *texts)
-{
-	struct sv *v = arena_alloc(&l->set->arena, texts->n * sizeof *v + 1);
-
-	for (size_t i = 0; i < texts->n; i++)
-		v[i] = arena_dup(&l->set->arena, texts->v[i]);
-	return v;
-}
-
-static bool is_name(struct sv name)
-{
-	bool ok = name.n > 0 && name.n <= RULE_ID_MAX;
-
-	for (size_t i = 0; ok && i < name.n; i++)
-		ok = (sv_is_alnum(name.p[i]) && sv_lower(name.p[i]) == name.p[i]) || name.p[i] == '.' || name.p[i] == '-';
-	return ok;
-}
-
 /* ---- words ---- */
 
 static struct word_list *new_list(struct loader *l)
@@ -118,11 +77,6 @@ static bool add_words(struct loader *l, struct word_list *list, struct sv regex,
 	return true;
 }
 
-static const struct node *item_of(const struct node *node, size_t i)
-{
-	return node_type(node) == NODE_LIST ? node_at(node, i) : node;
-}
-
 static bool is_reference(struct sv text)
 {
 	return sv_starts(text, SV("${")) && text.p[text.n - 1] == '}';
@@ -138,9 +92,9 @@ static bool read_text(struct loader *l, const struct node *node, const struct te
 	for (size_t i = 0; i < texts->n; i++) {
 		struct sv text = texts->v[i];
 		if (is_reference(text)) {
-			struct reference *r = refer(l, &l->word_names, sv_make(text.p + 2, text.n - 3), item_of(node, i));
+			struct reference *r = refer(l, &l->word_names, sv_make(text.p + 2, text.n - 3), texts_node(node, i));
 			r->list = &t->lists[t->n++];
-		} else if (!add_words(l, own, text, node_name(node), item_of(node, i), err)) {
+		} else if (!add_words(l, own, text, node_name(node), texts_node(node, i), err)) {
 			return false;
 		}
 	}
@@ -225,10 +179,8 @@ static bool read_condition(struct loader *l, const struct node *node, struct com
 {
 	struct texts texts;
 
-	if (!read_texts(node, &texts, err))
+	if (!texts_read_some(node, &texts, err))
 		return false;
-	if (texts.n == 0)
-		return node_err(node, err, "%s: the list is empty: write a member, or leave it out", node_name(node));
 	/* in the order in which they are looked at */
 	size_t place = c->rule.n_conditions++;
 	for (; place > 0 && (c->tests[place - 1].what > what || (c->tests[place - 1].what == what && c->tests[place - 1].negated > negated)); place--) {
@@ -237,7 +189,7 @@ static bool read_condition(struct loader *l, const struct node *node, struct com
 	}
 	struct test *t = &c->tests[place];
 	*t = (struct test){ .what = what, .negated = negated };
-	c->conditions[place] = (struct rule_condition){ what, negated, texts.n, keep_texts(l, &texts) };
+	c->conditions[place] = (struct rule_condition){ what, negated, texts.n, texts_keep(&l->set->arena, &texts) };
 	switch (what) {
 	case CONDITION_CODE:
 		return read_codes(l, node, &texts, t, err);
@@ -249,7 +201,7 @@ static bool read_condition(struct loader *l, const struct node *node, struct com
 		return read_mask(node, &texts, t, err);
 	case CONDITION_PROVIDER:
 		for (size_t i = 0; i < texts.n; i++)
-			(void)refer(l, &l->used_providers, texts.v[i], item_of(node, i));
+			(void)refer(l, &l->used_providers, texts.v[i], texts_node(node, i));
 		/* fall through */
 	case CONDITION_RELAY:
 		t->names = c->conditions[place].values;
@@ -282,14 +234,14 @@ static bool read_examples(struct loader *l, const struct node *node, const struc
 {
 	struct texts texts;
 
-	if (!read_texts(node, &texts, err))
+	if (!texts_read(node, &texts, err))
 		return false;
 	struct rule_example *v = arena_alloc(&l->set->arena, texts.n * sizeof *v + 1);
 	for (size_t i = 0; i < texts.n; i++) {
 		struct sv relay = arena_dup(&l->set->arena, texts.v[i]);
 		v[i].reply = sv_cut(&relay, '\t');
 		v[i].relay = relay;
-		v[i].line = node_line(item_of(node, i));
+		v[i].line = node_line(texts_node(node, i));
 	}
 	*v_r = v;
 	*n_r = texts.n;
@@ -361,22 +313,17 @@ static void append(struct ruleset *set, struct compiled *c)
 static bool replace(struct loader *l, const struct node *node, struct compiled *earlier, struct err *err)
 {
 	struct ruleset *set = l->set;
+	const struct rule_place first = { earlier->rule.id, earlier->rule.file, earlier->rule.line, earlier->directory,
+		&earlier->rule.replaced_file, &earlier->rule.replaced_line, &earlier->replaced_directory };
+	bool moves;
 
-	if (earlier->directory == l->directory)
-		return node_err(node, err, "id \"%s\" is taken by the rule at %s:%u; choose another",
-			earlier->rule.id, earlier->rule.file, earlier->rule.line);
-	if (earlier->rule.replaced_file && earlier->replaced_directory == l->directory)
-		return node_err(node, err, "id \"%s\" is taken by the rule at %s:%u; choose another",
-			earlier->rule.id, earlier->rule.replaced_file, earlier->rule.replaced_line);
-	if (earlier->rule.replaced_file) /* by a directory in between: its place is where it has to be */
-		return true;
-	for (size_t i = 0; i < set->n; i++)
+	if (!rule_place_take(&first, "rule", l->file, l->directory, node, &moves, err))
+		return false;
+	for (size_t i = 0; i < set->n && moves; i++)
 		if (set->rules[i] == earlier)
 			memmove(&set->rules[i], &set->rules[i + 1], (--set->n - i) * sizeof(struct compiled *));
-	earlier->rule.replaced_file = l->file;
-	earlier->rule.replaced_line = node_line(node);
-	earlier->replaced_directory = l->directory;
-	append(set, earlier);
+	if (moves)
+		append(set, earlier);
 	return true;
 }
 
@@ -386,12 +333,9 @@ static bool read_rule(struct loader *l, const struct node *node, struct err *err
 
 	if (node_type(node) != NODE_GROUP)
 		return node_err(node, err, "rules: each member is a group { id = ...; category = ...; text = ...; }");
-	const struct node *id = node_get(node, "id");
-	struct sv name = sv_of(id && node_type(id) == NODE_STRING ? node_string(id) : "");
-	if (!id)
-		return node_err(node, err, "a rule needs an id, e.g. id = \"example.no-such-user\";");
-	if (!is_name(name))
-		return node_err(id, err, "id: write at most %d small letters, digits, dots and hyphens", RULE_ID_MAX);
+	struct sv name;
+	if (!rule_id_read(node, "a rule", &name, err))
+		return false;
 	struct compiled *earlier = map_get(&set->ids, name);
 	if (earlier)
 		return replace(l, node, earlier, err);
@@ -428,7 +372,7 @@ static bool read_named(const struct node *node, const char *what, const char *me
 			return node_err(node_at(node, i), err, "%s: there is no \"%s\" here", what, n);
 	}
 	*name_r = sv_of(node_string(name));
-	return read_texts(list, texts_r, err);
+	return texts_read(list, texts_r, err);
 }
 
 static bool read_list(struct loader *l, const struct node *node, const struct texts *texts, struct named_list *list, struct err *err)
@@ -438,7 +382,7 @@ static bool read_list(struct loader *l, const struct node *node, const struct te
 
 	list->words = new_list(l);
 	for (size_t i = 0; i < texts->n; i++) {
-		const struct node *item = item_of(text, i);
+		const struct node *item = texts_node(text, i);
 		lines[i] = node_line(item);
 		if (is_reference(texts->v[i]))
 			return node_err(item, err, "text: a list cannot name another: %.*s", SV_ARG(texts->v[i]));
@@ -446,7 +390,7 @@ static bool read_list(struct loader *l, const struct node *node, const struct te
 			return false;
 	}
 	list->told.n = texts->n;
-	list->told.values = keep_texts(l, texts);
+	list->told.values = texts_keep(&l->set->arena, texts);
 	list->told.lines = lines;
 	return true;
 }
@@ -485,7 +429,7 @@ static bool read_words(struct loader *l, const struct node *node, struct err *er
 
 	if (!read_named(node, "words", "text", &name, &texts, err))
 		return false;
-	if (!is_name(name))
+	if (!rule_name_ok(name))
 		return node_err(node, err, "words: name: write at most %d small letters, digits, dots and hyphens", RULE_ID_MAX);
 	if (!take_name(l, &l->set->words_by_name, "words", node, name, &list, err))
 		return false;
@@ -500,7 +444,7 @@ static bool read_provider(struct loader *l, const struct node *node, struct err 
 
 	if (!read_named(node, "providers", "relay", &name, &texts, err))
 		return false;
-	if (!is_name(name))
+	if (!rule_name_ok(name))
 		return node_err(node, err, "providers: name: write at most %d small letters, digits, dots and hyphens", RULE_ID_MAX);
 	struct sv *kept = arena_alloc(arena, sizeof *kept);
 	*kept = arena_dup(arena, name);
@@ -511,7 +455,7 @@ static bool read_provider(struct loader *l, const struct node *node, struct err 
 			suffix[j] = sv_lower(texts.v[i].p[j]);
 		const struct provider_suffix *other = map_get(&l->set->providers, sv_make(suffix, texts.v[i].n));
 		if (other && other->directory == l->directory)
-			return node_err(item_of(node_get(node, "relay"), i), err, "relay: %s is %.*s's already", suffix, SV_ARG(other->provider));
+			return node_err(texts_node(node_get(node, "relay"), i), err, "relay: %s is %.*s's already", suffix, SV_ARG(other->provider));
 		if (other)
 			continue;
 		struct provider_suffix *mine = arena_alloc(arena, sizeof *mine);
@@ -544,14 +488,19 @@ static bool read_blocklist(struct loader *l, const struct node *node, struct err
 	return true;
 }
 
+static bool read_form(struct loader *l, const struct node *node, struct err *err)
+{
+	return forms_read(l->set->forms, node, l->file, l->directory, err);
+}
+
 static bool read_disable(struct loader *l, const struct node *node, struct err *err)
 {
 	struct texts texts;
 
-	if (!read_texts(node, &texts, err))
+	if (!texts_read(node, &texts, err))
 		return false;
 	for (size_t i = 0; i < texts.n; i++)
-		(void)refer(l, &l->disabled, texts.v[i], item_of(node, i));
+		(void)refer(l, &l->disabled, texts.v[i], texts_node(node, i));
 	return true;
 }
 
@@ -564,6 +513,7 @@ static bool read_file(struct loader *l, const struct conffile *file, const char 
 		bool (*read)(struct loader *l, const struct node *node, struct err *err);
 	} lists[] = {
 		{ "rules", read_rule }, { "words", read_words }, { "providers", read_provider }, { "blocklists", read_blocklist },
+		{ "forms", read_form },
 	};
 	const struct node *root = conffile_root(file);
 
@@ -580,7 +530,7 @@ static bool read_file(struct loader *l, const struct conffile *file, const char 
 			which++;
 		if (which == sizeof lists / sizeof *lists || node_type(list) != NODE_LIST)
 			return node_err(list, err, "a rule file holds rules = ( { ... }, { ... } ); and beside it words, providers, blocklists, "
-				"disable = [ \"id\" ]; and nothing else");
+				"forms = ( { ... } ); disable = [ \"id\" ]; and nothing else");
 		for (size_t j = 0; j < node_count(list); j++)
 			if (!lists[which].read(l, node_at(list, j), err))
 				return false;
@@ -643,9 +593,10 @@ static bool resolve(struct loader *l, struct err *err)
 			return reference_err(r, err, "there is no provider", "write providers = ( { name = \"...\"; relay = [ ... ]; } ); in a rule file");
 	for (struct reference *r = l->disabled; r; r = r->next) {
 		struct compiled *c = map_get(&l->set->ids, r->name);
-		if (!c)
-			return reference_err(r, err, "disable: no rule has the id", "nixie rules list shows them");
-		c->rule.disabled = true;
+		if (c)
+			c->rule.disabled = true;
+		if (!forms_disable(l->set->forms, r->name) && !c)
+			return reference_err(r, err, "disable: no rule or form has the id", "nixie rules list and nixie rules forms show them");
 	}
 	return true;
 }
@@ -656,6 +607,7 @@ static struct loader new_loader(void)
 
 	l.set->prefilter = prefilter_new();
 	l.set->memo = memo_new();
+	l.set->forms = forms_new();
 	return l;
 }
 
@@ -664,7 +616,7 @@ static struct ruleset *finish(struct loader *l, bool ok, struct err *err)
 {
 	ok = ok && resolve(l, err);
 	if (ok)
-		ruleset_index(l->set);
+		ruleset_index_relays(l->set);
 	else
 		ruleset_free(l->set);
 	map_free(&l->blocklists);
@@ -709,6 +661,7 @@ void ruleset_free(struct ruleset *set)
 	map_free(&set->relays);
 	prefilter_free(set->prefilter);
 	memo_free(set->memo);
+	forms_free(set->forms);
 	arena_free(&set->arena);
 	free(set);
 }

@@ -121,13 +121,16 @@ struct ruleset {
 	size_t n_hidden;
 	struct sv matched; /* in the text, by the last verdict */
 	struct memo *memo;
+	struct forms *forms;
 	struct sv provider;        /* of its relay, when asked for */
 	bool provider_known;
 	uint64_t limit_hits;
 	struct log_limit limit_log;
 };
 
-/* rules_index.c: the tables that classifying needs. */
+/* rules_index.c: the tables that classifying needs. Of relays: once all rules are there. */
+void ruleset_index_relays(struct ruleset *set);
+/* Of texts: before the first one; a process that reads one mail often has none. */
 void ruleset_index(struct ruleset *set);
 
 /* The longest suffix of the host that is named anywhere; an empty one when there is none. */

@@ -351,6 +351,13 @@ static struct sv changed(struct sv text, char room[2000])
 	return buf_sv(&b);
 }
 
+/* PCRE2 10.42 looks for the beginning of (x|^y){0}b at the beginning of a text only, when that is the whole pattern: it is
+ * wrong there, and right where other branches stand beside it. */
+static bool misleads_pcre2(struct sv regex)
+{
+	return memmem(regex.p, regex.n, "){0}", 4) && memchr(regex.p, '^', regex.n);
+}
+
 static void branches_are_the_whole(void **state)
 {
 	unsigned cut = 0, matched = 0, missed = 0;
@@ -364,7 +371,7 @@ static void branches_are_the_whole(void **state)
 		struct err err;
 		make_branches(&regex, &text);
 		size_t n = literal_branches(buf_sv(&regex), branches);
-		struct pattern *pattern = regex.full || text.full || n == 1 ? NULL : pattern_compile(buf_sv(&regex), &err);
+		struct pattern *pattern = regex.full || text.full || n == 1 || misleads_pcre2(buf_sv(&regex)) ? NULL : pattern_compile(buf_sv(&regex), &err);
 		if (!pattern)
 			continue;
 		cut++;

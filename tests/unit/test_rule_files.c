@@ -278,7 +278,7 @@ static void errors(void **state)
 		{ "block list whose url is no string", "blocklists = ( { name = 'a'; text = 'x';\nurl = 7; } );", "t.conf:2: url: write a string" },
 		{ "bad pattern of a block list", "blocklists = (\n{ name = 'a'; text = 'x)'; } );", "t.conf:2: text: " },
 		{ "block list that names words", "blocklists = ( { name = 'a'; text = '${x}'; } );", "a list cannot name another" },
-		{ "disabled, but not there", "disable = [ 'a',\n'b' ]; rules = ( { id = 'a'; category = 'policy'; text = 'x'; } );", "t.conf:2: disable: no rule has the id \"b\"" },
+		{ "disabled, but not there", "disable = [ 'a',\n'b' ]; rules = ( { id = 'a'; category = 'policy'; text = 'x'; } );", "t.conf:2: disable: no rule or form has the id \"b\"" },
 		{ "disabled by a number", "disable = 7;", "disable: write a string" },
 	};
 
@@ -580,9 +580,9 @@ static void disabling(void **state)
 	ruleset_free(set);
 
 	put("own/20.conf", "# mistyped\ndisable = [ 'b',\n'd' ];");
-	want_refused("own shipped", "own/20.conf:3: disable: no rule has the id \"d\"");
+	want_refused("own shipped", "own/20.conf:3: disable: no rule or form has the id \"d\"");
 	put("own/20.conf", "");
-	want_refused("own", "own/10.conf:1: disable: no rule has the id \"");
+	want_refused("own", "own/10.conf:1: disable: no rule or form has the id \"");
 }
 
 /* Words, providers and block lists of the first directory that has the name. */

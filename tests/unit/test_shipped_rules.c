@@ -372,6 +372,12 @@ static void want_same_value(const struct config_option *o, const struct config *
 	case OPTION_STATUS_FILTER:
 		WANT(memcmp(g, w, CATEGORY_COUNT * sizeof(enum status_change)) == 0);
 		break;
+	case OPTION_ADDRESSES:
+		WANT(memcmp(g, w, sizeof(struct verp_templates)) == 0);
+		break;
+	case OPTION_FEEDBACK_LOOPS:
+		WANT(memcmp(g, w, sizeof(struct feedback_loops)) == 0);
+		break;
 	case OPTION_NUMBER:
 	case OPTION_MODE:
 	case OPTION_MS:
