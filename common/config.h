@@ -1,4 +1,4 @@
-/* config: the options of nixie.conf, in one table.
+/* config: the options of nixie.conf, in one table (config_options.c).
  *
  * A struct config is a plain value: a reload builds a new one and replaces the
  * old only when all of it is good. Every option has a default, so an empty file
@@ -11,6 +11,8 @@
 #include "clock.h"
 #include "convert.h"
 #include "err.h"
+#include "feedback.h"
+#include "verp.h"
 
 #define CONFIG_STRING_MAX 256
 #define CONFIG_LIST_MAX 16
@@ -90,11 +92,22 @@ struct config {
 	int64_t logtail_batch;
 	struct strings campaign_headers;
 	struct strings logtail_bcc;
+
+	struct span receive_remember; /* {0}: nothing */
+	int64_t receive_shared;
+	int64_t receive_wait_ms;
+	struct verp_templates receive_addresses;
+	char receive_secret_file[CONFIG_STRING_MAX]; /* for verp_secrets_read() */
+	struct span receive_signature_lifetime;
+	struct strings receive_recipient_headers;
+	struct strings receive_authserv_id;
+	struct feedback_loops receive_feedback_loops;
+	int receive_complaint_scope;
 };
 
 enum option_type { OPTION_STRING, OPTION_STRINGS, OPTION_NUMBER, OPTION_MODE, OPTION_BOOL, OPTION_ENUM,
 	OPTION_MS, OPTION_SPAN, OPTION_BYTES, OPTION_SHARE, OPTION_CONVERSIONS, OPTION_TERMS,
-	OPTION_ANSWERS, OPTION_STATUS_FILTER };
+	OPTION_ANSWERS, OPTION_STATUS_FILTER, OPTION_ADDRESSES, OPTION_FEEDBACK_LOOPS };
 
 /* One row of the table; tests compare it with the sample and the man page. */
 struct config_option {
@@ -102,7 +115,7 @@ struct config_option {
 	enum option_type type;
 	size_t offset;
 	const char *default_; /* as it would be written with -o */
-	int64_t min, max;     /* of numbers, milliseconds, bytes and permille */
+	int64_t min, max;     /* of numbers, milliseconds, bytes and permille; of OPTION_SPAN min 0: "0", nothing, is a value too */
 	const char *const *words; /* of OPTION_ENUM, in the order of the enum, NULL-ended */
 	bool reload;          /* SIGHUP may change it */
 	bool (*check)(const char *name, const char *value, struct err *err); /* of strings; NULL: any */
@@ -130,6 +143,9 @@ bool config_parse(const char *name, const char *text, struct config *config_r, s
 /* Takes over from *next what may change while running; logs a warning for each
  * option that differs and needs a restart. */
 void config_reload(struct config *running, const struct config *next);
+
+/* Is anything said of mail that comes back? Then a log notes what it told (sent.h). */
+bool config_receives(const struct config *config);
 
 struct address_options config_address_options(const struct config *config);
 /* To be freed; NULL: connections are in the clear. */

@@ -50,6 +50,34 @@ static void check_answers(const struct answers *answers)
 	}
 }
 
+static void check_addresses(const struct verp_templates *templates)
+{
+	static const struct verp_secrets secrets = { .n = 1, .v = { { .n = VERP_SECRET_MIN, .bytes = "0123456789abcdef" } } };
+	const struct span lifetime = { .ms = 1 };
+	char address[VERP_ADDRESS_MAX + 1];
+	struct verp verp;
+
+	MUST(templates->n <= VERP_TEMPLATES_MAX);
+	for (size_t i = 0; i < templates->n; i++) {
+		const struct verp_template *t = &templates->v[i];
+		MUST(memchr(t->text, 0, sizeof t->text) && strchr(t->text, '@') && t->use < VERP_USES && (t->recipient || !t->sig));
+		enum verp_made made = verp_make(t, &secrets, SV("a@b"), 1795252321, address);
+		MUST(made == (t->sig ? VERP_MADE : VERP_NO_SIG)); /* there is room for a short one always */
+		MUST(!t->sig || verp_read(templates, &secrets, sv_of(address), 1795252321, lifetime, &verp) == VERP_SIGNED);
+	}
+}
+
+static void check_loops(const struct feedback_loops *loops)
+{
+	MUST(loops->n <= FEEDBACK_LOOPS_MAX && loops->n_domains <= FEEDBACK_DOMAINS_MAX);
+	for (size_t i = 0; i < loops->n; i++) {
+		const struct feedback_loop *loop = &loops->v[i];
+		MUST(loop->dkim[0] && memchr(loop->dkim, 0, sizeof loop->dkim) && loop->recipients + loop->n_recipients <= loops->n_domains);
+		for (unsigned j = 0; j < loop->n_recipients; j++)
+			MUST(feedback_loop_covers(loops, loop, sv_of(loops->domains[loop->recipients + j])));
+	}
+}
+
 static void check_option(const struct config_option *o, const struct config *config)
 {
 	const void *p = (const char *)config + o->offset;
@@ -98,6 +126,12 @@ static void check_option(const struct config_option *o, const struct config *con
 	case OPTION_STATUS_FILTER:
 		for (size_t i = 0; i < CATEGORY_COUNT; i++)
 			MUST(changes[i] == CHANGE_NOTHING || changes[i] == CHANGE_TO_DEFER || changes[i] == CHANGE_TO_BOUNCE);
+		break;
+	case OPTION_ADDRESSES:
+		check_addresses(p);
+		break;
+	case OPTION_FEEDBACK_LOOPS:
+		check_loops(p);
 		break;
 	case OPTION_BOOL:
 	case OPTION_TERMS:

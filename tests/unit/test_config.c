@@ -99,6 +99,47 @@ static void longest_terms(void **state)
 	}
 }
 
+#define RECEIVE_SIGNED "{ for = \"bounces\"; address = \"b+{recipient}-{sig}@news.example\"; }"
+
+static void mail_that_comes_back(void **state)
+{
+	(void)state;
+	parse("");
+	WANT(config.receive_remember.ms == 0 && config.receive_remember.months == 0);
+	WANT_INT(config.receive_shared, 1);
+	WANT_INT(config.receive_wait_ms, 3000);
+	WANT_INT(config.receive_addresses.n, 0);
+	WANT_INT(config.receive_signature_lifetime.ms, 90 * INT64_C(86400000));
+	WANT_INT(config.receive_feedback_loops.n, 0);
+	WANT_INT(config.receive_complaint_scope, COMPLAINT_SCOPE_SENDER);
+	parse("receive: { remember = \"2 months\"; shared = 1000; wait = \"0s\"; secret-file = \"/s\"; signature-lifetime = \"1 year\"; complaint-scope = \"all\";\n"
+	      " addresses = ( " RECEIVE_SIGNED ", { address = \"FBL@News.example\"; for = \"complaints\"; } );\n"
+	      " recipient-headers = [ \"X-Return\" ]; authserv-id = [ \"mx.example.com\", \"b\" ];\n"
+	      " feedback-loops = ( { dkim = \"Arf.Mail.example\"; recipients = [ \"a.example\", \"b.example\" ]; }, { dkim = \"c.example\"; from = \"Staff@C.example\"; },\n"
+	      "  { recipients = \"d.example\"; dkim = \"d.example\"; } ); };");
+	WANT_INT(config.receive_remember.months, 2);
+	WANT_INT(config.receive_shared, 1000);
+	WANT_INT(config.receive_wait_ms, 0);
+	WANT_STRING(config.receive_secret_file, "/s");
+	WANT_INT(config.receive_signature_lifetime.months, 12);
+	WANT_INT(config.receive_complaint_scope, COMPLAINT_SCOPE_ALL);
+	WANT_INT(config.receive_addresses.n, 2);
+	WANT_STRING(config.receive_addresses.v[0].text, "b+{recipient}-{sig}@news.example");
+	WANT_INT(config.receive_addresses.v[1].use, VERP_COMPLAINTS);
+	WANT_STRING(config.receive_addresses.v[1].text, "fbl@news.example");
+	WANT_STRING(config.receive_recipient_headers.v[0], "X-Return");
+	WANT_STRING(config.receive_authserv_id.v[1], "b");
+	const struct feedback_loops *loops = &config.receive_feedback_loops;
+	WANT_INT(loops->n, 3);
+	WANT_STRING(loops->v[0].dkim, "arf.mail.example");
+	WANT(feedback_loop_covers(loops, &loops->v[0], SV("b.example")) && feedback_loop_covers(loops, &loops->v[0], SV("x.a.example")));
+	WANT(!feedback_loop_covers(loops, &loops->v[0], SV("xa.example")) && !feedback_loop_covers(loops, &loops->v[0], SV("d.example")));
+	WANT(feedback_loop_covers(loops, &loops->v[1], SV("anything.example")));
+	WANT(feedback_loop_is_from(&loops->v[0], SV("")) && feedback_loop_is_from(&loops->v[1], SV("staff@c.example")));
+	WANT(!feedback_loop_is_from(&loops->v[1], SV("user@c.example")) && !feedback_loop_is_from(&loops->v[1], SV("")));
+	WANT(feedback_loop_covers(loops, &loops->v[2], SV("d.example")) && !feedback_loop_covers(loops, &loops->v[2], SV("b.example")));
+}
+
 static void no_conversions_at_all(void **state)
 {
 	(void)state;
@@ -190,6 +231,35 @@ static void errors(void **state)
 		{ "a filter to a number", "policyd: { status-filter = ( { category = \"mailbox.full\"; to = 4; } ); };", "to: write \"defer\" or \"bounce\"" },
 		{ "twice the same category", "policyd: { status-filter = ( { category = \"virus\"; to = \"defer\"; }, { category = \"virus\"; to = \"bounce\"; } ); };",
 		  "virus is there already" },
+		{ "addresses as a string", "receive: { addresses = \"b@news.example\"; };", "t.conf:1: receive.addresses: write a list" },
+		{ "an address that is no group", "receive: { addresses = ( \"b@news.example\" ); };", "each member is a group { for" },
+		{ "for nothing", "receive: { addresses = ( { address = \"b@news.example\"; } ); };", "it needs for and address" },
+		{ "for something else", "receive: { addresses = ( { address = \"b@news.example\"; for = \"bounce\"; } ); };", "for: write \"bounces\", \"unsubscribe\" or \"complaints\"" },
+		{ "an address that is a number", "receive: { addresses = ( { address = 1; for = \"bounces\"; } ); };", "address: write a string" },
+		{ "an address with more", "receive: { addresses = ( { address = \"b@news.example\"; for = \"bounces\"; secret = \"x\"; } ); };", "an address has no \"secret\"" },
+		{ "a sender that is an address", "receive: { addresses = ( { for = \"bounces\"; address = \"b@c.example\"; sender = \"a@b.example\"; } ); };", "sender: write the domain" },
+		{ "a template that is none", "receive: {\n addresses = ( { for = \"bounces\"; address = \"b+{recipient}{recipient}@news.example\"; } ); };",
+		  "t.conf:2: address: \"b+{recipient}{recipient}@news.example\": {recipient} is there twice" },
+		{ "the same address twice", "receive: { addresses = ( { for = \"bounces\"; address = \"b@n.example\"; },\n { for = \"complaints\"; address = \"B@N.example\"; } ); };",
+		  "t.conf:2: the address b@n.example is there already" },
+		{ "a signature without a secret", "receive: { addresses = ( " RECEIVE_SIGNED " ); };", "receive.secret-file is not set; write secret-file" },
+		{ "a secret in the configuration", "receive: { secret-file = \"sesame\"; };", "write a path that begins with /" },
+		{ "nothing for a lifetime", "receive: { signature-lifetime = \"0\"; };", "write a time such as" },
+		{ "no lifetime", "receive: { signature-lifetime = \"0s\"; };", "must be longer than nothing" },
+		{ "no time to remember", "receive: { remember = \"ever\"; };", "\"12 months\", or \"0\"" },
+		{ "shared with nobody", "receive: { shared = 0; };", "out of range" },
+		{ "a header that is none", "receive: { recipient-headers = [ \"X-Return:\" ]; };", "is no name of a header" },
+		{ "a server's name that is none", "receive: { authserv-id = [ \"mx;example\" ]; };", "is no name of a server" },
+		{ "a loop that is no group", "receive: { feedback-loops = ( \"yahoo.com\" ); };", "each member is a group { dkim" },
+		{ "loops as a group", "receive: { feedback-loops = { }; };", "receive.feedback-loops: write a list" },
+		{ "a loop of nobody", "receive: { feedback-loops = ( { recipients = \"yahoo.com\"; } ); };", "it needs dkim" },
+		{ "a loop of a top-level domain", "receive: { feedback-loops = ( { dkim = \"com\"; } ); };", "is all of a top-level domain" },
+		{ "a loop of an address", "receive: { feedback-loops = ( { dkim = \"x@yahoo.com\"; } ); };", "is no domain" },
+		{ "a loop from nowhere", "receive: { feedback-loops = ( { dkim = \"yahoo.com\"; from = \"staff\"; } ); };", "from: \"staff\" is no address" },
+		{ "a loop of no addresses", "receive: { feedback-loops = ( { dkim = \"yahoo.com\"; recipients = [ ]; } ); };", "recipients: write a list of domains" },
+		{ "a loop with more", "receive: { feedback-loops = ( { spf = \"yahoo.com\"; } ); };", "a feedback loop has no \"spf\"" },
+		{ "a loop that nobody can know", "receive: { feedback-loops = ( { dkim = \"yahoo.com\"; } ); };", "receive.authserv-id is not" },
+		{ "no such scope", "receive: { complaint-scope = \"domain\"; };", "\"sender\", \"all\"" },
 		{ "no such member of a filter", "policyd: { status-filter = ( { match = \"x\"; } ); };", "a member of status-filter has no \"match\"" },
 		{ "maps nowhere", "policyd: { maps = [ \"/run/nixie/maps\" ]; };", "policyd.maps is \"/run/nixie/maps\"; write unix:" },
 		{ "no such member of a term", "terms = ( { match = \"x\"; } );", "a term has no \"match\"" },
@@ -243,6 +313,12 @@ static void spans(void **state)
 		{ "blanks around", "  1 day ", true, 0, 86400000 },
 		{ "a hundred years", "36500 days", true, 0, INT64_C(3153600000000) },
 		{ "more than that", "36501 days", false, 0, 0 },
+		{ "the same in years", "100 years", true, 1200, 0 },
+		{ "and more", "101 years", false, 0, 0 },
+		{ "in months", "1200 months", true, 1200, 0 },
+		{ "one more", "1201 months", false, 0, 0 },
+		{ "weeks", "5215 weeks", false, 0, 0 },
+		{ "hours without an end", "900000000 hours", false, 0, 0 },
 		{ "m is not said what", "5m", false, 0, 0 },
 		{ "no number", "days", false, 0, 0 },
 		{ "no unit", "15", false, 0, 0 },
@@ -340,6 +416,28 @@ static void bad_overrides(void **state)
 	(void)unlink(path);
 }
 
+/* What an override covers may change in the file: nothing has changed for who runs, so nothing may be said of it. */
+static void what_an_override_covers_is_no_change(void **state)
+{
+	static const char *const files[] = { "redis: { prefix = \"newsletter\"; }; logtail: { files = [ \"/a\", \"/b\" ]; };",
+		"redis: { prefix = \"mail\"; }; logtail: { files = [ \"/c\" ]; };" };
+	static struct config loaded[2];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(files); i++) {
+		char path[] = "/tmp/nixie-config-XXXXXX";
+		struct config_args args = { .path = path };
+		struct err err = { "" };
+		write_file(path, files[i]);
+		bool ok = config_args_add(&args, "redis.prefix=n", &err) && config_args_add(&args, "logtail.files=/d", &err) &&
+			config_load(&args, &loaded[i], &err);
+		(void)unlink(path);
+		WANT(ok);
+	}
+	WANT(memcmp(loaded[0].redis_prefix, loaded[1].redis_prefix, sizeof loaded[0].redis_prefix) == 0);
+	WANT(memcmp(&loaded[0].logtail_files, &loaded[1].logtail_files, sizeof loaded[0].logtail_files) == 0);
+}
+
 static void too_many_overrides(void **state)
 {
 	struct config_args args = { 0 };
@@ -382,7 +480,8 @@ static void every_row_of_the_table(void **state)
 		test_row = o->name;
 		WANT(o->help && strlen(o->help) > 5);
 		WANT(o->type == OPTION_CONVERSIONS || o->type == OPTION_TERMS || o->type == OPTION_ANSWERS ||
-		     o->type == OPTION_STATUS_FILTER || o->default_);
+		     o->type == OPTION_STATUS_FILTER ||
+			o->type == OPTION_ADDRESSES || o->type == OPTION_FEEDBACK_LOOPS || o->default_);
 		WANT((o->type == OPTION_ENUM) == (o->words != NULL));
 		for (size_t j = 0; j < i; j++)
 			WANT(strcmp(config_options[j].name, o->name) != 0);
@@ -397,12 +496,14 @@ int main(void)
 		cmocka_unit_test(a_value_of_each_type),
 		cmocka_unit_test(longest_terms),
 		cmocka_unit_test(no_conversions_at_all),
+		cmocka_unit_test(mail_that_comes_back),
 		cmocka_unit_test(errors),
 		cmocka_unit_test(encrypted),
 		cmocka_unit_test(spans),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(overrides_come_last),
 		cmocka_unit_test(bad_overrides),
+		cmocka_unit_test(what_an_override_covers_is_no_change),
 		cmocka_unit_test(too_many_overrides),
 		cmocka_unit_test(reload_takes_what_may_change),
 		cmocka_unit_test(every_row_of_the_table),
