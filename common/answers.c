@@ -359,14 +359,10 @@ static bool parse_answer(const struct node *item, struct answers *to, struct err
 bool answers_parse(const struct node *node, struct answers *to, struct err *err)
 {
 	to->n = to->n_from = 0;
-	if (node_type(node) != NODE_LIST)
-		return node_err(node, err, "policyd.answers: write a list ( { status = ...; action = ...; }, ... )");
+	if (!node_check_groups(node, "policyd.answers", "{ status = ...; action = ...; }", ANSWERS_MAX, err))
+		return false;
 	for (size_t i = 0; i < node_count(node); i++) {
 		const struct node *item = node_at(node, i);
-		if (node_type(item) != NODE_GROUP)
-			return node_err(item, err, "policyd.answers: each member is a group { status = ...; action = ...; }");
-		if (i == ANSWERS_MAX)
-			return node_err(item, err, "more than %d answers", ANSWERS_MAX);
 		if (i && is_unconditional(&to->v[i - 1]))
 			return node_err(item, err, "the answer before it, on line %u, has no condition: this one is never reached; put that one last", to->v[i - 1].line);
 		if (!parse_answer(item, to, err))
@@ -392,10 +388,10 @@ static bool spares(const struct answer *a)
 		(a->has_action && a->action != ACTION_REJECT && a->action != ACTION_DEFER && a->action != ACTION_DISCARD);
 }
 
-const struct answer *answers_find(const struct answers *answers, enum status status, enum category category, const struct sender *sender)
+const struct answer *answers_find(const struct answers *answers, const struct entry *entry, const struct sender *sender)
 {
 	static const struct answer nothing = { .has_action = true, .action = ACTION_DUNNO, .text = "" };
-	uint32_t status_bit = UINT32_C(1) << status, category_bit = status == STATUS_MANUAL ? 0 : UINT32_C(1) << category;
+	uint32_t status_bit = UINT32_C(1) << entry->status, category_bit = entry_by_hand(entry) ? 0 : UINT32_C(1) << entry->reason;
 
 	for (size_t i = 0; i < answers->n; i++) {
 		const struct answer *a = &answers->v[i];

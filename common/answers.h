@@ -63,9 +63,9 @@ struct answers {
 /* policyd.answers of a file. *answers_r keeps its `shadow`; on failure its groups count no more. */
 bool answers_parse(const struct node *node, struct answers *answers_r, struct err *err) NIXIE_MUST_CHECK;
 
-/* The group for this decision; NULL: the usual answer. A person's do-not-mail has no category. Where the
+/* The group for this entry; NULL: the usual answer. What was decided by hand has no category. Where the
  * sender is not known, nothing is said to what a group spares that is for some senders. */
-const struct answer *answers_find(const struct answers *answers, enum status status, enum category category, const struct sender *sender);
+const struct answer *answers_find(const struct answers *answers, const struct entry *entry, const struct sender *sender);
 
 /* Is nothing at all answered but DUNNO? */
 bool answers_all_shadow(const struct answers *answers);

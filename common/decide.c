@@ -37,6 +37,14 @@ static void tell_end(const struct entry *e, int64_t now_s, char text[48])
 		(void)snprintf(text, 48, ", awaiting the fate of another message");
 }
 
+/* What a text says of why; a person's decision has no category of a server to tell. */
+static struct sv why_text(const struct entry *e)
+{
+	if (e->status == STATUS_MANUAL)
+		return SV("do-not-mail");
+	return entry_by_hand(e) ? SV("by hand") : sv_of(category_name(e->reason));
+}
+
 /* d->text, in the words of the configuration or ours; a refusal's begins with the mark. */
 static void explain(const struct entry *e, const char *words, bool marked, const char *of_whom, int64_t now_s, struct decision *d)
 {
@@ -46,8 +54,7 @@ static void explain(const struct entry *e, const char *words, bool marked, const
 	clock_format_date(e->since_s, since);
 	tell_end(e, now_s, until);
 	const struct sv facts[FACT_COUNT] = {
-		/* a person's decision has no category of a server to tell */
-		[FACT_CATEGORY] = e->status == STATUS_MANUAL ? SV("do-not-mail") : sv_of(category_name(e->reason)),
+		[FACT_CATEGORY] = why_text(e),
 		[FACT_STATUS] = sv_of(status_name(e->status)),
 		[FACT_SINCE] = sv_of(since),
 		[FACT_UNTIL] = sv_of(until),
@@ -63,7 +70,7 @@ static void explain(const struct entry *e, const char *words, bool marked, const
 /* d->enhanced: of the category, in the class of the answer. */
 static void classify(const struct entry *e, struct decision *d)
 {
-	const char *status = e->status == STATUS_MANUAL ? "5.7.1" : category_refusal_status(e->reason);
+	const char *status = entry_by_hand(e) ? "5.7.1" : category_refusal_status(e->reason);
 	bool defers = d->action == ACTION_DEFER || d->action == ACTION_DEFER_IF_PERMIT || d->action == ACTION_DEFER_IF_REJECT;
 
 	d->enhanced[0] = '\0';
@@ -81,7 +88,7 @@ static void compose(int code, struct decision *d)
 	struct buf reply = BUF_ON(d->reply);
 
 	if (code)
-		buf_addf(&reply, "%d", code);
+		buf_add_number(&reply, code);
 	else
 		buf_add(&reply, sv_of(action_word(d->action)));
 	buf_add_char(&reply, ' ');
@@ -105,7 +112,7 @@ static void answer(const struct entry *e, enum decided_by by, const char *of_who
 	const struct answers *answers, enum action action, int64_t now_s, struct decision *d)
 {
 	static const struct answer usual = { .text = "" };
-	const struct answer *a = answers ? answers_find(answers, e->status, e->reason, &known->sender) : NULL;
+	const struct answer *a = answers ? answers_find(answers, e, &known->sender) : NULL;
 
 	a = a ? a : &usual;
 	d->action = d->otherwise = a->has_action ? a->action : action;
@@ -189,7 +196,7 @@ void decide_state(const struct known *known, int64_t now_s, struct decision *d)
 	const struct entry *e = of_domain ? domain : address;
 	*d = (struct decision){ .action = ACTION_DUNNO, .by = e->status == STATUS_NONE ? BY_NOTHING : of_domain ? BY_DOMAIN : BY_ADDRESS };
 	buf_addf(&b, "%s", status_name(e->status));
-	if (e->status != STATUS_MANUAL && e->status != STATUS_ALLOW) /* a person's decision has no category */
+	if (!entry_by_hand(e))
 		buf_addf(&b, " %s", category_name(e->reason));
 	clock_format_date(e->since_s, since);
 	buf_addf(&b, " since=%s", since);

@@ -14,11 +14,10 @@
 #include "arena.h"
 #include "clock.h"
 #include "log.h"
+#include "redis_value.h"
 
 /* Redis 7 takes INT_MAX arguments */
 #define ARGC_MAX ((size_t)INT_MAX)
-/* Of one array in a reply; ours have some thousands. */
-#define ELEMENTS_MAX (1 << 22)
 #define TOLD_MS 60000
 
 enum state { STATE_DOWN, STATE_CONNECTING, STATE_SECURING, STATE_GREETING, STATE_READY };
@@ -35,6 +34,7 @@ struct redis {
 	int port;   /* 0: Unix socket */
 	redisContext *context;
 	struct tls_session *session; /* NULL: in the clear */
+	struct arena answer; /* the one that is being read */
 	struct { char *p; size_t n, done, size; } out; /* of a session; else hiredis has it */
 	enum state state;
 	struct question *queue; /* a ring */
@@ -54,55 +54,6 @@ struct redis {
 	char problem[512], told[512]; /* told: the last that was logged, then */
 	int64_t told_ms;
 };
-
-/* ---- values ---- */
-
-static const redisReply *reply_of(const struct value *v)
-{
-	return (const redisReply *)v;
-}
-
-enum value_type value_type(const struct value *v)
-{
-	switch (reply_of(v)->type) {
-	case REDIS_REPLY_STRING:
-	case REDIS_REPLY_STATUS:
-		return VALUE_TEXT;
-	case REDIS_REPLY_INTEGER:
-		return VALUE_NUMBER;
-	case REDIS_REPLY_ARRAY:
-		return VALUE_LIST;
-	case REDIS_REPLY_NIL:
-		return VALUE_NIL;
-	case REDIS_REPLY_ERROR:
-		return VALUE_ERROR;
-	default:
-		return VALUE_OTHER;
-	}
-}
-
-struct sv value_text(const struct value *v)
-{
-	enum value_type type = value_type(v);
-
-	return type == VALUE_TEXT || type == VALUE_ERROR ? sv_make(reply_of(v)->str, (size_t)reply_of(v)->len) :
-		sv_make("", 0);
-}
-
-int64_t value_number(const struct value *v)
-{
-	return value_type(v) == VALUE_NUMBER ? reply_of(v)->integer : 0;
-}
-
-size_t value_count(const struct value *v)
-{
-	return value_type(v) == VALUE_LIST ? reply_of(v)->elements : 0;
-}
-
-const struct value *value_at(const struct value *v, size_t i)
-{
-	return (const struct value *)reply_of(v)->element[i];
-}
 
 /* ---- questions ---- */
 
@@ -171,6 +122,7 @@ static void hang_up(struct redis *r)
 	tls_close(r->session);
 	if (r->context)
 		redisFree(r->context);
+	arena_reset(&r->answer);
 	r->session = NULL;
 	r->context = NULL;
 	r->out.n = r->out.done = 0;
@@ -301,33 +253,6 @@ static void greet(struct redis *r)
 		redis_ready_now(r);
 }
 
-/* hiredis makes room for as many elements as a server announces: one that talks nonsense would have us
- * fill, and empty, gigabytes, which takes far longer than a deadline. */
-#if HIREDIS_MAJOR < 1
-static redisReplyObjectFunctions reply_functions;
-static void *(*create_array)(const redisReadTask *task, int elements);
-
-static void *create_bounded_array(const redisReadTask *task, int elements)
-{
-	return elements > ELEMENTS_MAX ? NULL : create_array(task, elements); /* NULL: the connection is broken */
-}
-
-static void bound_replies(redisReader *reader)
-{
-	if (!create_array) {
-		reply_functions = *reader->fn;
-		create_array = reply_functions.createArray;
-		reply_functions.createArray = create_bounded_array;
-	}
-	reader->fn = &reply_functions;
-}
-#else
-static void bound_replies(redisReader *reader)
-{
-	reader->maxelements = ELEMENTS_MAX;
-}
-#endif
-
 static void dial(struct redis *r)
 {
 	r->context = r->port ? redisConnectNonBlock(r->host, r->port) : redisConnectUnixNonBlock(r->host);
@@ -339,7 +264,7 @@ static void dial(struct redis *r)
 		return;
 	}
 	(void)fcntl(r->context->fd, F_SETFD, FD_CLOEXEC); /* a program that is executed makes its own */
-	bound_replies(r->context->reader);
+	values_read(r->context->reader, &r->answer);
 	r->state = STATE_CONNECTING;
 	r->retry_ms = clock_mono_ms(); /* since when it is connecting */
 }
@@ -388,6 +313,7 @@ void redis_free(struct redis *r)
 		return;
 	answer_all_with_nothing(r);
 	hang_up(r);
+	arena_free(&r->answer);
 	free(r->out.p);
 	free(r->queue);
 	free(r->host);
@@ -637,25 +563,28 @@ static bool is_message(const struct redis *r, const struct value *v)
 	return r->options.message && value_count(v) && sv_eq(value_text(value_at(v, 0)), SV("message"));
 }
 
+static void answer(struct redis *r, const struct value *reply)
+{
+	struct question q = pop(r);
+	bool refused = is_refusal(r, reply);
+
+	if (q.callback)
+		q.callback(q.arg, refused ? NULL : reply);
+}
+
 static bool take_replies(struct redis *r)
 {
 	void *reply;
 
 	while (redisGetReplyFromReader(r->context, &reply) == REDIS_OK && reply) {
-		if (is_message(r, reply)) {
-			r->options.message(r->options.arg, reply);
-			freeReplyObject(reply);
-			continue;
-		}
-		if (r->n == 0) { /* an answer to nothing: the server is not what we think */
-			freeReplyObject(reply);
+		bool is_answer = !is_message(r, reply);
+		if (is_answer && r->n == 0) /* to nothing: the server is not what we think */
 			return false;
-		}
-		struct question q = pop(r);
-		bool refused = is_refusal(r, reply);
-		if (q.callback)
-			q.callback(q.arg, refused ? NULL : reply);
-		freeReplyObject(reply);
+		if (is_answer)
+			answer(r, reply);
+		else
+			r->options.message(r->options.arg, reply);
+		arena_reset(&r->answer);
 		if (r->doomed)
 			return true;
 	}

@@ -1,9 +1,15 @@
 #include "report.h"
 
+#include "address.h"
 #include "buf.h"
+#include "clock.h"
+#include "scope.h"
 #include "term.h"
 
 #define BAR_WIDTH 24
+#define STATUS_WIDTH 10
+/* Bytes of a reply that are shown. */
+#define TEXT_MAX 110
 
 static void add_count(void *arg, struct sv day, struct sv name, int64_t value)
 {
@@ -40,34 +46,81 @@ static bool count_entry(void *arg, struct sv address, const struct entry *entry)
 	return true;
 }
 
+static bool count_scoped(void *arg, struct sv address, const struct entry *entry)
+{
+	struct totals *t = arg;
+	struct sv rest = entry->scopes;
+	bool has[STATUS_ALLOW + 1] = { false }, any = false;
+	struct scope s;
+
+	(void)address;
+	while (scopes_next(&rest, &s))
+		if (!s.until_s || clock_now_s() < s.until_s)
+			any = has[s.status] = true;
+	t->scoped += any;
+	for (int i = 0; i <= STATUS_ALLOW; i++)
+		t->scoped_by[i] += has[i];
+	return true;
+}
+
 enum store_result totals_read(struct store *store, struct totals *t, struct err *err)
 {
 	*t = (struct totals){ 0 };
+	static const struct sv fields[] = { { "status", 6 }, { "origin", 6 }, { "until", 5 }, { "parole", 6 } }, scoped_fields[] = { { "scopes", 6 } };
+	struct suppressed_some some = SUPPRESSED_ALL;
 	enum store_result result = store_counts(store, SV(""), add_count, t, err);
 
-	return result == STORE_OK ? store_suppressed(store, count_entry, t, err) : result;
+	some.fields = fields;
+	some.n_fields = sizeof fields / sizeof *fields;
+	if (result == STORE_OK)
+		result = store_suppressed_some(store, &some, count_entry, t, err);
+	some.fields = scoped_fields;
+	some.n_fields = sizeof scoped_fields / sizeof *scoped_fields;
+	some.scoped = true;
+	return result == STORE_OK ? store_suppressed_some(store, &some, count_scoped, t, err) : result;
+}
+
+static void add_coloured(struct buf *b, bool colours, enum colour colour, const char *text)
+{
+	buf_add(b, sv_of(colours ? term_code(colour) : ""));
+	buf_add(b, sv_of(text));
+	buf_add(b, sv_of(colours ? term_code(COLOUR_PLAIN) : ""));
 }
 
 void report_entry_line(FILE *out, struct sv address, const struct entry *e)
 {
-	char since[11], until[11];
-	bool person = e->status == STATUS_MANUAL || e->status == STATUS_ALLOW;
+	char room[4 * (ADDRESS_KEY_MAX + TEXT_MAX) + 200], day[11];
+	struct buf b = BUF_ON(room);
+	static FILE *asked; /* a list has a million lines, and whether they go to a terminal is a question to the kernel */
+	static bool colours;
 
-	clock_format_date(e->since_s, since);
-	(void)fprintf(out, "  %s%-9s%s ", term_colour(out, e->status == STATUS_ALLOW ? COLOUR_GREEN : COLOUR_RED),
-		status_name(e->status), term_colour(out, COLOUR_PLAIN));
-	term_clean(out, address);
-	(void)fprintf(out, "  %s since %s", person ? "by hand" : category_name(e->reason), since);
+	if (out != asked)
+		colours = term_colours(out);
+	asked = out;
+	clock_format_date(e->since_s, day);
+	buf_add(&b, SV("  "));
+	add_coloured(&b, colours, e->status == STATUS_ALLOW ? COLOUR_GREEN : COLOUR_RED, status_name(e->status));
+	for (size_t n = strlen(status_name(e->status)); n < STATUS_WIDTH; n++)
+		buf_add_char(&b, ' ');
+	buf_add_clean(&b, address);
+	buf_add(&b, SV("  "));
+	buf_add(&b, sv_of(entry_by_hand(e) ? "by hand" : category_name(e->reason)));
+	buf_add(&b, SV(" since "));
+	buf_add(&b, sv_of(day));
 	if (e->until_s) {
-		clock_format_date(e->until_s, until);
-		(void)fprintf(out, " until %s", until);
+		clock_format_date(e->until_s, day);
+		buf_add(&b, SV(" until "));
+		buf_add(&b, sv_of(day));
 	}
 	if (e->text.n) {
-		(void)fprintf(out, "\n            %s", term_colour(out, COLOUR_DIM));
-		term_clean(out, sv_head(e->text, 110));
-		(void)fprintf(out, "%s%s", e->text.n > 110 ? "..." : "", term_colour(out, COLOUR_PLAIN));
+		buf_add(&b, SV("\n            "));
+		buf_add(&b, sv_of(colours ? term_code(COLOUR_DIM) : ""));
+		buf_add_clean(&b, sv_head(e->text, TEXT_MAX));
+		buf_add(&b, e->text.n > TEXT_MAX ? SV("...") : SV(""));
+		buf_add(&b, sv_of(colours ? term_code(COLOUR_PLAIN) : ""));
 	}
-	(void)fputc('\n', out);
+	buf_add_char(&b, '\n');
+	(void)fwrite(b.p, 1, b.n, out);
 }
 
 struct listing {
@@ -113,6 +166,16 @@ static void print_categories(FILE *out, const struct totals *t)
 	}
 }
 
+/* "Suppressed addresses: 3  hard 2  manual 1" */
+static void print_by_status(FILE *out, const char *what, uint64_t n, const uint64_t by[STATUS_ALLOW + 1])
+{
+	(void)fprintf(out, "%s%s: %llu%s", term_colour(out, COLOUR_BOLD), what, (unsigned long long)n, term_colour(out, COLOUR_PLAIN));
+	for (int i = 0; i <= STATUS_ALLOW; i++)
+		if (by[i])
+			(void)fprintf(out, "  %s %llu", status_name((enum status)i), (unsigned long long)by[i]);
+	(void)fputc('\n', out);
+}
+
 static void print_totals(FILE *out, const struct totals *t)
 {
 	int64_t final = t->delivered + t->soft + t->hard;
@@ -127,18 +190,16 @@ static void print_totals(FILE *out, const struct totals *t)
 	print_line(out, "soft", t->soft, final, COLOUR_YELLOW, "failed for good this time; the address may be fine");
 	print_line(out, "hard", t->hard, final, COLOUR_RED, "the address is dead");
 	print_line(out, "converted", t->hard_as_soft + t->soft_to_hard, 0, COLOUR_BLUE, "");
-	(void)fprintf(out, "                 %lld of code 5xx are soft, %lld repeated soft ones became held or hard\n",
+	(void)fprintf(out, "                 %lld of code 5xx are soft, %lld became held or hard by repetition\n",
 		(long long)t->hard_as_soft, (long long)t->soft_to_hard);
 	print_line(out, "deferrals", t->deferred, 0, COLOUR_PLAIN, "tried again later; in no rate");
 	print_categories(out, t);
 	for (int i = 0; i <= STATUS_ALLOW; i++)
 		suppressed += t->suppressed[i];
-	(void)fprintf(out, "\n%sSuppressed addresses: %llu%s", term_colour(out, COLOUR_BOLD), (unsigned long long)suppressed,
-		term_colour(out, COLOUR_PLAIN));
-	for (int i = 0; i <= STATUS_ALLOW; i++)
-		if (t->suppressed[i])
-			(void)fprintf(out, "  %s %llu", status_name((enum status)i), (unsigned long long)t->suppressed[i]);
 	(void)fputc('\n', out);
+	if (t->scoped)
+		print_by_status(out, "Suppressed for some senders", t->scoped, t->scoped_by);
+	print_by_status(out, "Suppressed addresses", suppressed, t->suppressed);
 }
 
 enum store_result report_summary(struct store *store, FILE *out, struct err *err)
@@ -159,6 +220,21 @@ enum store_result report_summary(struct store *store, FILE *out, struct err *err
 	return result;
 }
 
+/* ,"status":{"hard":2,"manual":1} */
+static void print_status_json(FILE *out, const char *name, const uint64_t by[STATUS_ALLOW + 1])
+{
+	const char *comma = "";
+
+	(void)fprintf(out, ",\"%s\":{", name);
+	for (int i = 0; i <= STATUS_ALLOW; i++) {
+		if (!by[i])
+			continue;
+		(void)fprintf(out, "%s\"%s\":%llu", comma, status_name((enum status)i), (unsigned long long)by[i]);
+		comma = ",";
+	}
+	(void)fputs("}", out);
+}
+
 void report_totals_json(const struct totals *t, FILE *out)
 {
 	uint64_t suppressed = 0;
@@ -167,17 +243,13 @@ void report_totals_json(const struct totals *t, FILE *out)
 	for (int i = 0; i <= STATUS_ALLOW; i++)
 		suppressed += t->suppressed[i];
 	(void)fprintf(out, "{\"first_day\":\"%s\",\"last_day\":\"%s\",\"delivered\":%lld,\"soft\":%lld,\"hard\":%lld,\"complaint\":%lld,"
-		"\"deferred\":%lld,\"hard-as-soft\":%lld,\"soft-to-hard\":%lld,\"suppressed\":%llu,\"status\":{",
+		"\"deferred\":%lld,\"hard-as-soft\":%lld,\"soft-to-hard\":%lld,\"suppressed\":%llu",
 		t->first_day, t->last_day, (long long)t->delivered, (long long)t->soft, (long long)t->hard, (long long)t->complaint,
 		(long long)t->deferred, (long long)t->hard_as_soft, (long long)t->soft_to_hard, (unsigned long long)suppressed);
-	for (int i = 0; i <= STATUS_ALLOW; i++) {
-		if (!t->suppressed[i])
-			continue;
-		(void)fprintf(out, "%s\"%s\":%llu", comma, status_name((enum status)i), (unsigned long long)t->suppressed[i]);
-		comma = ",";
-	}
-	(void)fputs("},\"categories\":{", out);
-	comma = "";
+	print_status_json(out, "status", t->suppressed);
+	(void)fprintf(out, ",\"scoped\":%llu", (unsigned long long)t->scoped);
+	print_status_json(out, "scoped-status", t->scoped_by);
+	(void)fputs(",\"categories\":{", out);
 	for (int i = 0; i < CATEGORY_COUNT; i++) {
 		if (!t->category[i])
 			continue;

@@ -11,6 +11,8 @@ struct totals {
 	int64_t category[CATEGORY_COUNT];
 	char first_day[9], last_day[9]; /* "" when there are none */
 	uint64_t suppressed[STATUS_ALLOW + 1]; /* addresses, by status */
+	uint64_t scoped;                       /* addresses with something in force for some senders, whatever they are for all */
+	uint64_t scoped_by[STATUS_ALLOW + 1];  /* of those with such a status; an address can be under two */
 };
 
 enum store_result totals_read(struct store *store, struct totals *totals_r, struct err *err) NIXIE_MUST_CHECK;

@@ -3,14 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "buf.h"
+#include "clock.h"
 
 static const char *const key_names[] = {
 	[KEY_ADDRESS] = "addr:", [KEY_WINDOW] = "win:", [KEY_HISTORY] = "hist:", [KEY_PENDING] = "pend:",
 	[KEY_POSITION] = "pos:", [KEY_DAY] = "day:", [KEY_DAYS] = "days", [KEY_JOURNAL] = "journal",
-	[KEY_SUPPRESSED] = "suppressed", [KEY_UNTIL] = "until", [KEY_UNCLASSIFIED] = "unclassified:",
+	[KEY_SUPPRESSED] = "suppressed", [KEY_UNTIL] = "until", [KEY_SCOPED] = "scoped", [KEY_UNCLASSIFIED] = "unclassified:",
 	[KEY_DOMAIN] = "domain:", [KEY_MINUTE] = "min:", [KEY_ROLL] = "roll:", [KEY_ALERTS] = "alerts", [KEY_ALERT_LOG] = "alert-log", [KEY_GAPS] = "gaps", [KEY_READER] = "reader:", [KEY_READERS] = "readers",
 	[KEY_DOOR] = "door:", [KEY_DOORS] = "doors",
+	[KEY_SENT] = "sent:", [KEY_TOLD] = "told:", [KEY_ASIDE] = "aside",
 	[KEY_UNCLASSIFIED_TEXT] = "unclassified-text:",
 };
 
@@ -111,41 +112,41 @@ size_t schema_watched(struct arena *arena, const char *prefix, unsigned partitio
 
 struct sv schema_number(struct arena *arena, int64_t value)
 {
-	char *p = arena_alloc(arena, 24), *end = p + 24, *at = end;
-	uint64_t u = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	struct buf b = { arena_take(arena, 20), 0, 20, false };
 
-	do
-		*--at = (char)('0' + u % 10);
-	while (u /= 10);
-	if (value < 0)
-		*--at = '-';
-	return sv_make(at, (size_t)(end - at));
+	buf_add_number(&b, value);
+	return buf_sv(&b);
 }
 
 /* ---- entries ---- */
 
 static const struct field {
 	struct sv name;
-	enum { FIELD_TEXT, FIELD_NUMBER } type;
+	enum { FIELD_TEXT, FIELD_TOKEN, FIELD_NUMBER, FIELD_TIME, FIELD_REVISION } type; /* the first two are struct sv */
 	size_t offset;
 } fields[] = {
 	{ { "rule", 4 }, FIELD_TEXT, offsetof(struct entry, rule) },
 	{ { "text", 4 }, FIELD_TEXT, offsetof(struct entry, text) },
 	{ { "remote", 6 }, FIELD_TEXT, offsetof(struct entry, remote) },
-	{ { "first", 5 }, FIELD_NUMBER, offsetof(struct entry, first_s) },
-	{ { "last", 4 }, FIELD_NUMBER, offsetof(struct entry, last_s) },
-	{ { "since", 5 }, FIELD_NUMBER, offsetof(struct entry, since_s) },
-	{ { "until", 5 }, FIELD_NUMBER, offsetof(struct entry, until_s) },
+	{ { "first", 5 }, FIELD_TIME, offsetof(struct entry, first_s) },
+	{ { "last", 4 }, FIELD_TIME, offsetof(struct entry, last_s) },
+	{ { "since", 5 }, FIELD_TIME, offsetof(struct entry, since_s) },
+	{ { "until", 5 }, FIELD_TIME, offsetof(struct entry, until_s) },
 	{ { "term", 4 }, FIELD_NUMBER, offsetof(struct entry, term) },
-	{ { "parole", 6 }, FIELD_NUMBER, offsetof(struct entry, parole_s) },
+	{ { "parole", 6 }, FIELD_TIME, offsetof(struct entry, parole_s) },
 	{ { "count", 5 }, FIELD_NUMBER, offsetof(struct entry, count) },
 	{ { "by", 2 }, FIELD_TEXT, offsetof(struct entry, by) },
 	{ { "parole-by", 9 }, FIELD_TEXT, offsetof(struct entry, parole_by) },
 	{ { "batch", 5 }, FIELD_TEXT, offsetof(struct entry, batch) },
-	{ { "token", 5 }, FIELD_TEXT, offsetof(struct entry, token) },
+	{ { "token", 5 }, FIELD_TOKEN, offsetof(struct entry, token) },
 	{ { "scopes", 6 }, FIELD_TEXT, offsetof(struct entry, scopes) },
-	{ { "revision", 8 }, FIELD_NUMBER, offsetof(struct entry, revision) },
+	{ { "revision", 8 }, FIELD_REVISION, offsetof(struct entry, revision) },
 };
+
+static bool is_text(const struct field *field)
+{
+	return field->type <= FIELD_TOKEN;
+}
 
 static size_t put(struct sv *v, size_t n, struct sv name, struct sv value)
 {
@@ -163,14 +164,16 @@ size_t schema_entry_fields(struct arena *arena, const struct entry *e, struct sv
 
 	enhanced_format(e->enhanced, enhanced);
 	n = put(v, n, SV("status"), sv_of(status_name(e->status)));
-	n = put(v, n, SV("reason"), sv_of(category_name(e->reason)));
-	n = put(v, n, SV("origin"), sv_of(origin_name(e->origin)));
+	if (e->status != STATUS_NONE) { /* of what has nothing but scopes there is none */
+		n = put(v, n, SV("reason"), sv_of(category_name(e->reason)));
+		n = put(v, n, SV("origin"), sv_of(origin_name(e->origin)));
+	}
 	if (e->code)
 		n = put(v, n, SV("code"), schema_number(arena, e->code));
 	n = put(v, n, SV("enhanced"), arena_dup(arena, sv_of(enhanced)));
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
 		const void *from = (const char *)e + fields[i].offset;
-		if (fields[i].type == FIELD_TEXT)
+		if (is_text(&fields[i]))
 			n = put(v, n, fields[i].name, *(const struct sv *)from);
 		else if (*(const int64_t *)from)
 			n = put(v, n, fields[i].name, schema_number(arena, *(const int64_t *)from));
@@ -193,30 +196,115 @@ static int64_t revision_of(struct sv value)
 	return sv_u64(value, INT64_MAX, &v) ? (int64_t)v : 0;
 }
 
-/* A word that this program does not know leaves the default: `ok` is not looked at on purpose. */
-void schema_entry_set(struct entry *e, struct sv field, struct sv value)
+/* The five that are words or codes; false: none of them. A word that this program does not know leaves the default. */
+static bool set_word(struct entry *e, struct sv field, struct sv value)
 {
-	bool ok = true;
+	bool known = true;
 
 	if (sv_eq(field, SV("status")))
-		ok = status_by_name(value, &e->status);
+		known = status_by_name(value, &e->status);
 	else if (sv_eq(field, SV("reason")))
-		ok = category_by_name(value, &e->reason);
+		known = category_by_name(value, &e->reason);
 	else if (sv_eq(field, SV("origin")))
-		ok = origin_by_name(value, &e->origin);
+		known = origin_by_name(value, &e->origin);
 	else if (sv_eq(field, SV("enhanced")))
-		ok = enhanced_parse(value, &e->enhanced);
+		known = enhanced_parse(value, &e->enhanced);
 	else if (sv_eq(field, SV("code")))
 		e->code = (int)(number_of(value) % 1000);
-	(void)ok;
+	else
+		return false;
+	(void)known;
+	return true;
+}
+
+void schema_entry_set(struct entry *e, struct sv field, struct sv value)
+{
+	if (set_word(e, field, value))
+		return;
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
 		void *to = (char *)e + fields[i].offset;
 		if (!sv_eq(field, fields[i].name))
 			continue;
-		if (fields[i].type == FIELD_TEXT)
+		if (is_text(&fields[i]))
 			*(struct sv *)to = value;
 		else
-			*(int64_t *)to = sv_eq(field, SV("revision")) ? revision_of(value) : number_of(value);
+			*(int64_t *)to = fields[i].type == FIELD_REVISION ? revision_of(value) : number_of(value);
+		return;
+	}
+}
+
+void schema_entry_keep(struct arena *arena, struct entry *e)
+{
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		struct sv *text = (struct sv *)((char *)e + fields[i].offset);
+		if (is_text(&fields[i]) && text->n)
+			*text = arena_dup(arena, *text);
+	}
+}
+
+static void begin_member(struct buf *b, struct sv name)
+{
+	buf_add_char(b, ',');
+	buf_add_char(b, '"');
+	buf_add(b, name);
+	buf_add(b, SV("\":"));
+}
+
+static void text_member(struct buf *b, struct sv name, struct sv value)
+{
+	if (!value.n)
+		return;
+	begin_member(b, name);
+	buf_add_json(b, value);
+}
+
+static void token_member(struct buf *b, struct sv name, struct sv id)
+{
+	char token[SCHEMA_TOKEN_MAX] = "";
+
+	if (id.n)
+		schema_token_encode(id, token);
+	text_member(b, name, sv_of(token));
+}
+
+static void number_member(struct buf *b, const struct field *field, int64_t value)
+{
+	char time[CLOCK_TEXT_MAX];
+
+	if (field->type == FIELD_REVISION || !value)
+		return;
+	if (field->type == FIELD_TIME && value > 0) {
+		clock_format_us(value * CLOCK_SECOND_US, time, sizeof time);
+		text_member(b, field->name, sv_of(time));
+		return;
+	}
+	begin_member(b, field->name);
+	buf_add_number(b, value);
+}
+
+void schema_entry_json(struct buf *b, const struct entry *e)
+{
+	char enhanced[ENHANCED_TEXT_MAX];
+
+	enhanced_format(e->enhanced, enhanced);
+	text_member(b, SV("status"), sv_of(status_name(e->status)));
+	if (e->status != STATUS_NONE) {
+		text_member(b, SV("reason"), sv_of(category_name(e->reason)));
+		text_member(b, SV("origin"), sv_of(origin_name(e->origin)));
+	}
+	if (e->code) {
+		begin_member(b, SV("code"));
+		buf_add_number(b, e->code);
+	}
+	text_member(b, SV("enhanced"), sv_of(enhanced));
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		const void *from = (const char *)e + fields[i].offset;
+		if (fields[i].type == FIELD_TOKEN)
+			token_member(b, fields[i].name, *(const struct sv *)from);
+		else if (is_text(&fields[i]))
+			text_member(b, fields[i].name, *(const struct sv *)from);
+		else
+			number_member(b, &fields[i], *(const int64_t *)from);
 	}
 }
 
@@ -230,10 +318,11 @@ static bool must_escape(char c)
 struct sv schema_pack_entry(struct arena *arena, const struct entry *e)
 {
 	struct sv v[2 * SCHEMA_ENTRY_FIELDS];
-	size_t n = 2 * schema_entry_fields(arena, e, v), room = 1;
+	size_t n, room = 1;
 
 	if (entry_is_empty(e))
 		return sv_make("", 0);
+	n = 2 * schema_entry_fields(arena, e, v);
 	for (size_t i = 0; i < n; i++)
 		room += 3 * v[i].n + 1;
 	struct buf b = { arena_alloc(arena, room), 0, room, false };

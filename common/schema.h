@@ -5,6 +5,7 @@
 #define NIXIE_SCHEMA_H
 
 #include "arena.h"
+#include "buf.h"
 #include "state.h"
 
 #define SCHEMA_VERSION 1
@@ -13,6 +14,9 @@
 #define SCHEMA_DAYS_COUNTERS 400
 #define SCHEMA_DAYS_HISTORY 396
 #define SCHEMA_DAYS_PENDING 7
+/* That a log told of a failure: mail about it comes within a queue's life time. That mail did: a mailbox may be read again. */
+#define SCHEMA_DAYS_TOLD_BY_LOG 7
+#define SCHEMA_DAYS_TOLD_BY_MAIL 100
 /* Of the totals of a minute, from that minute on; of its dimensions. */
 #define SCHEMA_HOURS_MINUTES 48
 #define SCHEMA_HOURS_MINUTE_DIMENSIONS 3
@@ -20,6 +24,7 @@
 #define SCHEMA_HISTORY_MAX "50"
 #define SCHEMA_JOURNAL_MAX "1000000"
 #define SCHEMA_ALERT_LOG_MAX "10000"
+#define SCHEMA_ASIDE_MAX "10000"
 #define SCHEMA_ROLL_HOURS_MAX "9600" /* 400 days */
 #define SCHEMA_ROLL_DAYS_MAX "4000"
 /* A dimension of a day, or of a minute, in one partition has no new values when it has so many
@@ -69,6 +74,10 @@ enum schema_key {
 	KEY_JOURNAL,      /* journal */
 	KEY_SUPPRESSED,   /* suppressed */
 	KEY_UNTIL,        /* until */
+	KEY_SCOPED,       /* scoped */
+	KEY_SENT,         /* sent:<yyyymmdd>:<three hex digits> */
+	KEY_TOLD,         /* told:<24 hex digits> */
+	KEY_ASIDE,        /* aside; in partition 0 only */
 	KEY_UNCLASSIFIED,      /* unclassified:<yyyymm> */
 	KEY_UNCLASSIFIED_TEXT, /* unclassified-text:<yyyymm> */
 };
@@ -94,6 +103,12 @@ size_t schema_entry_fields(struct arena *arena, const struct entry *entry, struc
 /* Sets one field of an entry from what Redis holds; what is unknown or damaged is
  * ignored: a newer program may have written more. Strings stay borrowed. */
 void schema_entry_set(struct entry *entry, struct sv field, struct sv value);
+/* Copies its strings, which were borrowed. */
+void schema_entry_keep(struct arena *arena, struct entry *entry);
+
+/* The same as members of a JSON object, a comma before each: times by RFC 3339, the token as people see it, without
+ * the revision; and without reason and origin where there is no status that they would be of. */
+void schema_entry_json(struct buf *b, const struct entry *entry);
 
 /* All fields but revision and token on one line, "status=soft reason=mailbox.full text=552%20full";
  * blanks, controls and % are %XX. Empty when there is nothing to tell. Back: strings in the arena. */

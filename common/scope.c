@@ -101,6 +101,26 @@ bool scopes_next(struct sv *packed, struct scope *s)
 	return false;
 }
 
+bool scopes_find(struct sv packed, const struct scope *wanted, struct scope *s)
+{
+	while (scopes_next(&packed, s))
+		if (s->kind == wanted->kind && strcmp(s->value, wanted->value) == 0)
+			return true;
+	*s = *wanted;
+	s->status = STATUS_NONE;
+	return false;
+}
+
+int64_t scopes_newest(struct sv packed)
+{
+	struct scope s;
+	int64_t newest_s = 0;
+
+	while (scopes_next(&packed, &s))
+		newest_s = s.since_s > newest_s ? s.since_s : newest_s;
+	return newest_s;
+}
+
 bool scopes_put(struct arena *arena, struct sv packed, const struct scope *scope, struct sv *packed_r)
 {
 	size_t room = packed.n + 3 * SCOPE_VALUE_MAX + 128, n = 0;

@@ -38,6 +38,12 @@ bool scope_is_of(const struct scope *scope, const struct sender *sender);
 /* The next of a packed list; false at its end. Damaged ones are passed over. */
 bool scopes_next(struct sv *packed, struct scope *scope_r) NIXIE_MUST_CHECK;
 
+/* The one of that kind and value; or, and false, that with status none. */
+bool scopes_find(struct sv packed, const struct scope *wanted, struct scope *scope_r);
+
+/* When the newest of them was made; 0: there is none. */
+int64_t scopes_newest(struct sv packed);
+
 /* The list with this one added, in place of one of its kind and value; without it when its
  * status is none. False: there are SCOPES_MAX already. */
 bool scopes_put(struct arena *arena, struct sv packed, const struct scope *scope, struct sv *packed_r) NIXIE_MUST_CHECK;

@@ -55,6 +55,12 @@ bool entry_by_failures(const struct entry *entry)
 	return entry->origin == ORIGIN_LOG || entry->origin == ORIGIN_DSN;
 }
 
+bool entry_by_hand(const struct entry *entry)
+{
+	return entry->status == STATUS_MANUAL || entry->status == STATUS_ALLOW ||
+		(entry->status != STATUS_NONE && entry->origin == ORIGIN_MANUAL && entry->reason == CATEGORY_OTHER);
+}
+
 static bool has_parole(const struct entry *entry)
 {
 	return (entry->status == STATUS_HARD || entry->status == STATUS_HELD) && entry_by_failures(entry);
@@ -73,19 +79,8 @@ bool entry_awaits_parole(const struct entry *entry, int64_t now_s)
 
 bool entry_suppressed(const struct entry *entry, int64_t now_s)
 {
-	switch (entry->status) {
-	case STATUS_HARD:
-	case STATUS_HELD:
-	case STATUS_COMPLAINT:
-	case STATUS_MANUAL:
-		/* after a term: while one message is out on parole the others wait for its fate */
-		return !term_is_over(entry, now_s) || (has_parole(entry) && is_out(entry, now_s));
-	case STATUS_NONE:
-	case STATUS_SOFT:
-	case STATUS_ALLOW:
-		break;
-	}
-	return false;
+	/* after a term: while one message is out on parole the others wait for its fate */
+	return status_suppresses(entry->status) && (!term_is_over(entry, now_s) || (has_parole(entry) && is_out(entry, now_s)));
 }
 
 size_t entry_extract_bytes(const struct entry *entry)
@@ -111,6 +106,22 @@ struct entry *entry_extract(const struct entry *entry, void *room)
 	to = put(to, &e->parole_by);
 	(void)put(to, &e->scopes);
 	return e;
+}
+
+bool status_suppresses(enum status status)
+{
+	switch (status) {
+	case STATUS_HARD:
+	case STATUS_HELD:
+	case STATUS_COMPLAINT:
+	case STATUS_MANUAL:
+		return true;
+	case STATUS_NONE:
+	case STATUS_SOFT:
+	case STATUS_ALLOW:
+		break;
+	}
+	return false;
 }
 
 bool status_protected(enum status status)

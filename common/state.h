@@ -70,6 +70,10 @@ void entry_clear(struct entry *entry);
 /* Did failures make it, and not a person or a program? */
 bool entry_by_failures(const struct entry *entry);
 
+/* A decision by hand that has no category: do-not-mail, allowed, or suppressed by hand where no failure
+ * had told why before. */
+bool entry_by_hand(const struct entry *entry);
+
 /* Would mail be refused at this moment? */
 bool entry_suppressed(const struct entry *entry, int64_t now_s);
 
@@ -81,6 +85,9 @@ bool entry_awaits_parole(const struct entry *entry, int64_t now_s);
  * so many bytes, aligned for it, the strings behind the struct. */
 size_t entry_extract_bytes(const struct entry *entry);
 struct entry *entry_extract(const struct entry *entry, void *room);
+
+/* held, hard, complaint and manual: mail is refused, while a term lasts. */
+bool status_suppresses(enum status status);
 
 /* complaint and manual: only a forced reset takes them away. */
 bool status_protected(enum status status);

@@ -3,6 +3,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "schema.h"
+#include "sent.h"
 #include "store_ops.h"
 
 void transaction_begin(struct transaction *t, struct arena *arena)
@@ -15,6 +16,9 @@ void transaction_begin(struct transaction *t, struct arena *arena)
 	map_clear(&t->counters);
 	map_clear(&t->tallies);
 	map_clear(&t->unclassified);
+	map_clear(&t->sent);
+	map_clear(&t->told);
+	t->asides = t->last_aside = NULL;
 	t->alert = NULL;
 	t->gap_source = sv_make("", 0);
 	t->reader = NULL;
@@ -40,6 +44,8 @@ void transaction_free(struct transaction *t)
 	map_free(&t->counters);
 	map_free(&t->tallies);
 	map_free(&t->unclassified);
+	map_free(&t->sent);
+	map_free(&t->told);
 }
 
 static struct account *add_account(struct transaction *t, struct sv key, uint64_t hash)
@@ -78,7 +84,52 @@ struct pending *transaction_pending(struct transaction *t, struct sv key)
 	return pending;
 }
 
-static const char *const tally_names[] = { "attempts", "delivered", "deferred", "soft", "hard", "complaint", "throttled", "blocked", "failing" };
+void transaction_sent(struct transaction *t, int64_t time_s, struct sv print, struct sv address, bool tried)
+{
+	char room[SENT_BUCKET_MAX], day[9];
+	struct buf name = BUF_ON(room);
+
+	clock_format_day(time_s, day);
+	sent_add_bucket(&name, sv_of(day), print);
+	struct sent *s = map_get(&t->sent, buf_sv(&name));
+	if (!s) {
+		s = arena_alloc(t->arena, sizeof *s);
+		s->key = arena_dup(t->arena, buf_sv(&name));
+		map_put(&t->sent, s->key, s);
+	}
+	s->members = arena_grow(t->arena, s->members, s->n, sizeof *s->members);
+	struct sv rest = sent_rest(print);
+	s->members[s->n++] = arena_printf(t->arena, "%.*s%c%.*s", SV_ARG(rest), tried ? SENT_TRIED : SENT_WENT, SV_ARG(address));
+}
+
+struct told *transaction_told(struct transaction *t, struct sv id)
+{
+	struct told *told = map_get(&t->told, id);
+
+	if (told)
+		return told;
+	told = arena_alloc(t->arena, sizeof *told);
+	told->id = arena_dup(t->arena, id);
+	map_put(&t->told, told->id, told);
+	return told;
+}
+
+void transaction_aside(struct transaction *t, const struct aside *aside)
+{
+	struct aside *copy = arena_alloc(t->arena, sizeof *copy);
+	struct sv *const texts[] = { &copy->kind, &copy->address, &copy->why, &copy->from, &copy->about, &copy->status, &copy->text, &copy->category,
+		&copy->sender };
+
+	*copy = *aside;
+	copy->next = NULL;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		*texts[i] = arena_dup(t->arena, sv_head(*texts[i], ASIDE_TEXT_MAX));
+	*(t->last_aside ? &t->last_aside->next : &t->asides) = copy;
+	t->last_aside = copy;
+}
+
+static const char *const tally_names[] = { "attempts", "delivered", "deferred", "soft", "hard", "complaint", "throttled", "blocked", "failing",
+	"mail-soft", "mail-hard" };
 
 const char *tally_name(enum tally_counter counter)
 {
@@ -201,6 +252,18 @@ void account_transition(struct transaction *t, struct account *account, const st
 	account->changed = true;
 }
 
+void account_scope_transition(struct transaction *t, struct account *account, const struct entry *before, struct sv scope,
+	enum status from, enum status to, struct sv why, int64_t time_s)
+{
+	account_transition(t, account, before, why, time_s);
+	struct transition *step = account->last_transition;
+	step->from = from;
+	step->to = to;
+	step->scope = scope;
+	step->reason = to == STATUS_COMPLAINT ? CATEGORY_COMPLAINT : CATEGORY_OTHER;
+	step->rule = step->remote = sv_make("", 0);
+}
+
 void store_free(struct store *store)
 {
 	if (store)
@@ -256,6 +319,17 @@ unsigned store_partition_of(const struct store *store, struct sv key)
 enum store_result store_positions(struct store *store, struct sv source, struct position *positions_r, struct err *err)
 {
 	return store->ops->positions(store, source, positions_r, err);
+}
+
+enum store_result store_sent(struct store *store, const struct sv *prints, size_t n, int64_t since_s, unsigned max, store_sent_callback *callback,
+	void *arg, struct err *err)
+{
+	return store->ops->sent(store, prints, n, since_s, max, callback, arg, err);
+}
+
+enum store_result store_asides(struct store *store, struct arena *arena, store_aside_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->asides(store, arena, callback, arg, err);
 }
 
 enum store_result store_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
@@ -330,7 +404,12 @@ enum store_result store_doors(struct store *store, struct arena *arena, store_do
 
 enum store_result store_suppressed_count(struct store *store, uint64_t *n_r, struct err *err)
 {
-	return store->ops->suppressed_count(store, n_r, err);
+	return store->ops->suppressed_count(store, false, n_r, err);
+}
+
+enum store_result store_scoped_count(struct store *store, uint64_t *n_r, struct err *err)
+{
+	return store->ops->suppressed_count(store, true, n_r, err);
 }
 
 enum store_result store_alert_log(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err)
@@ -345,7 +424,13 @@ enum store_result store_unclassified(struct store *store, store_unclassified_cal
 
 enum store_result store_histories(struct store *store, store_bounce_callback *callback, void *arg, struct err *err)
 {
-	return store->ops->histories(store, callback, arg, err);
+	return store->ops->histories(store, INT64_MIN, SV(""), callback, arg, err);
+}
+
+enum store_result store_histories_since(struct store *store, int64_t since_s, struct sv domain, store_bounce_callback *callback, void *arg,
+	struct err *err)
+{
+	return store->ops->histories(store, since_s, domain, callback, arg, err);
 }
 
 enum store_result store_history(struct store *store, struct sv address, store_bounce_callback *callback, void *arg, struct err *err)
@@ -355,13 +440,27 @@ enum store_result store_history(struct store *store, struct sv address, store_bo
 
 enum store_result store_suppressed(struct store *store, store_entry_callback *callback, void *arg, struct err *err)
 {
-	return store->ops->suppressed(store, NULL, callback, arg, err);
+	return store_suppressed_some(store, &SUPPRESSED_ALL, callback, arg, err);
 }
 
-enum store_result store_suppressed_after(struct store *store, const struct suppressed_place *after, store_entry_callback *callback,
+enum store_result store_suppressed_some(struct store *store, const struct suppressed_some *some, store_entry_callback *callback,
 	void *arg, struct err *err)
 {
-	return store->ops->suppressed(store, after, callback, arg, err);
+	return store->ops->suppressed(store, some, callback, arg, err);
+}
+
+int suppressed_compare(const struct suppressed_place *a, const struct suppressed_place *b)
+{
+	if (a->since_s != b->since_s)
+		return a->since_s < b->since_s ? -1 : 1;
+	int order = memcmp(a->address.p, b->address.p, a->address.n < b->address.n ? a->address.n : b->address.n);
+	return order ? order : (a->address.n > b->address.n) - (a->address.n < b->address.n);
+}
+
+bool suppressed_is_meant(const struct suppressed_some *some, const struct suppressed_place *place)
+{
+	return place->since_s >= some->since_s && place->since_s < some->until_s && (!some->after || suppressed_compare(place, some->after) > 0) &&
+		(!some->domain.n || sv_eq_nocase(sv_after_last(place->address, '@'), some->domain));
 }
 
 enum store_result store_entries(struct store *store, store_entry_callback *callback, void *arg, struct err *err)
@@ -379,6 +478,11 @@ enum store_result store_journal_entry(struct store *store, const char *id, store
 	void *arg, struct err *err)
 {
 	return store->ops->journal_entry(store, id, callback, arg, err);
+}
+
+enum store_result store_journal_beside(struct store *store, const char *id, store_journal_callback *callback, void *arg, struct err *err)
+{
+	return store->ops->journal_beside(store, id, callback, arg, err);
 }
 
 enum store_result store_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err)

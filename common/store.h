@@ -32,7 +32,7 @@ enum store_result {
 struct transition {
 	struct transition *next, *later; /* of the account; of the transaction */
 	struct sv address;
-	int64_t number; /* of the transaction's, from 1 */
+	int64_t number; /* of the transaction's, from 1; 0: it is written with its entry */
 	enum status from, to;
 	enum category reason;
 	struct sv rule, remote, why, scope; /* scope: empty, or the one that it is about */
@@ -40,11 +40,15 @@ struct transition {
 	int64_t time_s;
 };
 
-/* A final failure, for the history of an address. */
+/* A final failure, for the history of an address; or a complaint (its class tells), or that a reader unsubscribed. */
+#define BOUNCE_FOR_ALL SV("all")
 struct bounce {
 	struct bounce *next;
 	struct failure failure;
 	struct sv sender, campaign;
+	struct sv scope;   /* of complaints and unsubscriptions: for whose mail it is meant, as in scope_parse(), or BOUNCE_FOR_ALL */
+	struct sv proof;   /* of what a mail told (claim.h); empty: a log told it */
+	bool unsubscribed; /* it is no failure: of that only text, message and time */
 };
 
 struct account {
@@ -54,7 +58,10 @@ struct account {
 	struct sv revision;     /* as it was loaded, byte by byte: also a damaged one can be replaced */
 	bool needs_window;      /* ask for it in the first round trip */
 	bool loaded, changed, window_changed;
-	bool was_suppressed;    /* in the index when loaded */
+	bool absent;            /* there was none, or it is taken to be so unasked (loaded): if there is one, the commit is a conflict */
+	bool was_suppressed, was_scoped; /* in the index when loaded */
+	bool needs_history;     /* ask whether it has one (Redis only) */
+	bool has_history;
 	bool forget_history;    /* a person asked for it */
 	struct transition *transitions, *last_transition;
 	struct bounce *bounces, *last_bounce;
@@ -88,7 +95,7 @@ struct counter {
 
 /* Results by what they have in common, of a day or a minute. */
 enum tally_counter { TALLY_ATTEMPTS, TALLY_DELIVERED, TALLY_DEFERRED, TALLY_SOFT, TALLY_HARD, TALLY_COMPLAINT,
-	TALLY_THROTTLED, TALLY_BLOCKED, TALLY_FAILING, TALLY_COUNTERS };
+	TALLY_THROTTLED, TALLY_BLOCKED, TALLY_FAILING, TALLY_MAIL_SOFT, TALLY_MAIL_HARD, TALLY_COUNTERS }; /* MAIL: of those above */
 
 struct tally {
 	struct tally *next;
@@ -110,6 +117,36 @@ struct unclassified {
 	int64_t delta;
 };
 
+/* Whom messages of one day went to, those whose prints begin alike (sent.h). */
+struct sent {
+	struct sv key;         /* "20261121:0af" */
+	size_t n;
+	struct sv *members;    /* "<the print's other digits>|<address>", or "~" for "|" (sent.h) */
+};
+
+/* That a failure, a complaint or a mail was counted (sent.h: told_id()), which is to be counted once.
+ * TOLD_ASIDE: of a mail, that it was kept aside once; what it says may be proven another time. */
+enum told_by { TOLD_BY_NOBODY, TOLD_BY_LOG, TOLD_BY_MAIL, TOLD_ASIDE, TOLD_BYS };
+struct told {
+	struct sv id;
+	bool loaded;
+	enum told_by by;    /* as it is on record */
+	enum told_by put;   /* TOLD_BY_NOBODY: stays. Else, where nobody was, STORE_CONFLICT if somebody is by then */
+	bool brief;         /* by mail, and it changed nothing: it need not be known for long */
+	struct sv mail;     /* by mail: which reception told it, or is to; empty: it is not known */
+};
+
+/* Mail that says something of an address and does not prove it. Texts are as the mail has them, cut. */
+#define ASIDE_TEXT_MAX 300
+struct aside {
+	struct aside *next;
+	int64_t time_s;
+	struct sv kind;     /* "dsn", "complaint", "unsubscribe" */
+	struct sv address;  /* key; empty: it names none */
+	struct sv why;      /* what is missing */
+	struct sv from, about, status, text, category, sender;
+};
+
 /* A reader's place in its source. A plain value, but for the names. */
 #define POSITION_AT_MAX 128
 #define POSITION_CURSOR_MAX 256
@@ -128,22 +165,24 @@ struct transaction {
 	struct arena *arena;
 	int64_t partition;                       /* all of it is there; TRANSACTION_ANY: where its accounts are */
 	enum store_result result;                /* of the last store_load_all() or store_commit_all() */
-	struct map accounts, pendings, counters, tallies, unclassified; /* values: the structs above, in the arena */
+	struct map accounts, pendings, counters, tallies, unclassified, sent, told; /* values: the structs above, in the arena */
+	struct aside *asides, *last_aside;       /* in partition 0 */
 	const struct alert *alert;               /* opened, changed or closed; in partition 0 */
 	enum alert_event alert_event;
 	struct sv gap_source;                    /* empty: none; in partition 0 */
 	int64_t gap_s;                           /* 0: taken away */
 	const struct reader_state *reader;       /* NULL: none; in partition 0 */
+	bool bulk;                               /* a list: of what is absent much is written at once, in any order */
 	bool totals_only;                        /* no minutes, no tallies: the store does not keep them */
 	int64_t now_s;                           /* of its beginning */
 	int64_t minute;                          /* whose name `period` is: since 1970 */
 	char period[CLOCK_MINUTE_MAX];
 	const struct position *from, *to;        /* NULL: not from a source */
 	int64_t first_s;                         /* of its events the oldest; 0: there are none */
-	struct span soft_expiry, window_expiry;
+	struct span soft_expiry, window_expiry, sent_expiry;
 	struct sv by, batch;
 	struct transition *first, *last;         /* all, in the order they were made */
-	void *sent;                              /* the store's own: of those that were started together, in the first */
+	void *underway;                          /* the store's own: of those that were started together, in the first */
 };
 
 #define TRANSACTION_ANY (-1)
@@ -157,12 +196,21 @@ void transaction_count(struct transaction *t, int64_t time_s, struct sv dimensio
 /* The same of values that are as many as there are senders and destinations; empty ones are left out. */
 void transaction_tally(struct transaction *t, int64_t time_s, struct sv dimension, struct sv value, const int64_t n[TALLY_COUNTERS]);
 void transaction_unclassified(struct transaction *t, int64_t time_s, struct sv text, struct sv example);
+/* Remembers that a message of this print (sent.h) went to that address; tried: that its server was offered it, and did not take it. */
+void transaction_sent(struct transaction *t, int64_t time_s, struct sv print, struct sv address, bool tried);
+/* Finds or adds; the id is copied. */
+struct told *transaction_told(struct transaction *t, struct sv id);
+/* Copies it, and its texts. */
+void transaction_aside(struct transaction *t, const struct aside *aside);
 void transaction_begin(struct transaction *t, struct arena *arena);
 void transaction_free(struct transaction *t);
 
 /* Marks the account changed and notes the step for the journal. */
 void account_transition(struct transaction *t, struct account *account, const struct entry *before,
 	struct sv why, int64_t time_s);
+/* The same of one of its scopes, "sender:shop.example" (borrowed): reason, rule and remote of the address are not those of the scope. */
+void account_scope_transition(struct transaction *t, struct account *account, const struct entry *before, struct sv scope,
+	enum status from, enum status to, struct sv why, int64_t time_s);
 
 /* ---- stores ---- */
 
@@ -199,6 +247,16 @@ enum store_result store_positions(struct store *store, struct sv source, struct 
 
 typedef void store_count_callback(void *arg, struct sv day, struct sv name, int64_t value);
 typedef bool store_entry_callback(void *arg, struct sv address, const struct entry *entry);
+
+/* Whom messages of these prints went to (tried: were offered to), since that time; the print is the index of one. An
+ * address can be told more than once. Of each print and day in a partition at most max different ones. Redis only: else nobody. */
+typedef void store_sent_callback(void *arg, size_t print, struct sv address, bool tried);
+enum store_result store_sent(struct store *store, const struct sv *prints, size_t n, int64_t since_s, unsigned max, store_sent_callback *callback,
+	void *arg, struct err *err) NIXIE_MUST_CHECK;
+
+/* What was kept aside, the newest first; the callback returns false to stop. */
+typedef bool store_aside_callback(void *arg, const struct aside *aside);
+enum store_result store_asides(struct store *store, struct arena *arena, store_aside_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
 
 /* Every counter of every day on record: the totals, or those of a dimension. */
 enum store_result store_counts(struct store *store, struct sv dimension, store_count_callback *callback, void *arg,
@@ -240,6 +298,8 @@ enum store_result store_doors(struct store *store, struct arena *arena, store_do
 
 /* How many addresses are suppressed, by the index; those whose term is over are among them. */
 enum store_result store_suppressed_count(struct store *store, uint64_t *n_r, struct err *err) NIXIE_MUST_CHECK;
+/* The same of those that have scopes, whatever they are for all. */
+enum store_result store_scoped_count(struct store *store, uint64_t *n_r, struct err *err) NIXIE_MUST_CHECK;
 
 /* What was noted of alerts, the oldest first. open: it opened, else it closed. */
 typedef void store_alert_log_callback(void *arg, int64_t time_s, bool open, const struct alert *alert);
@@ -254,10 +314,14 @@ enum store_result store_unclassified(struct store *store, store_unclassified_cal
 typedef void store_bounce_callback(void *arg, struct sv address, const struct bounce *bounce);
 enum store_result store_histories(struct store *store, store_bounce_callback *callback, void *arg,
 	struct err *err) NIXIE_MUST_CHECK;
+/* The same from a time on, and of one domain (empty: of all): less is asked for. */
+enum store_result store_histories_since(struct store *store, int64_t since_s, struct sv domain, store_bounce_callback *callback, void *arg,
+	struct err *err) NIXIE_MUST_CHECK;
 /* Those of one address. */
 enum store_result store_history(struct store *store, struct sv address, store_bounce_callback *callback, void *arg,
 	struct err *err) NIXIE_MUST_CHECK;
-/* Every suppressed address, partition by partition, oldest first; the callback returns false to stop. */
+/* Every suppressed address, oldest first, of one second in the order of bytes; the callback returns false to stop. One that
+ * is freed or moved meanwhile may be left out, or told twice. */
 enum store_result store_suppressed(struct store *store, store_entry_callback *callback, void *arg,
 	struct err *err) NIXIE_MUST_CHECK;
 /* A place in that order: behind this address, whether it is still there or not. */
@@ -265,7 +329,18 @@ struct suppressed_place {
 	int64_t since_s;
 	struct sv address;
 };
-enum store_result store_suppressed_after(struct store *store, const struct suppressed_place *after, store_entry_callback *callback,
+/* Some of them: what the index tells of; the entries of others are not read. */
+struct suppressed_some {
+	const struct suppressed_place *after; /* NULL: all */
+	int64_t since_s, until_s;             /* suppressed from one time up to another, which is behind it */
+	struct sv domain;                     /* empty: any */
+	const struct sv *fields;              /* of nixie-redis(7): what is read of an entry, status among them; NULL: all */
+	size_t n_fields;                      /* at most SUPPRESSED_FIELDS_MAX */
+	bool scoped;                          /* instead those that have scopes: since is then that of the newest */
+};
+#define SUPPRESSED_FIELDS_MAX 16
+#define SUPPRESSED_ALL ((struct suppressed_some){ .since_s = INT64_MIN, .until_s = INT64_MAX })
+enum store_result store_suppressed_some(struct store *store, const struct suppressed_some *some, store_entry_callback *callback,
 	void *arg, struct err *err) NIXIE_MUST_CHECK;
 
 /* Every entry there is, of addresses and of "@domain", in no order; one that changes meanwhile perhaps twice.
@@ -289,11 +364,15 @@ struct journal_entry {
 	int64_t time_s; /* of the event */
 };
 
-/* The whole journal, partition by partition, in the order in which it was written. */
+/* Those that were written in the same millisecond as that of an id, in all partitions; of each not more than STORE_BESIDE_MAX. */
+#define STORE_BESIDE_MAX 22
 typedef void store_journal_callback(void *arg, const struct journal_entry *entry);
+enum store_result store_journal_beside(struct store *store, const char *id, store_journal_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
+
+/* The whole journal, partition by partition, in the order in which it was written. */
 enum store_result store_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err) NIXIE_MUST_CHECK;
 
-/* A place in the journal of one partition: of store_partitions() there is one each. */
+/* A place in the journal of one partition: of store_partitions() there is one each. One of zeroes is before all. */
 struct journal_place {
 	char at[64]; /* the store's own */
 };

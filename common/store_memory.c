@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "schema.h"
+#include "scope.h"
 #include "store_ops.h"
 
 /* One recipient of most messages fits in. */
@@ -301,6 +302,19 @@ static enum store_result memory_alerts(struct store *store, struct arena *arena,
 	return STORE_OK;
 }
 
+static enum store_result memory_sent(struct store *store, const struct sv *prints, size_t n, int64_t since_s, unsigned max,
+	store_sent_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)prints, (void)n, (void)since_s, (void)max, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
+static enum store_result memory_asides(struct store *store, struct arena *arena, store_aside_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)arena, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
+}
+
 /* Of one run: the ledger knows them. */
 static enum store_result memory_gaps(struct store *store, store_gap_callback *callback, void *arg, struct err *err)
 {
@@ -320,14 +334,16 @@ static enum store_result memory_doors(struct store *store, struct arena *arena, 
 	return STORE_OK;
 }
 
-static enum store_result memory_suppressed_count(struct store *store, uint64_t *n_r, struct err *err)
+static enum store_result memory_suppressed_count(struct store *store, bool scoped, uint64_t *n_r, struct err *err)
 {
 	struct map_slot *slot;
 
 	(void)err;
 	*n_r = 0;
-	for (size_t i = 0; (slot = map_next(&memory_of(store)->accounts, &i));)
-		*n_r += entry_suppressed(&((struct stored_account *)slot->value)->entry, 0);
+	for (size_t i = 0; (slot = map_next(&memory_of(store)->accounts, &i));) {
+		const struct entry *e = &((struct stored_account *)slot->value)->entry;
+		*n_r += scoped ? e->scopes.n > 0 : entry_suppressed(e, 0);
+	}
 	return STORE_OK;
 }
 
@@ -344,9 +360,10 @@ static enum store_result memory_unclassified(struct store *store, store_unclassi
 	return STORE_OK;
 }
 
-static enum store_result memory_histories(struct store *store, store_bounce_callback *callback, void *arg, struct err *err)
+static enum store_result memory_histories(struct store *store, int64_t since_s, struct sv domain, store_bounce_callback *callback, void *arg,
+	struct err *err)
 {
-	(void)store, (void)callback, (void)arg, (void)err;
+	(void)store, (void)since_s, (void)domain, (void)callback, (void)arg, (void)err;
 	return STORE_OK;
 }
 
@@ -356,41 +373,42 @@ static enum store_result memory_history(struct store *store, struct sv address, 
 	return STORE_OK;
 }
 
-static int by_since(const void *a, const void *b)
-{
-	const struct stored_account *x = *(struct stored_account *const *)a, *y = *(struct stored_account *const *)b;
+/* One of the list. */
+struct listed {
+	struct suppressed_place place;
+	const struct entry *entry;
+};
 
-	return x->entry.since_s < y->entry.since_s ? -1 : x->entry.since_s > y->entry.since_s ? 1 :
-		memcmp(x->bytes, y->bytes, x->key_n < y->key_n ? x->key_n : y->key_n);
+static int by_place(const void *a, const void *b)
+{
+	return suppressed_compare(&((const struct listed *)a)->place, &((const struct listed *)b)->place);
 }
 
-/* As by_since() */
-static bool is_behind(const struct stored_account *s, const struct suppressed_place *place)
+static bool is_listed(const struct suppressed_some *some, const struct listed *l)
 {
-	int order = memcmp(s->bytes, place->address.p, s->key_n < place->address.n ? s->key_n : place->address.n);
+	bool is = some->scoped ? l->entry->scopes.n > 0 : status_suppresses(l->entry->status);
 
-	if (s->entry.since_s != place->since_s)
-		return s->entry.since_s > place->since_s;
-	return order ? order > 0 : s->key_n > place->address.n;
+	return is && suppressed_is_meant(some, &l->place);
 }
 
-static enum store_result memory_suppressed(struct store *store, const struct suppressed_place *after, store_entry_callback *callback,
+static enum store_result memory_suppressed(struct store *store, const struct suppressed_some *some, store_entry_callback *callback,
 	void *arg, struct err *err)
 {
 	struct memory *m = memory_of(store);
-	struct stored_account **v = xalloc((m->accounts.n + 1) * sizeof *v);
+	struct listed *v = xalloc((m->accounts.n + 1) * sizeof *v);
 	struct map_slot *slot;
 	size_t n = 0;
 
 	(void)err;
 	for (size_t i = 0; (slot = map_next(&m->accounts, &i));) {
-		struct stored_account *s = slot->value;
-		if (s->entry.status != STATUS_NONE && s->entry.status != STATUS_SOFT && s->entry.status != STATUS_ALLOW && (!after || is_behind(s, after)))
-			v[n++] = s;
+		const struct stored_account *s = slot->value;
+		int64_t since_s = some->scoped ? scopes_newest(s->entry.scopes) : s->entry.since_s;
+		v[n] = (struct listed){ { since_s, sv_make(s->bytes, s->key_n) }, &s->entry };
+		n += is_listed(some, &v[n]);
 	}
-	qsort(v, n, sizeof *v, by_since);
+	qsort(v, n, sizeof *v, by_place);
 	for (size_t i = 0; i < n; i++)
-		if (!callback(arg, sv_make(v[i]->bytes, v[i]->key_n), &v[i]->entry))
+		if (!callback(arg, v[i].place.address, v[i].entry))
 			break;
 	free(v);
 	return STORE_OK;
@@ -426,6 +444,12 @@ static enum store_result memory_journal_entry(struct store *store, const char *i
 {
 	(void)store, (void)id, (void)callback, (void)arg, (void)err;
 	return STORE_ABSENT;
+}
+
+static enum store_result memory_journal_beside(struct store *store, const char *id, store_journal_callback *callback, void *arg, struct err *err)
+{
+	(void)store, (void)id, (void)callback, (void)arg, (void)err;
+	return STORE_OK;
 }
 
 static enum store_result memory_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err)
@@ -467,9 +491,10 @@ static void memory_free(struct store *store)
 static const struct store_ops memory_ops = {
 	.free = memory_free, .load = memory_load, .commit_start = memory_commit_start,
 	.commit_finish = memory_commit_finish, .partitions = memory_partitions, .positions = memory_positions,
+	.sent = memory_sent, .asides = memory_asides,
 	.counts = memory_counts, .hours = memory_hours, .period = memory_period, .alerts = memory_alerts, .gaps = memory_gaps, .readers = memory_readers, .doors = memory_doors,
 	.suppressed_count = memory_suppressed_count, .alert_log = memory_alert_log, .unclassified = memory_unclassified, .histories = memory_histories, .history = memory_history, .suppressed = memory_suppressed, .entries = memory_entries, .entry = memory_entry,
-	.journal_entry = memory_journal_entry, .journal = memory_journal, .journal_end = memory_journal_end, .journal_next = memory_journal_next,
+	.journal_entry = memory_journal_entry, .journal_beside = memory_journal_beside, .journal = memory_journal, .journal_end = memory_journal_end, .journal_next = memory_journal_next,
 };
 
 struct store *store_memory(unsigned partitions)

@@ -130,6 +130,7 @@ static void on_meta(void *arg, const struct value *reply)
 {
 	struct redis_store *s = arg;
 	uint64_t schema = 0, partitions = 0;
+	bool begun = false;
 
 	s->meta_wanted = !reply; /* then it is asked again by who looks something up */
 	if (!reply)
@@ -140,11 +141,6 @@ static void on_meta(void *arg, const struct value *reply)
 			auth ? "; set redis.password (and redis.user for an ACL user)" : "");
 		return;
 	}
-	s->no_meta = value_count(reply) == 0;
-	if (s->no_meta) {
-		take_partitions(s, s->store.partitions ? s->store.partitions : s->partitions_wanted);
-		return;
-	}
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2) {
 		struct sv field = value_text(value_at(reply, i)), value = value_text(value_at(reply, i + 1));
 		bool ok = true;
@@ -152,9 +148,14 @@ static void on_meta(void *arg, const struct value *reply)
 			ok = sv_u64(value, UINT32_MAX, &schema);
 		else if (sv_eq(field, SV("partitions")))
 			ok = sv_u64(value, UINT32_MAX, &partitions);
+		begun = begun || sv_eq(field, SV("partitions"));
 		(void)ok; /* what is no number stays 0 and is refused below */
 	}
-	if (schema != SCHEMA_VERSION || partitions == 0 || partitions > SCHEMA_PARTITIONS_MAX)
+	/* who began may have died between the two: nothing was written then, and whoever writes next goes on */
+	s->no_meta = !begun && (schema == 0 || schema == SCHEMA_VERSION);
+	if (s->no_meta)
+		take_partitions(s, s->store.partitions ? s->store.partitions : s->partitions_wanted);
+	else if (schema != SCHEMA_VERSION || partitions == 0 || partitions > SCHEMA_PARTITIONS_MAX)
 		servers_reject(s->servers, "%s:meta says schema %llu and %llu partitions, this program knows schema %d with 1 to %d; "
 			"upgrade nixie, or set another redis.prefix", s->prefix, (unsigned long long)schema,
 			(unsigned long long)partitions, SCHEMA_VERSION, SCHEMA_PARTITIONS_MAX);
@@ -195,13 +196,16 @@ void on_entry(void *arg, const struct value *reply)
 		return;
 	a->entry = (struct entry){ 0 };
 	a->revision = SV("0");
+	a->absent = value_count(reply) == 0;
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2) {
-		struct sv name = arena_dup(arena, value_text(value_at(reply, i))), value = arena_dup(arena, value_text(value_at(reply, i + 1)));
+		struct sv name = value_text(value_at(reply, i)), value = value_text(value_at(reply, i + 1));
 		schema_entry_set(&a->entry, name, value);
 		if (sv_eq(name, SV("revision")))
-			a->revision = value;
+			a->revision = arena_dup(arena, value);
 	}
+	schema_entry_keep(arena, &a->entry);
 	a->was_suppressed = entry_suppressed(&a->entry, 0);
+	a->was_scoped = a->entry.scopes.n > 0;
 }
 
 static void on_window(void *arg, const struct value *reply)
@@ -222,6 +226,15 @@ static void on_window(void *arg, const struct value *reply)
 	}
 }
 
+static void on_history_there(void *arg, const struct value *reply)
+{
+	struct load_one *one = arg;
+	struct account *a = one->item;
+
+	if (outcome_take(&one->load->outcome, reply))
+		a->has_history = value_number(reply) > 0;
+}
+
 static void on_exists(void *arg, const struct value *reply)
 {
 	struct load_one *one = arg;
@@ -230,7 +243,7 @@ static void on_exists(void *arg, const struct value *reply)
 	if (outcome_take(&one->load->outcome, reply) && value_number(reply))
 		a->needs_window = true; /* something to clear, perhaps: load it whole */
 	else
-		a->loaded = reply != NULL;
+		a->loaded = a->absent = reply != NULL;
 }
 
 /* "first=.. last=.. attempts=.. category=.. rule=.. code=.. enhanced=.. remote=.. message=.. text=<the rest>" */
@@ -319,6 +332,10 @@ static void ask_account(struct load *load, struct account *a)
 	command(s, 2, entry, on_entry, load_one(load, a));
 	struct sv window[] = { SV("ZRANGE"), key_in(s, p, KEY_WINDOW, a->key), SV("-32"), SV("-1"), SV("WITHSCORES") };
 	command(s, 5, window, on_window, load_one(load, a));
+	if (a->needs_history) {
+		struct sv history[] = { SV("EXISTS"), key_in(s, p, KEY_HISTORY, a->key) };
+		command(s, 2, history, on_history_there, load_one(load, a));
+	}
 }
 
 static void ask_exists(struct load *load, struct account *a)
@@ -350,6 +367,7 @@ static void ask(struct load *load)
 		p->loaded = true;
 		command(load->s, 2, argv, on_pending, load_one(load, p));
 	}
+	mail_ask(load);
 }
 
 /* Those of ask_exists() that do exist. */
@@ -419,11 +437,22 @@ static unsigned redis_partitions(struct store *store, struct err *err)
 
 /* ---- from an event loop ---- */
 
+/* Fields and values: else somebody may be suppressed by nonsense, or let through. */
+static bool is_hash(const struct value *v)
+{
+	if (value_type(v) != VALUE_LIST || value_count(v) % 2)
+		return false;
+	for (size_t i = 0; i < value_count(v); i += 2)
+		if (value_text(value_at(v, i)).n == 0 || value_type(value_at(v, i + 1)) != VALUE_TEXT)
+			return false;
+	return true;
+}
+
 static enum store_result take_entry(const struct value *reply, struct entry *entry_r)
 {
 	if (!reply)
 		return STORE_UNREACHABLE;
-	if (value_type(reply) != VALUE_LIST || value_count(reply) % 2) /* no hash: somebody may be suppressed by nonsense */
+	if (!is_hash(reply))
 		return STORE_REFUSED;
 	for (size_t i = 0; i + 1 < value_count(reply); i += 2)
 		schema_entry_set(entry_r, value_text(value_at(reply, i)), value_text(value_at(reply, i + 1)));
@@ -572,9 +601,10 @@ static void redis_store_free(struct store *store)
 static const struct store_ops redis_ops = {
 	.free = redis_store_free, .load = redis_load, .commit_start = redis_commit_start, .commit_finish = redis_commit_finish,
 	.partitions = redis_partitions, .positions = redis_positions,
+	.sent = redis_sent, .asides = redis_asides,
 	.counts = redis_counts, .hours = redis_hours, .period = redis_period, .alerts = redis_alerts, .gaps = redis_gaps, .readers = redis_readers, .doors = redis_doors,
 	.suppressed_count = redis_suppressed_count, .alert_log = redis_alert_log, .unclassified = redis_unclassified, .histories = redis_histories, .history = redis_history, .suppressed = redis_suppressed, .entries = redis_entries, .entry = redis_entry,
-	.journal_entry = redis_journal_entry, .journal = redis_journal, .journal_end = redis_journal_end, .journal_next = redis_journal_next,
+	.journal_entry = redis_journal_entry, .journal_beside = redis_journal_beside, .journal = redis_journal, .journal_end = redis_journal_end, .journal_next = redis_journal_next,
 };
 
 struct store *store_redis(const struct config *config)

@@ -79,10 +79,16 @@ void *load_one(struct load *load, void *item);
 /* The reply to HGETALL of an address: into the account that is the item. */
 void on_entry(void *arg, const struct value *reply);
 
+/* Asks for what a transaction has to know of what was told before. */
+void mail_ask(struct load *load);
+
 enum store_result redis_load(struct store *store, struct transaction *const *t, size_t n, struct err *err);
 void redis_commit_start(struct store *store, struct transaction *const *t, size_t n, struct err *err);
 enum store_result redis_commit_finish(struct store *store, struct transaction *const *t, size_t n, struct err *err);
 enum store_result redis_positions(struct store *store, struct sv source, struct position *positions_r, struct err *err);
+enum store_result redis_sent(struct store *store, const struct sv *prints, size_t n, int64_t since_s, unsigned max, store_sent_callback *callback,
+	void *arg, struct err *err);
+enum store_result redis_asides(struct store *store, struct arena *arena, store_aside_callback *callback, void *arg, struct err *err);
 enum store_result redis_counts(struct store *store, struct sv first, struct sv last, struct sv dimension, store_count_callback *callback,
 	void *arg, struct err *err);
 enum store_result redis_hours(struct store *store, int64_t from_s, int64_t to_s, store_hour_callback *callback, void *arg, struct err *err);
@@ -92,15 +98,17 @@ enum store_result redis_alerts(struct store *store, struct arena *arena, store_a
 enum store_result redis_gaps(struct store *store, store_gap_callback *callback, void *arg, struct err *err);
 enum store_result redis_readers(struct store *store, struct arena *arena, store_reader_callback *callback, void *arg, struct err *err);
 enum store_result redis_doors(struct store *store, struct arena *arena, store_door_callback *callback, void *arg, struct err *err);
-enum store_result redis_suppressed_count(struct store *store, uint64_t *n_r, struct err *err);
+enum store_result redis_suppressed_count(struct store *store, bool scoped, uint64_t *n_r, struct err *err);
 enum store_result redis_alert_log(struct store *store, store_alert_log_callback *callback, void *arg, struct err *err);
 enum store_result redis_unclassified(struct store *store, store_unclassified_callback *callback, void *arg, struct err *err);
-enum store_result redis_histories(struct store *store, store_bounce_callback *callback, void *arg, struct err *err);
+enum store_result redis_histories(struct store *store, int64_t since_s, struct sv domain, store_bounce_callback *callback, void *arg,
+	struct err *err);
 enum store_result redis_history(struct store *store, struct sv address, store_bounce_callback *callback, void *arg, struct err *err);
-enum store_result redis_suppressed(struct store *store, const struct suppressed_place *after, store_entry_callback *callback, void *arg,
+enum store_result redis_suppressed(struct store *store, const struct suppressed_some *some, store_entry_callback *callback, void *arg,
 	struct err *err);
 enum store_result redis_entries(struct store *store, store_entry_callback *callback, void *arg, struct err *err);
 enum store_result redis_entry(struct store *store, struct arena *arena, struct sv address, struct entry *entry_r, struct err *err);
+enum store_result redis_journal_beside(struct store *store, const char *id, store_journal_callback *callback, void *arg, struct err *err);
 enum store_result redis_journal(struct store *store, store_journal_callback *callback, void *arg, struct err *err);
 enum store_result redis_journal_end(struct store *store, struct journal_place *places_r, struct err *err);
 enum store_result redis_journal_next(struct store *store, struct journal_place *places, store_journal_callback *callback, void *arg, struct err *err);

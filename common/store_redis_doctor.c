@@ -299,6 +299,11 @@ static const struct trial {
 	{ "zcount", ON_KEY, KEY_SUPPRESSED, "0 0", { "ZCOUNT" } },
 	{ "zrank", ON_KEY, KEY_SUPPRESSED, NOBODY, { "ZRANK" } },
 	{ "xrevrange", ON_KEY, KEY_JOURNAL, "+ - COUNT 1", { "XREVRANGE" } },
+	{ "zrangebylex", ON_KEY, KEY_SENT, "- + LIMIT 0 1", { "ZRANGEBYLEX" } },
+	{ "zadd", ON_KEY, KEY_SENT, "never a", { "ZADD" } },
+	{ "hgetall", ON_KEY, KEY_TOLD, NULL, { "HGETALL" } },
+	{ "hset", ON_KEY, KEY_TOLD, "a b c", { "HSET" } },
+	{ "xadd", ON_KEY, KEY_ASIDE, "0-0 a b", { "XADD" } },
 };
 
 struct tried {
@@ -333,7 +338,8 @@ static void try(struct inspection *x, const struct trial *trial)
 {
 	/* of these there is one: the others get a name that nobody has */
 	bool single = trial->key == KEY_DAYS || trial->key == KEY_JOURNAL || trial->key == KEY_SUPPRESSED || trial->key == KEY_UNTIL ||
-		trial->key == KEY_ALERTS || trial->key == KEY_ALERT_LOG || trial->key == KEY_GAPS || trial->key == KEY_READERS || trial->key == KEY_DOORS;
+		trial->key == KEY_ALERTS || trial->key == KEY_ALERT_LOG || trial->key == KEY_GAPS || trial->key == KEY_READERS || trial->key == KEY_DOORS ||
+		trial->key == KEY_ASIDE;
 	struct tried *t = arena_alloc(&x->arena, sizeof *t);
 	struct sv argv[12];
 	size_t n = 0;

@@ -22,6 +22,8 @@ struct reading {
 	struct sv *names; /* of a page, copied */
 	size_t n_names;
 	bool absent;
+	/* histories: from this id on, of this domain (empty: of all) */
+	struct sv from_id, domain;
 };
 
 static void position_field(struct position *p, struct sv f, struct sv v)
@@ -230,7 +232,7 @@ enum store_result redis_hours(struct store *store, int64_t from_s, int64_t to_s,
 		return outcome_finish(s, &r.load.outcome);
 	for (unsigned p = 0; p < store->partitions; p++) {
 		struct sv key = key_in(s, p, KEY_ROLL, SV("hour"));
-		struct sv argv[] = { SV("XRANGE"), key, schema_number(&s->scratch, from_s * 1000), arena_printf(&s->scratch, "(%lld", (long long)to_s * 1000) };
+		struct sv argv[] = { SV("XRANGE"), key, schema_number(&s->scratch, from_s * 1000), arena_printf(&s->scratch, "(%lld-0", (long long)to_s * 1000) };
 		command(s, sizeof argv / sizeof *argv, argv, on_hours, &r);
 	}
 	servers_wait(s->servers);
@@ -433,6 +435,7 @@ static void history_field(struct bounce *b, struct sv field, struct sv value)
 	struct { const char *name; struct sv *text; } texts[] = {
 		{ "rule", &f->occurrence.rule }, { "text", &f->text }, { "remote", &f->remote },
 		{ "message", &f->occurrence.message }, { "sender", &b->sender }, { "campaign", &b->campaign },
+		{ "scope", &b->scope }, { "proof", &b->proof },
 	};
 	uint64_t n;
 	bool ok = true; /* what a newer program wrote: the default stays */
@@ -452,6 +455,8 @@ static void history_field(struct bounce *b, struct sv field, struct sv value)
 		f->occurrence.first_s = (int64_t)n;
 	else if (sv_eq(field, SV("code")) && sv_u64(value, 999, &n))
 		f->code = (int)n;
+	else if (sv_eq(field, SV("event")))
+		b->unsubscribed = sv_eq(value, SV("unsubscribe"));
 	(void)ok;
 }
 
@@ -503,10 +508,12 @@ static enum store_result read_some_histories(struct redis_store *s, struct readi
 	(void)servers_command_at(s->servers, server, sizeof argv / sizeof *argv, argv, on_scanned, r);
 	enum store_result result = finish_reading(s, r);
 	for (size_t i = 0; result == STORE_OK && i < r->n_names; i++) {
+		struct sv address = history_address(r->names[i]), range[] = { SV("XRANGE"), r->names[i], r->from_id, SV("+") };
+		if (r->domain.n && !sv_eq_nocase(sv_after_last(address, '@'), r->domain))
+			continue;
 		struct load_one *one = arena_alloc(r->arena, sizeof *one + sizeof(struct sv));
-		struct sv range[] = { SV("XRANGE"), r->names[i], SV("-"), SV("+") };
 		one->item = r;
-		*(struct sv *)(one + 1) = history_address(r->names[i]);
+		*(struct sv *)(one + 1) = address;
 		command(s, 4, range, on_history, one);
 	}
 	return result == STORE_OK ? finish_reading(s, r) : result;
@@ -528,11 +535,18 @@ static enum store_result read_histories(struct redis_store *s, struct reading *r
 	return result;
 }
 
-enum store_result redis_histories(struct store *store, store_bounce_callback *callback, void *arg_, struct err *err)
+enum store_result redis_histories(struct store *store, int64_t since_s, struct sv domain, store_bounce_callback *callback, void *arg_,
+	struct err *err)
 {
 	struct redis_store *s = redis_of(store);
 	struct arena arena = { 0 };
-	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .arena = &arena, .on_bounce = callback, .arg = arg_ };
+	char from_id[32] = "-";
+	struct reading r = { .load = { s, NULL, { STORE_OK, err } }, .arena = &arena, .on_bounce = callback, .arg = arg_,
+		.domain = domain };
+
+	if (since_s > 0 && since_s < STATE_TIME_MAX_S)
+		(void)snprintf(from_id, sizeof from_id, "%lld", (long long)since_s * 1000);
+	r.from_id = sv_of(from_id);
 	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
 
 	for (size_t i = 0; result == STORE_OK && i < servers_count(s->servers); i++)
@@ -560,121 +574,7 @@ enum store_result redis_history(struct store *store, struct sv address, store_bo
 	return result;
 }
 
-/* ---- the index of suppressed addresses ---- */
-
-struct place_reading {
-	struct load load;
-	int64_t rank, before; /* of the address, -1: it is not there; how many are older than its date */
-	bool same_date;
-	int64_t since_s;
-};
-
-static void on_rank(void *arg_, const struct value *reply)
-{
-	struct place_reading *r = arg_;
-
-	if (reply && value_type(reply) == VALUE_NIL)
-		r->rank = -1;
-	else if (outcome_take(&r->load.outcome, reply))
-		r->rank = value_number(reply);
-}
-
-static void on_before(void *arg_, const struct value *reply)
-{
-	struct place_reading *r = arg_;
-
-	if (outcome_take(&r->load.outcome, reply))
-		r->before = value_number(reply);
-}
-
-static void on_score(void *arg_, const struct value *reply)
-{
-	struct place_reading *r = arg_;
-	uint64_t since_s;
-
-	if (reply && value_type(reply) == VALUE_NIL)
-		return;
-	if (outcome_take(&r->load.outcome, reply) && sv_u64(value_text(reply), INT64_MAX, &since_s))
-		r->same_date = (int64_t)since_s == r->since_s;
-}
-
-/* The index behind the place. When its address is there no more, that of the first one of its date. */
-static enum store_result find_place(struct redis_store *s, unsigned partition, const struct suppressed_place *place, size_t *from_r, struct err *err)
-{
-	struct place_reading r = { .load = { s, NULL, { STORE_OK, err } }, .rank = -1, .since_s = place->since_s };
-	struct sv key = key_in(s, partition, KEY_SUPPRESSED, SV(""));
-	struct sv before[] = { SV("ZCOUNT"), key, SV("-inf"), arena_printf(&s->scratch, "(%lld", (long long)place->since_s) };
-
-	command(s, 4, before, on_before, &r);
-	key = key_in(s, partition, KEY_SUPPRESSED, SV("")); /* each command has its room anew */
-	struct sv rank[] = { SV("ZRANK"), key, place->address };
-	command(s, 3, rank, on_rank, &r);
-	key = key_in(s, partition, KEY_SUPPRESSED, SV(""));
-	struct sv score[] = { SV("ZSCORE"), key, place->address };
-	command(s, 3, score, on_score, &r);
-	servers_wait(s->servers);
-	*from_r = (size_t)(r.rank >= 0 && r.same_date ? r.rank + 1 : r.before);
-	return outcome_finish(s, &r.load.outcome);
-}
-
-/* In the order of the index, of bytes where the date is the same. */
-static bool is_behind(struct sv address, const struct entry *entry, const struct suppressed_place *place)
-{
-	int order = memcmp(address.p, place->address.p, address.n < place->address.n ? address.n : place->address.n);
-
-	return entry->since_s != place->since_s || (order ? order > 0 : address.n > place->address.n);
-}
-
-/* A page of the index of one partition, what is behind `after` (NULL: all). *go_on_r: false, the callback has enough. */
-static enum store_result read_suppressed(struct redis_store *s, struct reading *r, size_t from, const struct suppressed_place *after,
-	store_entry_callback *callback, void *arg_, bool *go_on_r)
-{
-	struct transaction *t = r->load.t;
-
-	transaction_begin(t, r->arena);
-	t->partition = r->partition;
-	enum store_result result = read_page(s, r, KEY_SUPPRESSED, from);
-	for (size_t i = 0; result == STORE_OK && i < r->n_names; i++) {
-		struct sv argv[] = { SV("HGETALL"), entry_key_of(s, r->names[i]) };
-		command(s, 2, argv, on_entry, load_one(&r->load, transaction_account(t, r->names[i])));
-	}
-	if (result == STORE_OK)
-		result = finish_reading(s, r);
-	for (size_t i = 0; result == STORE_OK && *go_on_r && i < r->n_names; i++) {
-		const struct account *a = map_get(&t->accounts, r->names[i]);
-		if (a->entry.status != STATUS_NONE && (!after || is_behind(a->key, &a->entry, after)))
-			*go_on_r = callback(arg_, a->key, &a->entry);
-	}
-	return result;
-}
-
-enum store_result redis_suppressed(struct store *store, const struct suppressed_place *after, store_entry_callback *callback, void *arg_,
-	struct err *err)
-{
-	struct redis_store *s = redis_of(store);
-	struct arena arena = { 0 };
-	struct transaction t = { 0 };
-	struct reading r = { .load = { s, &t, { STORE_OK, err } }, .arena = &arena };
-	enum store_result result = wait_ready(s, &r.load.outcome) ? STORE_OK : outcome_finish(s, &r.load.outcome);
-	bool go_on = true;
-
-	if (result == STORE_OK && after)
-		r.partition = partition_of(s, after->address);
-	for (; result == STORE_OK && go_on && r.partition < store->partitions; r.partition++, after = NULL) {
-		size_t from = 0;
-		if (after)
-			result = find_place(s, r.partition, after, &from, err);
-		while (result == STORE_OK && go_on) {
-			result = read_suppressed(s, &r, from, after, callback, arg_, &go_on);
-			from += PAGE;
-			if (r.n_names < PAGE)
-				break;
-		}
-	}
-	transaction_free(&t);
-	arena_free(&arena);
-	return result;
-}
+/* ---- entries ---- */
 
 /* The next keys of a server: those that are entries go to the callback. */
 static enum store_result read_some_entries(struct redis_store *s, struct reading *r, size_t server, store_entry_callback *callback, bool *go_on_r)
@@ -821,6 +721,28 @@ static void on_steps(void *arg_, const struct value *reply)
 	}
 }
 
+/* A number alone is all ids of that millisecond. */
+enum store_result redis_journal_beside(struct store *store, const char *id, store_journal_callback *callback, void *arg_, struct err *err)
+{
+	struct redis_store *s = redis_of(store);
+	struct outcome outcome = { STORE_OK, err };
+	struct arena arena = { 0 };
+	struct sv rest = sv_of(id), ms = sv_cut(&rest, '-');
+
+	if (!wait_ready(s, &outcome))
+		return outcome_finish(s, &outcome);
+	struct reading *r = arena_alloc(&arena, store->partitions * sizeof *r);
+	struct sv most = schema_number(&arena, STORE_BESIDE_MAX);
+	for (unsigned p = 0; p < store->partitions; p++) {
+		struct sv argv[] = { SV("XRANGE"), key_in(s, p, KEY_JOURNAL, SV("")), ms, ms, SV("COUNT"), most };
+		r[p] = (struct reading){ .load = { s, NULL, outcome }, .partition = p, .on_step = callback, .arg = arg_ };
+		command(s, sizeof argv / sizeof *argv, argv, on_steps, &r[p]);
+	}
+	outcome.result = finish_all(s, r, sizeof *r);
+	arena_free(&arena);
+	return outcome.result;
+}
+
 static enum store_result read_journal(struct redis_store *s, struct reading *r)
 {
 	enum store_result result = STORE_OK;
@@ -896,7 +818,7 @@ enum store_result redis_journal_next(struct store *store, struct journal_place *
 		return outcome_finish(s, &outcome);
 	struct reading *r = arena_alloc(&arena, store->partitions * sizeof *r);
 	for (unsigned p = 0; p < store->partitions; p++) {
-		struct sv argv[] = { SV("XRANGE"), key_in(s, p, KEY_JOURNAL, SV("")), sv_of(places[p].at), SV("+"), SV("COUNT"), SV("1000") };
+		struct sv argv[] = { SV("XRANGE"), key_in(s, p, KEY_JOURNAL, SV("")), sv_of(places[p].at[0] ? places[p].at : "-"), SV("+"), SV("COUNT"), SV("1000") };
 		r[p] = (struct reading){ .load = { s, NULL, outcome }, .partition = p, .on_step = callback, .arg = arg_ };
 		command(s, sizeof argv / sizeof *argv, argv, on_steps, &r[p]);
 	}

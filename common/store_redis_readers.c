@@ -197,7 +197,7 @@ static void on_card(void *arg, const struct value *reply)
 		a->sum += (uint64_t)value_number(reply);
 }
 
-enum store_result redis_suppressed_count(struct store *store, uint64_t *n_r, struct err *err)
+enum store_result redis_suppressed_count(struct store *store, bool scoped, uint64_t *n_r, struct err *err)
 {
 	struct redis_store *s = redis_of(store);
 	struct asking a = { .load = { s, NULL, { STORE_OK, err } } };
@@ -205,7 +205,7 @@ enum store_result redis_suppressed_count(struct store *store, uint64_t *n_r, str
 	if (!wait_ready(s, &a.load.outcome))
 		return outcome_finish(s, &a.load.outcome);
 	for (unsigned p = 0; p < store->partitions; p++) {
-		struct sv argv[] = { SV("ZCARD"), key_in(s, p, KEY_SUPPRESSED, SV("")) };
+		struct sv argv[] = { SV("ZCARD"), key_in(s, p, scoped ? KEY_SCOPED : KEY_SUPPRESSED, SV("")) };
 		command(s, 2, argv, on_card, &a);
 	}
 	enum store_result result = finish(s, &a);

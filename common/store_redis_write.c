@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "log.h"
+#include "scope.h"
 #include "store_redis.h"
 #include "store_script.h"
 
@@ -30,39 +31,57 @@ static int64_t expire_at(struct span keep)
 	return clock_after_us(clock_now_us(), keep) / CLOCK_SECOND_US;
 }
 
-/* The time in a stream's ids: a line from the future must not push all later ones there. */
-static int64_t stream_ms(int64_t time_s)
+int64_t script_stream_ms(int64_t time_s)
 {
 	int64_t now_s = clock_now_s();
 
 	return (time_s < now_s ? time_s : now_s) * 1000;
 }
 
+int64_t script_expire_s(const struct transaction *t, const struct account *a)
+{
+	if (a->entry.status != STATUS_SOFT || a->entry.scopes.n)
+		return 0;
+	return expire_at(a->window && a->window->n ? t->window_expiry : t->soft_expiry);
+}
+
+size_t script_transition_fields(struct script *x, const struct transaction *t, const struct transition *step, struct sv v[2 * SCRIPT_TRANSITION_FIELDS])
+{
+	const struct { struct sv name, value; bool always; } fields[] = {
+		{ SV("remote"), step->remote, false }, { SV("scope"), step->scope, false }, { SV("before"), step->before, false },
+		{ SV("from"), sv_of(status_name(step->from)), true }, { SV("to"), sv_of(status_name(step->to)), true },
+		{ SV("reason"), sv_of(category_name(step->reason)), true }, { SV("rule"), step->rule, true }, { SV("why"), step->why, true },
+		{ SV("by"), t->by, true }, { SV("batch"), t->batch, true }, { SV("time"), schema_number(x->arena, step->time_s), true } };
+	size_t n = 0;
+
+	_Static_assert(sizeof fields / sizeof *fields == SCRIPT_TRANSITION_FIELDS, "all of them");
+	for (size_t i = 0; i < SCRIPT_TRANSITION_FIELDS; i++) {
+		if (!fields[i].always && !fields[i].value.n)
+			continue;
+		v[2 * n] = fields[i].name;
+		v[2 * n++ + 1] = fields[i].value;
+	}
+	return n;
+}
+
 /* In the order of the facts: a batch that is sent again after a crash gives every
  * change the id, and so the token, that it had the first time. */
 static void write_transitions(struct script *x, struct transaction *t)
 {
+	struct sv v[2 * SCRIPT_TRANSITION_FIELDS];
+
 	for (const struct transition *step = t->first; step; step = step->later) {
+		if (!step->number)
+			continue;
+		size_t n = script_transition_fields(x, t, step, v);
 		op(x, "log", key(x, KEY_JOURNAL, SV("")));
 		arg(x, SV(SCHEMA_JOURNAL_MAX));
 		number(x, 0);
-		number(x, stream_ms(step->time_s));
-		number(x, 9 + (step->scope.n > 0) + (step->before.n > 0) + (step->remote.n > 0));
-		if (step->remote.n)
-			field(x, SV("remote"), step->remote);
-		if (step->scope.n)
-			field(x, SV("scope"), step->scope);
-		if (step->before.n)
-			field(x, SV("before"), step->before);
+		number(x, script_stream_ms(step->time_s));
+		number(x, (int64_t)n + 1);
 		field(x, SV("address"), step->address);
-		field(x, SV("from"), sv_of(status_name(step->from)));
-		field(x, SV("to"), sv_of(status_name(step->to)));
-		field(x, SV("reason"), sv_of(category_name(step->reason)));
-		field(x, SV("rule"), step->rule);
-		field(x, SV("why"), step->why);
-		field(x, SV("by"), t->by);
-		field(x, SV("batch"), t->batch);
-		field(x, SV("time"), schema_number(x->arena, step->time_s));
+		for (size_t i = 0; i < 2 * n; i++)
+			arg(x, v[i]);
 	}
 }
 
@@ -76,8 +95,8 @@ static void write_bounces(struct script *x, const struct account *a)
 		op(x, "log", key(x, KEY_HISTORY, a->key));
 		arg(x, SV(SCHEMA_HISTORY_MAX));
 		number(x, expire_in_days(SCHEMA_DAYS_HISTORY));
-		number(x, stream_ms(f->occurrence.last_s));
-		number(x, 11 + (b->campaign.n > 0));
+		number(x, script_stream_ms(f->occurrence.last_s));
+		number(x, 11 + (b->campaign.n > 0) + (b->scope.n > 0) + (b->proof.n > 0) + b->unsubscribed);
 		field(x, SV("time"), schema_number(x->arena, f->occurrence.last_s));
 		field(x, SV("first"), schema_number(x->arena, f->occurrence.first_s));
 		field(x, SV("category"), sv_of(category_name(f->occurrence.category)));
@@ -91,6 +110,12 @@ static void write_bounces(struct script *x, const struct account *a)
 		field(x, SV("sender"), b->sender);
 		if (b->campaign.n)
 			field(x, SV("campaign"), b->campaign);
+		if (b->scope.n)
+			field(x, SV("scope"), b->scope);
+		if (b->proof.n)
+			field(x, SV("proof"), b->proof);
+		if (b->unsubscribed)
+			field(x, SV("event"), SV("unsubscribe"));
 	}
 }
 
@@ -114,6 +139,14 @@ static void write_index(struct script *x, const struct account *a)
 		op(x, "zrem", key(x, KEY_UNTIL, SV("")));
 		arg(x, a->key);
 	}
+	if (a->entry.scopes.n) {
+		op(x, "zadd", key(x, KEY_SCOPED, SV("")));
+		number(x, scopes_newest(a->entry.scopes));
+		arg(x, a->key);
+	} else if (a->was_scoped) {
+		op(x, "zrem", key(x, KEY_SCOPED, SV("")));
+		arg(x, a->key);
+	}
 }
 
 static void write_entry(struct script *x, struct transaction *t, struct account *a)
@@ -131,8 +164,7 @@ static void write_entry(struct script *x, struct transaction *t, struct account 
 	size_t n = schema_entry_fields(x->arena, &a->entry, v);
 	op(x, "put", k);
 	/* what suppresses or protects stays until somebody takes it away */
-	number(x, a->entry.status == STATUS_SOFT && !a->entry.scopes.n ?
-		expire_at(a->window && a->window->n ? t->window_expiry : t->soft_expiry) : 0);
+	number(x, script_expire_s(t, a));
 	number(x, (int64_t)n);
 	for (size_t i = 0; i < 2 * n; i++)
 		arg(x, v[i]);
@@ -326,19 +358,22 @@ static void build_script(struct script *x, struct transaction *t, unsigned parti
 		op(x, "at", key(x, KEY_POSITION, t->from->source));
 		arg(x, sv_of(t->from->at));
 	}
+	script_add_new(x, t);
 	for (size_t i = 0; (slot = map_next(&t->accounts, &i));) {
 		const struct account *a = slot->value;
-		if (!a->changed && !a->window_changed)
+		if ((!a->changed && !a->window_changed) || script_is_new(t, a))
 			continue;
 		op(x, "rev", entry_key(x, a->key));
-		arg(x, a->revision.n ? a->revision : SV("0"));
+		arg(x, a->absent ? SV("none") : a->revision.n ? a->revision : SV("0"));
 	}
 	write_transitions(x, t); /* first: tokens name them by number */
 	for (size_t i = 0; (slot = map_next(&t->accounts, &i));)
-		write_account(x, t, slot->value);
+		if (!script_is_new(t, slot->value))
+			write_account(x, t, slot->value);
 	for (size_t i = 0; (slot = map_next(&t->pendings, &i));)
 		write_pending(x, slot->value);
 	script_add_counts(x, t, partitions);
+	script_add_mail(x, t);
 	if (t->alert)
 		write_alert(x, t->alert, t->alert_event);
 	if (t->gap_source.n)
@@ -489,6 +524,10 @@ static void try_script(struct commit *c)
 	number(&x, soon_s);
 	number(&x, 1);
 	field(&x, sv_of(name), SV("1"));
+	op(&x, "zmore", zset);
+	number(&x, soon_s);
+	number(&x, 1);
+	field(&x, SV("1"), sv_of(name));
 	op(&x, "zrem", zset);
 	arg(&x, sv_of(name));
 	op(&x, "dim", hash);
@@ -561,7 +600,7 @@ void redis_commit_start(struct store *store, struct transaction *const *t, size_
 		make_meta(s, &outcome);
 	for (size_t i = 0; i < n; i++)
 		commits[i].load = (struct load){ s, t[i], outcome };
-	t[0]->sent = commits;
+	t[0]->underway = commits;
 	if (outcome.result != STORE_OK) {
 		for (size_t i = 0; i < n; i++)
 			commits[i].to_send = false;
@@ -575,7 +614,7 @@ void redis_commit_start(struct store *store, struct transaction *const *t, size_
 enum store_result redis_commit_finish(struct store *store, struct transaction *const *t, size_t n, struct err *err)
 {
 	struct redis_store *s = redis_of(store);
-	struct commit *commits = t[0]->sent;
+	struct commit *commits = t[0]->underway;
 	enum store_result worst = STORE_OK;
 
 	(void)err; /* the one that it was started with */

@@ -70,8 +70,23 @@ static inline int64_t expire_in_days(int days)
 	return clock_now_s() + days * CLOCK_DAY_S;
 }
 
+/* The time in a stream's ids: a line from the future must not push all later ones there. */
+int64_t script_stream_ms(int64_t time_s);
+/* When an entry goes by itself; 0: what suppresses or protects stays until somebody takes it away. */
+int64_t script_expire_s(const struct transaction *t, const struct account *account);
+/* What the journal says of a step beside the address: pairs of words; returns how many pairs. */
+#define SCRIPT_TRANSITION_FIELDS 11
+size_t script_transition_fields(struct script *script, const struct transaction *t, const struct transition *step,
+	struct sv words_r[2 * SCRIPT_TRANSITION_FIELDS]);
+
+/* The entries of a list that are not there yet, a thousand with one operation; their steps lose their numbers. */
+void script_add_new(struct script *script, struct transaction *t);
+/* Is it one of those? */
+bool script_is_new(const struct transaction *t, const struct account *account);
 /* What is counted: totals, the dimensions, and replies that no rule knows. */
 void script_add_counts(struct script *script, struct transaction *t, unsigned partitions);
+/* What is remembered for mail that comes back, and what is kept aside of it. */
+void script_add_mail(struct script *script, const struct transaction *t);
 /* The periods that ended between the two places of the transaction. */
 void script_add_rolls(struct script *script, const struct transaction *t);
 

@@ -12,7 +12,7 @@
 -- arguments of each operation behind the key; "n" marks a count of field-value pairs
 local argc = {
   at = 1,       -- token: the position is this one, or another reader was here
-  rev = 1,      -- revision: the entry is the one that was read
+  rev = 1,      -- revision: the entry is the one that was read; "none": there is none
   put = 'put',  -- expireat n (field value)*: replaces the whole hash
   set = 'put',  -- expireat n (field value)*: sets fields
   sum = 'put',  -- expireat n (field delta)*: adds to counters
@@ -21,20 +21,41 @@ local argc = {
   zadd = 2,     -- score member
   zrem = 1,     -- member
   zput = 'put', -- expireat n (score member)*: replaces the whole sorted set
+  zmore = 'put', -- expireat n (score member)*: adds to it
   dim = 'dim',  -- max expireat n (value counter delta)*: adds to fields "<value>|<counter>"; a value that comes when there are max is counted as "*"
   roll = 'roll', -- maxlen ms n (index into KEYS)*: appends the sums of those hashes to a stream, at that time, once
   top = 'top',  -- max expireat n (member delta)*: adds to scores; a member beyond max is counted as "*"
   first = 'top', -- max expireat n (field value)*: sets fields that are not there yet, up to max of them
   log = 'log',  -- maxlen expireat ms n (field value)*: appends to a stream at that time or later
   token = 1,    -- n: writes the id that the n-th `log` of this call got into field "token"
+  new = 'new',  -- several hashes at once that are not there yet, see below
 }
 local kind = {
   at = 'hash', rev = 'hash', put = 'hash', set = 'hash', sum = 'hash', dim = 'hash', unset = 'hash', token = 'hash',
-  zadd = 'zset', zrem = 'zset', zput = 'zset', top = 'zset', first = 'hash', log = 'stream', roll = 'stream',
+  zadd = 'zset', zrem = 'zset', zput = 'zset', zmore = 'zset', top = 'zset', first = 'hash', log = 'stream', roll = 'stream',
 }
+
+-- new: the key is the first of them, the others follow in KEYS. All have the same fields; so has what is said of
+-- each in the journal. expireat n skip (bytes of a key before the address) suppressed until journal (indices into
+-- KEYS, 0: not there) maxlen ms, how many words of a hash, of a journal entry, and of both that are not the same
+-- for all; then (field value)* of a hash, (field value)* of a journal entry, the places in those of the values that
+-- differ, and for each hash those values. The address, the token and the members of the indices are made here.
+local SUPPRESSED, UNTIL, JOURNAL, WORDS = 3, 4, 5, 11
+local function new_n(a)
+  local differ = tonumber(ARGV[a + 10])
+  return WORDS + tonumber(ARGV[a + 8]) + tonumber(ARGV[a + 9]) + differ + tonumber(ARGV[a + 1]) * differ
+end
 
 -- ---- read the list, checking types on the way
 local ops, seen, i = {}, {}, 1
+local function wrong_type(key, want)
+  if not want or not key or seen[key] then return nil end
+  local is = redis.call('TYPE', key)['ok']
+  seen[key] = true
+  if is ~= 'none' and is ~= want then
+    return redis.error_reply('WRONGTYPE nixie: key ' .. key .. ' holds a ' .. is .. ', not a ' .. want)
+  end
+end
 while i <= #ARGV do
   local name, key = ARGV[i], KEYS[tonumber(ARGV[i + 1])]
   local n = argc[name]
@@ -46,22 +67,26 @@ while i <= #ARGV do
   if n == 'log' then n = 4 + 2 * tonumber(ARGV[i + 5]) end
   if n == 'dim' then n = 3 + 3 * tonumber(ARGV[i + 4]) end
   if n == 'roll' then n = 3 + tonumber(ARGV[i + 4]) end
-  local want = kind[name]
-  if want and seen[key] == nil then
-    local is = redis.call('TYPE', key)['ok']
-    if is ~= 'none' and is ~= want then
-      return redis.error_reply('WRONGTYPE nixie: key ' .. key .. ' holds a ' .. is .. ', not a ' .. want)
+  local wrong = wrong_type(key, kind[name])
+  if name == 'new' then
+    local a, first = i + 2, tonumber(ARGV[i + 1])
+    n = new_n(a)
+    for j = SUPPRESSED, JOURNAL do
+      wrong = wrong or wrong_type(KEYS[tonumber(ARGV[a + j])], j == JOURNAL and 'stream' or 'zset')
     end
-    seen[key] = true
+    if redis.call('EXISTS', unpack(KEYS, first, first + tonumber(ARGV[a + 1]) - 1)) > 0 then return { 'conflict', key } end
   end
+  if wrong then return wrong end
   if name == 'at' then
     local stored = redis.call('HGET', key, 'at') or ''
     if stored ~= ARGV[i + 2] then return { 'moved', stored } end
+  elseif name == 'rev' and ARGV[i + 2] == 'none' then
+    if redis.call('EXISTS', key) == 1 then return { 'conflict', key } end
   elseif name == 'rev' then
     local stored = redis.call('HGET', key, 'revision') or '0'
     if stored ~= ARGV[i + 2] then return { 'conflict', key } end
   else
-    ops[#ops + 1] = { name, key, i + 2, n }
+    ops[#ops + 1] = { name, key, i + 2, tonumber(ARGV[i + 1]) }
   end
   i = i + 2 + n
 end
@@ -150,10 +175,13 @@ function plan.del(key)
 end
 function plan.zadd(key, a) write('ZADD', key, ARGV[a], ARGV[a + 1]) end
 function plan.zrem(key, a) write('ZREM', key, ARGV[a]) end
-function plan.zput(key, a)
-  write('DEL', key)
+function plan.zmore(key, a)
   commands[#commands + 1] = pairs_from({ 'ZADD', key }, a + 2, tonumber(ARGV[a + 1]))
   expire(key, ARGV[a])
+end
+function plan.zput(key, a)
+  write('DEL', key)
+  plan.zmore(key, a)
 end
 function plan.top(key, a)
   local max, size, rest = tonumber(ARGV[a]), redis.call('ZCARD', key), 0
@@ -184,8 +212,8 @@ end
 -- Well over only: what an append-only file says of a trim is the length that was left, and
 -- replayed from a torn one that must not be less than the maximum.
 local length = {}
-local function trim(key, max)
-  length[key] = length[key] + 1
+local function trim(key, max, n)
+  length[key] = length[key] + n
   if length[key] > max * 1.1 then write('XTRIM', key, 'MAXLEN', '~', max) end
 end
 -- the last id ever given: not the newest entry's, which somebody may have deleted
@@ -204,21 +232,26 @@ local function last_id_of(key)
     end
   end
 end
-function plan.log(key, a)
-  local ms, seq = tonumber(ARGV[a + 2]), 0
-  local last, failed = last_id[key], nil
+-- the first of n ids at that time, or later
+local function next_id(key, ms, n)
+  local seq, last, failed = 0, last_id[key], nil
   if not last then last, failed = last_id_of(key) end
-  if failed then return failed end
+  if failed then return nil, nil, failed end
   -- beyond this a Lua number is not exact: somebody else wrote there
   if last[1] > 9e15 or last[2] > 9e15 then
-    return redis.error_reply('ERR nixie: the last id of stream ' .. key .. ' is out of range; rename the key')
+    return nil, nil, redis.error_reply('ERR nixie: the last id of stream ' .. key .. ' is out of range; rename the key')
   end
   if last[1] >= ms then ms, seq = last[1], last[2] + 1 end
-  last_id[key] = { ms, seq }
+  last_id[key] = { ms, seq + n - 1 }
+  return ms, seq
+end
+function plan.log(key, a)
+  local ms, seq, failed = next_id(key, tonumber(ARGV[a + 2]), 1)
+  if failed then return failed end
   local id = string.format('%.0f-%.0f', ms, seq)
   ids[#ids + 1] = id
   commands[#commands + 1] = pairs_from({ 'XADD', key, id }, a + 4, tonumber(ARGV[a + 3]))
-  trim(key, tonumber(ARGV[a]))
+  trim(key, tonumber(ARGV[a]), 1)
   expire(key, ARGV[a + 1])
 end
 -- a period that is closed; late lines are in the hashes, not here
@@ -249,26 +282,75 @@ function plan.roll(key, a)
   end
   last_id[key] = { ms, 0 }
   commands[#commands + 1] = add
-  trim(key, tonumber(ARGV[a]))
+  trim(key, tonumber(ARGV[a]), 1)
 end
 -- with its partition, unless that is 0: ids are of the journal of one
-function plan.token(key, a)
-  local id, partition = ids[tonumber(ARGV[a])], string.match(key, '{(%d+)}')
-  write('HSET', key, 'token', partition == '0' and id or id .. '-' .. partition)
+local function partition_behind(key)
+  local partition = string.match(key, '{(%d+)}')
+  return partition == '0' and '' or '-' .. partition
+end
+function plan.token(key, a) write('HSET', key, 'token', ids[tonumber(ARGV[a])] .. partition_behind(key)) end
+
+-- The words of one are written over those of the one before: a list of them all would cost more than Redis' own work.
+local function write_new(a, first, hash, step, of_value, place, ms, seq)
+  local call, unpack, sub, format, keys, argv = redis.call, unpack, string.sub, string.format, KEYS, ARGV
+  local n, skip, expireat, differ = tonumber(argv[a + 1]), tonumber(argv[a + 2]) + 1, argv[a], #place
+  local id, behind, token, at = format('%.0f-', ms), partition_behind(hash[2]), #hash, a + WORDS + #hash - 4 + #step - 5 + differ
+  local members, scores = { {}, {} }, {}
+  for j = 3, #hash, 2 do
+    for i, name in ipairs({ 'since', 'until' }) do
+      if hash[j] == name and keys[tonumber(argv[a + SUPPRESSED + i - 1])] then scores[i] = j + 1 end
+    end
+  end
+  for e = 0, n - 1 do
+    local key, number = keys[first + e], id .. format('%.0f', seq + e)
+    local address = sub(key, skip)
+    for j = 1, differ do of_value[j][place[j]] = argv[at + j - 1] end
+    at = at + differ
+    hash[2], hash[token] = key, number .. behind
+    call(unpack(hash))
+    if expireat ~= '0' then call('EXPIREAT', key, expireat) end
+    step[3], step[5] = number, address
+    call(unpack(step))
+    for i, score in pairs(scores) do
+      local list = members[i]
+      list[2 * e + 1], list[2 * e + 2] = hash[score], address
+    end
+  end
+  for i in pairs(scores) do call('ZADD', keys[tonumber(argv[a + SUPPRESSED + i - 1])], unpack(members[i])) end
+end
+function plan.new(key, a, first)
+  local n, of_hash, of_step, journal = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 8]), tonumber(ARGV[a + 9]), KEYS[tonumber(ARGV[a + JOURNAL])]
+  local ms, seq, failed = next_id(journal, tonumber(ARGV[a + 7]), n)
+  if failed then return failed end
+  local hash = pairs_from({ 'HSET', key }, a + WORDS, of_hash / 2)
+  local step = pairs_from({ 'XADD', journal, '', 'address', '' }, a + WORDS + of_hash, of_step / 2)
+  local of_value, place = {}, {}
+  for j = 1, tonumber(ARGV[a + 10]) do
+    local at = tonumber(ARGV[a + WORDS + of_hash + of_step + j - 1])
+    of_value[j] = at <= of_hash and hash or step
+    place[j] = at <= of_hash and 2 + at or 5 + at - of_hash
+  end
+  hash[#hash + 1] = 'token'
+  hash[#hash + 1] = ''
+  commands[#commands + 1] = function() write_new(a, first, hash, step, of_value, place, ms, seq) end
+  trim(journal, tonumber(ARGV[a + 6]), n)
 end
 
 for _, op in ipairs(ops) do
-  local refused = plan[op[1]](op[2], op[3])
+  local refused = plan[op[1]](op[2], op[3], op[4])
   if refused then return refused end
 end
 
 -- what cannot be unpacked would fail half-way
 for _, command in ipairs(commands) do
-  if #command > 7000 then
+  if type(command) == 'table' and #command > 7000 then
     return redis.error_reply('ERR nixie: ' .. #command .. ' words for ' .. command[2] .. ' are too many')
   end
 end
 
 -- ---- write
-for _, command in ipairs(commands) do redis.call(unpack(command)) end
+for _, command in ipairs(commands) do
+  if type(command) == 'table' then redis.call(unpack(command)) else command() end
+end
 return { 'ok' }

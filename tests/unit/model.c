@@ -463,6 +463,9 @@ void model_fact(struct model *model, const struct fact *fact)
 		if (m)
 			*m = model->messages[--model->n_messages];
 		break;
+	case FACT_COMPLAINED:
+	case FACT_UNSUBSCRIBED:
+		break; /* of mail; logs have none */
 	}
 }
 

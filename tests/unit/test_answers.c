@@ -358,7 +358,7 @@ static void too_many(void **state)
 		buf_addf(&b, "%s{ from = \"login:%d\"; }", i ? ", " : "", i);
 	buf_add(&b, SV(" ); };"));
 	WANT(!config_parse("t.conf", buf_cstr(&b), &config, &err));
-	WANT_PART(err.text, "more than 32 answers");
+	WANT_PART(err.text, "policyd.answers has more than 32 members");
 	buf_reset(&b);
 	buf_add(&b, SV("policyd: { answers = ( { from = [ "));
 	for (int i = 0; i <= ANSWERS_FROM_MAX; i++)

@@ -34,6 +34,12 @@ static void decisions(void **state)
 		  "550 5.7.1 Recipient suppressed by nixie: complaint since 2026-11-21" },
 		{ "manual: the category left over says nothing", { .status = STATUS_MANUAL, .reason = CATEGORY_RECIPIENT_UNKNOWN, .since_s = 1795252321 }, "2036-01-01",
 		  "550 5.7.1 Recipient suppressed by nixie: do-not-mail since 2026-11-21" },
+		{ "hard by hand, without a failure before", { .status = STATUS_HARD, .reason = CATEGORY_OTHER, .origin = ORIGIN_MANUAL, .since_s = 1795252321 },
+		  "2036-01-01", "550 5.7.1 Recipient suppressed by nixie: by hand since 2026-11-21" },
+		{ "held by hand", { .status = STATUS_HELD, .reason = CATEGORY_OTHER, .origin = ORIGIN_MANUAL, .since_s = 1795252321, .until_s = 1796548321 },
+		  "2026-11-22", "550 5.7.1 Recipient suppressed by nixie: by hand since 2026-11-21 until 2026-12-06" },
+		{ "by hand after failures: their reason", { .status = STATUS_HELD, .reason = CATEGORY_MAILBOX_FULL, .origin = ORIGIN_MANUAL, .since_s = 1795252321,
+		  .until_s = 1796548321 }, "2026-11-22", "550 5.2.2 Recipient suppressed by nixie: mailbox.full since 2026-11-21 until 2026-12-06" },
 		{ "a token that is none is not told", { .status = STATUS_HARD, .reason = CATEGORY_RECIPIENT_MOVED, .since_s = 1795252321, .token = { "\r\nx", 3 } }, "2026-11-22",
 		  "550 5.1.6 Recipient suppressed by nixie: recipient.moved since 2026-11-21" },
 	};

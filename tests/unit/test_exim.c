@@ -423,6 +423,8 @@ static const struct {
 	{ "the null sender is told by the line itself", STAMP ID "** u@b.example F=<>" SAID("RCPT TO:<x>: 550 5.1.1 no"), "", ATTRIBUTE_FINAL, LEFT_OUT_NULL },
 	{ "the sender, too", STAMP ID "** u@b.example F=<s@a.example>" SAID("RCPT TO:<x>: 550 5.1.1 no"), "failed <u@b.example> recipient.unknown hard by s@a.example\n", ATTRIBUTE_FINAL, LEFT_OUT_NOT },
 	{ "a pipe", ARRIVED("s@a.example", "") STAMP ID "=> |/bin/x <anna@a.example> R=r T=t\n", "", ATTRIBUTE_FINAL, LEFT_OUT_NO_ADDRESS },
+	{ "mail that came back", ARRIVED("s@a.example", "") STAMP ID "=> bounces+u=b.example <bounces+u=b.example@a.example> R=nixie_returned T=nixie_receive\n", "", ATTRIBUTE_FINAL, LEFT_OUT_RETURNED },
+	{ "it waits", ARRIVED("s@a.example", "") STAMP ID "== bounces@a.example R=nixie_returned T=nixie_receive defer (0): Child process of nixie_receive transport returned 75 (could mean temporary error) from command: /usr/bin/nixie\n", "", ATTRIBUTE_FINAL, LEFT_OUT_RETURNED },
 	{ "nobody was asked", ARRIVED("s@a.example", "") STAMP ID "== u@b.example routing defer (-52): retry time not reached\n", "", ATTRIBUTE_FINAL, LEFT_OUT_NO_ATTEMPT },
 	{ "to this host's own Exim again", ARRIVED("s@a.example", "") STAMP "1jmFYk-00039V-QX <= s@a.example H=localhost [127.0.0.1] P=esmtp S=1\n"
 	  STAMP ID "=> u@b.example R=r T=filter H=localhost [127.0.0.1] C=\"250 OK id=1jmFYk-00039V-QX\"\n" COMPLETED STAMP "1jmFYk-00039V-QX => u@b.example" REMOTE " C=\"250 ok\"\n",

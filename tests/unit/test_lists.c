@@ -101,6 +101,28 @@ static void every_column_comes_back(void **state)
 	arena_free(&arena);
 }
 
+/* Nothing is said of it for all: no category, and nobody who told. */
+static void what_has_only_scopes(void **state)
+{
+	struct arena arena = { 0 };
+	const struct entry e = { .status = STATUS_NONE, .scopes = SV("sender:shop.example=manual,1,0 login:a%20b=complaint,2,3") };
+	struct sv row[EXCHANGE_COLUMNS];
+	struct entry back = { .status = STATUS_NONE };
+	struct err err;
+
+	(void)state;
+	exchange_row(&arena, SV("u@a.example"), &e, row);
+	for (int i = 0; i < EXCHANGE_COLUMNS; i++) {
+		bool told = i == EXCHANGE_ADDRESS || i == EXCHANGE_STATUS || i == EXCHANGE_SCOPES;
+		WANT(told == (row[i].n > 0));
+		WANT(i == EXCHANGE_ADDRESS || exchange_set(&back, (enum exchange_column)i, row[i], &err));
+	}
+	WANT_TEXT(row[EXCHANGE_STATUS], "none");
+	WANT_INT(back.status, STATUS_NONE);
+	WANT_SV(back.scopes, e.scopes);
+	arena_free(&arena);
+}
+
 static void no_such_values(void **state)
 {
 	static const struct { const char *name; enum exchange_column column; const char *value, *want; } table[] = {
@@ -126,7 +148,7 @@ static void no_such_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(hashes), cmocka_unit_test(times), cmocka_unit_test(strength),
-		cmocka_unit_test(every_column_comes_back), cmocka_unit_test(no_such_values) };
+		cmocka_unit_test(every_column_comes_back), cmocka_unit_test(what_has_only_scopes), cmocka_unit_test(no_such_values) };
 
 	return RUN(tests);
 }

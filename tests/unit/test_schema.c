@@ -159,11 +159,11 @@ static void every_word_comes_back(void **state)
 		WANT_INT(back.status, i);
 	}
 	for (int i = 0; i < CATEGORY_COUNT; i++) {
-		struct entry e = { .reason = (enum category)i }, back = through_fields(&e, &n);
+		struct entry e = { .status = STATUS_SOFT, .reason = (enum category)i }, back = through_fields(&e, &n);
 		WANT_INT(back.reason, i);
 	}
 	for (int i = 0; i <= ORIGIN_API; i++) {
-		struct entry e = { .origin = (enum origin)i }, back = through_fields(&e, &n);
+		struct entry e = { .status = STATUS_SOFT, .origin = (enum origin)i }, back = through_fields(&e, &n);
 		WANT_INT(back.origin, i);
 	}
 }

@@ -59,6 +59,12 @@ static void packed_and_unpacked(void **state)
 	WANT_INT(s.status, STATUS_COMPLAINT);
 	WANT_INT(s.until_s, 300);
 	WANT(!scopes_next(&rest, &s));
+	const struct scope wanted = { .kind = SCOPE_LOGIN, .value = "a b=%\xc3\xa9" }, absent = { .kind = SCOPE_CONTEXT, .value = "shop.example", .since_s = 5 };
+	WANT(scopes_find(p, &wanted, &s));
+	WANT_INT(s.status, STATUS_COMPLAINT);
+	WANT(!scopes_find(p, &absent, &s));
+	WANT_INT(s.status, STATUS_NONE);
+	WANT_STRING(s.value, "shop.example");
 	/* again: in its place; and taken away */
 	p = put(&arena, p, "sender:SHOP.example", STATUS_MANUAL, 150, 0);
 	WANT_TEXT(p, "login:a%20b%3D%25%C3%A9=complaint,200,300 sender:shop.example=manual,150,0");
@@ -132,6 +138,20 @@ static void whom_it_is_about(void **state)
 	}
 }
 
+static void the_newest(void **state)
+{
+	static const struct { const char *name, *packed; int64_t want; } table[] = {
+		{ "none", "", 0 },
+		{ "one", "sender:a=manual,7,0", 7 },
+		{ "in the middle", "sender:a=manual,7,0 login:b=complaint,1790000000,1790000001 context:c=manual,8,0", 1790000000 },
+		{ "beside a damaged one", "sender:a=manual,7,0 login:b=complaint,x,0", 7 },
+	};
+
+	(void)state;
+	EACH(row, table)
+		WANT_INT(scopes_newest(sv_of(row->packed)), row->want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +160,7 @@ int main(void)
 		cmocka_unit_test(as_many_as_there_may_be),
 		cmocka_unit_test(what_is_damaged_is_passed_over),
 		cmocka_unit_test(whom_it_is_about),
+		cmocka_unit_test(the_newest),
 	};
 
 	return RUN(tests);
