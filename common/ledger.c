@@ -8,6 +8,8 @@
 #include "normalise.h"
 #include "rules.h"
 #include "schema.h"
+#include "scope.h"
+#include "sent.h"
 
 /* Somebody else writes the same addresses at the same time: as often as this in a row is a livelock. */
 #define CONFLICTS_MAX 100
@@ -25,6 +27,7 @@ void ledger_init(struct ledger *ledger, struct store *store, const struct config
 	unsigned partitions = store_partitions(store, &err);
 
 	*ledger = (struct ledger){ .store = store, .config = config, .n_parts = partitions ? partitions : 1 };
+	ledger->by = SV("logtail");
 	ledger->gaps = &ledger->own_gaps;
 	ledger->parts = xalloc(ledger->n_parts * sizeof *ledger->parts);
 }
@@ -52,6 +55,12 @@ static struct sv keep_once(struct ledger *ledger, struct sv *kept, struct sv s)
 	if (!sv_eq(*kept, s))
 		*kept = keep(ledger, s);
 	return *kept;
+}
+
+/* Is it remembered who was written to? */
+static bool remembers(const struct ledger *ledger)
+{
+	return !span_is_zero(ledger->config->receive_remember);
 }
 
 /* ---- the brake ---- */
@@ -90,7 +99,7 @@ static void watch_surge(struct ledger *ledger, struct fact *f)
 	bool failed = f->kind != FACT_DELIVERED;
 	int64_t now_s = clock_now_s();
 
-	if (f->kind == FACT_EXPIRED || f->kind == FACT_REMOVED)
+	if (f->kind == FACT_EXPIRED || f->kind == FACT_REMOVED || f->kind == FACT_COMPLAINED || f->kind == FACT_UNSUBSCRIBED)
 		return;
 	surge_count(&counts, f->kind != FACT_DEFERRED, failed, f->failure.occurrence.category, f->failure.class_);
 	surge_values(f, f->address, failed ? f->failure.occurrence.rule : sv_make("", 0), values);
@@ -104,9 +113,12 @@ static void keep_failure(struct ledger *ledger, struct fact *f)
 {
 	f->login = keep(ledger, f->login);
 	f->client = keep(ledger, f->client);
-	f->message_id = keep(ledger, f->message_id);
+	f->scope = keep(ledger, f->scope);
+	f->print = keep(ledger, f->print);
+	f->mail = keep(ledger, f->mail);
+	f->proof = keep(ledger, f->proof);
 	f->failure.text = keep(ledger, sv_head(f->failure.text, STATE_TEXT_MAX));
-	f->failure.remote = keep(ledger, f->failure.remote);
+	f->failure.remote = keep(ledger, sv_head(f->failure.remote, STATE_TEXT_MAX)); /* a mail can name anything */
 	f->failure.occurrence.rule = keep(ledger, f->failure.occurrence.rule);
 }
 
@@ -129,6 +141,8 @@ static void add_to(struct ledger *ledger, unsigned partition, const struct fact 
 	f->campaign = keep_once(ledger, &ledger->campaign, fact->campaign);
 	if (fact->kind != FACT_DELIVERED)
 		keep_failure(ledger, f);
+	if (fact->kind != FACT_DELIVERED || remembers(ledger))
+		f->message_id = keep(ledger, fact->message_id);
 	f->failure.gap_s = ledger->gaps->newest_s;
 	if (ledger->surge)
 		watch_surge(ledger, f);
@@ -208,18 +222,20 @@ static struct sv lowered(struct arena *arena, struct sv s)
 /* By destination, provider, sender, campaign and host, for rates and pictures. */
 static void tally(struct transaction *t, const struct fact *f, struct sv address, enum tally_counter result, const struct failure *failure)
 {
-	int64_t n[TALLY_COUNTERS] = { [TALLY_ATTEMPTS] = f->kind != FACT_EXPIRED }; /* that was an attempt before */
+	int64_t n[TALLY_COUNTERS] = { [TALLY_ATTEMPTS] = f->kind != FACT_EXPIRED && !f->by_mail }; /* those were attempts before */
 	struct surge_counts kinds = { 0 };
 
 	if (t->totals_only && !failure)
 		return;
 	n[result]++;
-	if (failure && f->kind != FACT_EXPIRED)
+	n[TALLY_MAIL_SOFT] = f->by_mail && result == TALLY_SOFT;
+	n[TALLY_MAIL_HARD] = f->by_mail && result == TALLY_HARD;
+	if (failure && f->kind != FACT_EXPIRED && !f->by_mail)
 		surge_count(&kinds, result != TALLY_DEFERRED, true, failure->occurrence.category, failure->class_);
 	n[TALLY_THROTTLED] = kinds.of[SURGE_THROTTLED];
 	n[TALLY_BLOCKED] = kinds.of[SURGE_BLOCKED];
 	n[TALLY_FAILING] = kinds.of[SURGE_FAILING];
-	for (int i = TALLY_THROTTLED; i <= TALLY_FAILING; i++)
+	for (int i = TALLY_THROTTLED; i <= TALLY_MAIL_HARD; i++)
 		if (n[i])
 			count_rule(t, f->time_s, failure->occurrence.rule, tally_name((enum tally_counter)i));
 	transaction_tally(t, f->time_s, SV("dest"), destination_of(address), n);
@@ -292,6 +308,72 @@ static struct sv message_id_of(struct transaction *t, struct sv message, int64_t
 	return arena_printf(t->arena, "%.*s/%lld", SV_ARG(message), (long long)arrival_s);
 }
 
+/* Of its Message-ID; where it has none, or that is not known, of its queue id. */
+static struct sv print_of(struct sv message_id, struct sv message, char room[SENT_PRINT_MAX])
+{
+	struct sv print = sent_print(message_id, room);
+
+	return print.n ? print : sent_print_of_queue_id(sv_after_last(message, '/'), room);
+}
+
+static struct told *told_of(struct transaction *t, const struct fact *f)
+{
+	char print[SENT_PRINT_MAX], room[TOLD_ID_MAX];
+	const char *what = f->kind == FACT_COMPLAINED ? "complaint" : f->kind == FACT_UNSUBSCRIBED ? "unsubscribe" : "failure";
+
+	return transaction_told(t, told_id(what, f->by_mail ? f->print : print_of(f->message_id, f->message, print), f->address, room));
+}
+
+/* Of a recipient that was put off before. add: asks for it. NULL: it was not asked for. */
+static struct told *told_of_failure(struct transaction *t, const struct pending *p, struct sv address, bool add)
+{
+	char print[SENT_PRINT_MAX], room[TOLD_ID_MAX];
+	struct sv id = told_id("failure", print_of(p->message_id, p->key, print), address, room);
+
+	return add ? transaction_told(t, id) : map_get(&t->told, id);
+}
+
+/* Mail is to tell a thing once, and nothing that a log told. */
+static bool told_before(const struct fact *f, const struct told *told)
+{
+	if (!told)
+		return false;
+	return told->by == TOLD_BY_MAIL || told->put == TOLD_BY_MAIL || (f->by_mail && (told->by || told->put));
+}
+
+static bool take_told(const struct fact *f, struct told *told)
+{
+	if (told_before(f, told))
+		return false;
+	if (told) {
+		told->put = f->by_mail ? TOLD_BY_MAIL : TOLD_BY_LOG;
+		told->mail = f->mail;
+	}
+	return true;
+}
+
+/* Of one that was told before: by a reception of the same mail, perhaps, that was interrupted. */
+static enum fact_outcome outcome_of_told(const struct fact *f, struct told *told)
+{
+	bool own = told && told->by == TOLD_BY_MAIL && f->mail.n && sv_eq(told->mail, f->mail);
+
+	if (own)
+		told->mail = SV(""); /* once: who is named twice was told the second time then, too */
+	return own ? FACT_COUNTED : FACT_TOLD;
+}
+
+static void add_bounce(struct transaction *t, struct account *a, const struct fact *f, const struct failure *failure)
+{
+	struct bounce *b = arena_alloc(t->arena, sizeof *b);
+
+	*b = (struct bounce){ .failure = *failure, .sender = f->sender, .campaign = f->campaign, .proof = f->proof,
+		.unsubscribed = f->kind == FACT_UNSUBSCRIBED };
+	if (f->kind == FACT_COMPLAINED || f->kind == FACT_UNSUBSCRIBED)
+		b->scope = f->scope.n ? f->scope : BOUNCE_FOR_ALL;
+	*(a->last_bounce ? &a->last_bounce->next : &a->bounces) = b;
+	a->last_bounce = b;
+}
+
 /* One final failure of one recipient. */
 static void fail(struct ledger *ledger, struct transaction *t, const struct fact *f, struct sv address, const struct failure *failure)
 {
@@ -303,13 +385,7 @@ static void fail(struct ledger *ledger, struct transaction *t, const struct fact
 		result = convert_failure(&a->entry, a->window, failure, &ledger->config->conversions);
 		if (result != CONVERT_SAME) {
 			a->changed = a->window_changed = true;
-			struct bounce *b = arena_alloc(t->arena, sizeof *b);
-			*b = (struct bounce){ .failure = *failure, .sender = f->sender, .campaign = f->campaign };
-			if (a->last_bounce)
-				a->last_bounce->next = b;
-			else
-				a->bounces = b;
-			a->last_bounce = b;
+			add_bounce(t, a, f, failure);
 		}
 		if (result != CONVERT_SAME && result != CONVERT_RECORDED)
 			account_transition(t, a, &before, result == CONVERT_CONVERTED ? SV("conversion") : result == CONVERT_BRAKED ? SV("brake") :
@@ -390,7 +466,7 @@ static void apply_deferred(struct transaction *t, const struct fact *f)
 	r->changed = p->changed = true;
 }
 
-static void apply_failed(struct ledger *ledger, struct transaction *t, const struct fact *f)
+static void apply_failed(struct ledger *ledger, struct transaction *t, struct fact *f)
 {
 	struct failure failure = f->failure;
 	struct pending *p = pending_of(f);
@@ -402,7 +478,10 @@ static void apply_failed(struct ledger *ledger, struct transaction *t, const str
 	failure.occurrence.last_s = f->time_s;
 	if (r)
 		drop_recipient(p, r);
-	fail(ledger, t, with_campaign(f, p, &room), f->address, &failure);
+	if (take_told(f, f->told))
+		fail(ledger, t, with_campaign(f, p, &room), f->address, &failure);
+	else
+		f->outcome = outcome_of_told(f, f->told);
 }
 
 static int by_last_failure(const void *a, const void *b)
@@ -437,7 +516,7 @@ static void sort_recipients(struct transaction *t, struct pending *p)
 		v[i]->next = i + 1 < n ? v[i + 1] : NULL;
 }
 
-static void apply_expired(struct ledger *ledger, struct transaction *t, const struct fact *f)
+static void apply_expired(struct ledger *ledger, struct transaction *t, struct fact *f)
 {
 	struct pending *p = pending_of(f);
 
@@ -446,6 +525,7 @@ static void apply_expired(struct ledger *ledger, struct transaction *t, const st
 		alone.kind = FACT_FAILED;
 		alone.failure.braked = is_braked(ledger, f, f->address, &f->failure);
 		apply_failed(ledger, t, &alone);
+		f->outcome = alone.outcome;
 		return;
 	}
 	if (p)
@@ -464,7 +544,8 @@ static void apply_expired(struct ledger *ledger, struct transaction *t, const st
 		r->failure.braked = is_braked(ledger, &of, r->address, &r->failure);
 		r->failure.gap_s = f->failure.gap_s;
 		r->failure.unsure = !f->recipient && r->failure.occurrence.last_s <= f->failure.gap_s && f->failure.gap_s <= f->time_s;
-		fail(ledger, t, &of, r->address, &r->failure);
+		if (take_told(f, told_of_failure(t, p, r->address, false)))
+			fail(ledger, t, &of, r->address, &r->failure);
 	}
 }
 
@@ -476,8 +557,99 @@ static void apply_removed(const struct fact *f)
 		r->gone = p->changed = true;
 }
 
-static void apply(struct ledger *ledger, struct transaction *t, const struct fact *f)
+/* ---- complaints, and who unsubscribes ---- */
+
+static bool put_scope(struct transaction *t, struct account *a, const struct fact *f, enum status status)
 {
+	struct scope s, old;
+
+	if (!scope_parse(f->scope, &s))
+		return false;
+	bool found = scopes_find(a->entry.scopes, &s, &old);
+	if (found && !old.until_s && old.status >= status)
+		return true; /* it is in force, or one that is stronger */
+	struct entry before = a->entry;
+	s.status = status;
+	s.since_s = f->time_s;
+	if (!scopes_put(t->arena, a->entry.scopes, &s, &a->entry.scopes))
+		return false;
+	account_scope_transition(t, a, &before, f->scope, found ? old.status : STATUS_NONE, status,
+		f->kind == FACT_COMPLAINED ? SV("complaint") : SV("unsubscribe"), f->time_s);
+	return true;
+}
+
+/* For all mail. What a person decided stays. */
+static void put_status(struct transaction *t, struct account *a, const struct fact *f, enum status status)
+{
+	struct entry before = a->entry, *e = &a->entry;
+
+	if (e->status == STATUS_ALLOW || (e->status >= status && !(e->until_s && e->until_s <= f->time_s)))
+		return;
+	*e = (struct entry){ .status = status, .reason = status == STATUS_COMPLAINT ? CATEGORY_COMPLAINT : CATEGORY_OTHER, .origin = ORIGIN_FEEDBACK,
+		.first_s = before.first_s ? before.first_s : f->time_s, .last_s = f->time_s, .since_s = f->time_s, .count = before.count + 1,
+		.text = f->failure.text, .remote = f->failure.remote, .scopes = before.scopes, .revision = before.revision };
+	account_transition(t, a, &before, f->kind == FACT_COMPLAINED ? SV("complaint") : SV("unsubscribe"), f->time_s);
+}
+
+static void apply_decision(struct transaction *t, struct fact *f)
+{
+	bool complaint = f->kind == FACT_COMPLAINED;
+	struct account *a = f->account;
+	struct failure failure = f->failure;
+
+	if (!a || told_before(f, f->told)) {
+		f->outcome = outcome_of_told(f, f->told);
+		return;
+	}
+	if (!f->scope.n)
+		put_status(t, a, f, complaint ? STATUS_COMPLAINT : STATUS_MANUAL);
+	else if (a->entry.status != STATUS_ALLOW && !put_scope(t, a, f, complaint ? STATUS_COMPLAINT : STATUS_MANUAL)) {
+		f->outcome = FACT_NO_ROOM;
+		return;
+	}
+	(void)take_told(f, f->told);
+	count(t, f->time_s, complaint ? SV("complaint") : SV("unsubscribe"));
+	failure.class_ = complaint ? CLASS_COMPLAINT : CLASS_NONE;
+	failure.occurrence = (struct occurrence){ .category = complaint ? CATEGORY_COMPLAINT : CATEGORY_OTHER, .message = f->message, .first_s = f->time_s,
+		.last_s = f->time_s };
+	add_bounce(t, a, f, &failure);
+	if (!complaint)
+		return;
+	count(t, f->time_s, SV("cat:complaint"));
+	tally(t, f, f->address, TALLY_COMPLAINT, NULL);
+}
+
+/* A message of which mail that comes back may tell: whose bounces come to an address of ours. Whoever sends others through
+ * the same server knows their names, too. */
+static bool is_ours(const struct config *config, const struct fact *f)
+{
+	struct sv domain = f->sender.n ? destination_of(f->sender) : f->sender;
+	bool any = false;
+
+	for (size_t i = 0; i < config->receive_addresses.n; i++) {
+		const struct verp_template *t = &config->receive_addresses.v[i];
+		if (t->use != VERP_BOUNCES)
+			continue;
+		if (sv_eq_nocase(domain, sv_of(t->sender)) || sv_eq_nocase(domain, sv_after_last(sv_of(t->text), '@')))
+			return true;
+		any = true;
+	}
+	return !any;
+}
+
+/* Also whose server did not take it: it may have read it before it said so. */
+static void remember(const struct ledger *ledger, struct transaction *t, const struct fact *f)
+{
+	char print[SENT_PRINT_MAX];
+
+	/* of one recipient under two names (attribute-to) the one that counts: it is not two who know the message */
+	if (f->message.n && f->address.n && !f->uncounted && !f->by_mail && f->kind <= FACT_FAILED && remembers(ledger) && is_ours(ledger->config, f))
+		transaction_sent(t, f->time_s, print_of(f->message_id, f->message, print), f->address, f->kind != FACT_DELIVERED);
+}
+
+static void apply(struct ledger *ledger, struct transaction *t, struct fact *f)
+{
+	remember(ledger, t, f);
 	switch (f->kind) {
 	case FACT_DELIVERED:
 		apply_delivered(ledger, t, f);
@@ -494,15 +666,21 @@ static void apply(struct ledger *ledger, struct transaction *t, const struct fac
 	case FACT_REMOVED:
 		apply_removed(f);
 		break;
+	case FACT_COMPLAINED:
+	case FACT_UNSUBSCRIBED:
+		apply_decision(t, f);
+		break;
 	}
 }
 
 /* ---- loading ---- */
 
-static void touch(struct transaction *t, struct fact *f)
+static void touch(struct ledger *ledger, struct transaction *t, struct fact *f)
 {
-	bool failure = f->kind == FACT_FAILED || f->kind == FACT_EXPIRED;
+	bool failure = f->kind == FACT_FAILED || f->kind == FACT_EXPIRED || f->kind == FACT_COMPLAINED || f->kind == FACT_UNSUBSCRIBED;
 
+	f->outcome = FACT_COUNTED;
+	f->told = failure && f->address.n && f->message.n && (f->by_mail || config_receives(ledger->config)) ? told_of(t, f) : NULL;
 	f->account = f->address.n ? transaction_borrow(t, f->address, f->address_hash) : NULL;
 	if (f->account)
 		f->account->needs_window = f->account->needs_window || failure;
@@ -510,7 +688,7 @@ static void touch(struct transaction *t, struct fact *f)
 }
 
 /* Those who were pending for a message that expired are known only now. */
-static bool touch_expired(struct ledger_part *part)
+static bool touch_expired(const struct ledger *ledger, struct ledger_part *part)
 {
 	struct transaction *t = &part->t;
 	bool more = false;
@@ -520,7 +698,8 @@ static bool touch_expired(struct ledger_part *part)
 		if (f->kind == FACT_DEFERRED && f->address.n) {
 			/* an expiry later in this batch may end it */
 			struct account *a = f->account;
-			more = more || !a->needs_window;
+			const struct told *told = config_receives(ledger->config) ? told_of(t, f) : NULL;
+			more = more || !a->needs_window || (told && !told->loaded);
 			a->needs_window = true;
 			a->loaded = false;
 			continue;
@@ -531,6 +710,8 @@ static bool touch_expired(struct ledger_part *part)
 			a->needs_window = true;
 			a->loaded = false;
 			more = true;
+			if (config_receives(ledger->config))
+				(void)told_of_failure(t, p, r->address, true);
 		}
 	}
 	return more;
@@ -565,12 +746,14 @@ static void begin(struct ledger *ledger, struct ledger_part *part, const struct 
 	t->partition = part - ledger->parts;
 	t->from = from;
 	t->to = to;
-	t->by = SV("logtail");
+	t->by = ledger->by;
+	t->batch = ledger->batch;
 	t->totals_only = !store_keeps_tallies(ledger->store);
 	t->soft_expiry = ledger->config->soft_expiry;
+	t->sent_expiry = ledger->config->receive_remember;
 	t->window_expiry = longest_window(ledger->config);
 	for (size_t i = 0; i < part->n; i++) {
-		touch(t, &part->facts[i]);
+		touch(ledger, t, &part->facts[i]);
 		if (t->first_s == 0 || part->facts[i].time_s < t->first_s)
 			t->first_s = part->facts[i].time_s;
 	}
@@ -602,7 +785,7 @@ static void load(struct ledger *ledger, struct ledger_work *w, struct err *err)
 
 	(void)!store_load_all(ledger->store, w->t, w->n, err);
 	for (size_t i = 0; i < w->n; i++)
-		if (w->t[i]->result == STORE_OK && any_expired(w->parts[i]) && touch_expired(w->parts[i]))
+		if (w->t[i]->result == STORE_OK && any_expired(w->parts[i]) && touch_expired(ledger, w->parts[i]))
 			again[n++] = w->t[i];
 	if (n)
 		(void)!store_load_all(ledger->store, again, n, err);

@@ -18,6 +18,16 @@ enum fact_kind {
 	FACT_FAILED,   /* failed for good */
 	FACT_EXPIRED,  /* the message: every recipient still pending failed for good, by its last failure */
 	FACT_REMOVED,  /* the message left the queue: nobody is pending any more */
+	/* of mail that came back */
+	FACT_COMPLAINED,
+	FACT_UNSUBSCRIBED,
+};
+
+/* What became of a fact that a mail told. */
+enum fact_outcome {
+	FACT_COUNTED,
+	FACT_TOLD,     /* it was told before, by a log or by another mail */
+	FACT_NO_ROOM,  /* of decisions for some senders only there are too many (scope.h) */
 };
 
 /* Two arrivals within this are one: an MTA's delays are rounded. */
@@ -36,11 +46,19 @@ struct fact {
 	struct sv sender, login, client, message_id, campaign;
 	struct sv host;       /* that wrote the log */
 	struct sv provider;   /* whose server it was delivered to, or refused by; empty: nobody's that is known */
-	struct failure failure; /* of DEFERRED and FAILED; occurrence times and message are filled in */
+	struct failure failure; /* of DEFERRED and FAILED; occurrence times and message are filled in. Of COMPLAINED its text and remote */
+	bool by_mail;         /* a mail that came back tells it, after the attempt: it is counted unless it was told before */
+	struct sv print;      /* by_mail: of the message that it is about (sent.h) */
+	struct sv mail;       /* by_mail: its reception: what that told before it was interrupted is FACT_COUNTED, and not counted again */
+	struct sv proof;      /* by_mail: the name of what proves it (claim.h) */
+	size_t number;        /* for the watcher: which of the caller's own it is; the ledger does not look at it */
+	struct sv scope;      /* of COMPLAINED and UNSUBSCRIBED: for whose mail it holds, as in scope_parse(); empty: for all */
 	/* the ledger's own: hash of the address, and what the transaction has of it and of the message */
 	uint64_t address_hash;
 	struct account *account;
 	struct pending *pending;
+	struct told *told;
+	enum fact_outcome outcome;
 };
 
 /* For people who watch: called for each fact of a batch that is written. The account
@@ -56,6 +74,7 @@ struct ledger_work;
 struct ledger {
 	struct store *store;
 	const struct config *config; /* conversions, expiries */
+	struct sv by, batch;         /* who, for the journal: "logtail" */
 	struct arena facts_arena;
 	struct sv host, provider, sender, campaign; /* of the fact before, in that arena */
 	struct ledger_part *parts;
