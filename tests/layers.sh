@@ -8,7 +8,7 @@ passed=0
 failed=0
 says() { # says WHAT FOUND: FOUND must be empty
 	if [ -n "$2" ]; then
-		printf 'FAIL %s\n%s\n' "$1" "$2"
+		printf -- '--- failed: %s\n%s\n' "$1" "$2"
 		failed=$((failed + 1))
 	else
 		passed=$((passed + 1))
@@ -30,10 +30,12 @@ only() { # only HEADER FILE
 }
 only pcre2.h common/match.c
 only hiredis/hiredis.h common/redis.c
+only hiredis/read.h common/redis_value.c
 only openssl/ssl.h common/tls.c
 only openssl/err.h common/tls.c
 only libconfig.h common/conffile.c
 only idn2.h common/address.c
+only gmime/gmime.h common/mail.c
 only zlib.h common/unpack.c
 only lzma.h common/unpack.c
 only zstd.h common/unpack.c
