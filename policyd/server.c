@@ -8,13 +8,12 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "arena.h"
 #include "cli.h"
 #include "clock.h"
-#include "listen.h"
+#include "listeners.h"
 #include "log.h"
 #include "presence.h"
 #include "privileges.h"
@@ -26,22 +25,11 @@
 /* After running out of descriptors, no new clients for so long. */
 #define ACCEPT_PAUSE_MS 1000
 
-struct listener {
-	int fd;
-	char endpoint[CONFIG_STRING_MAX];
-	bool passed; /* by who started us: its file is not ours */
-	const struct protocol *protocol;
-};
-
-static const struct protocol *const protocols[] = { &protocol_policy, &protocol_maps, &protocol_metrics };
-#define PROTOCOLS (sizeof protocols / sizeof *protocols)
-
 struct server {
 	struct service service;
 	const struct config_args *args;
 	int epoll, signals;
-	struct listener listeners[LISTENERS_MAX];
-	size_t n_listeners;
+	struct listeners listeners;
 	bool listening[2];
 	int64_t accept_pause_until_ms;
 	struct conn *conns, *dead;
@@ -53,8 +41,7 @@ struct server {
 	int64_t drain_until_ms;
 	struct restart restart;
 	struct presence presence;
-	int64_t snapshot_ms; /* when it is due */
-	pid_t snapshot;      /* who writes it; 0: nobody */
+	struct snapshot snapshot;
 	struct log_limit malformed_limit, accept_limit;
 };
 
@@ -202,11 +189,11 @@ static bool answered(void *arg, const struct decision *decision)
 /* few: of the protocols that may have a few clients only; else of the others. */
 static void set_listening(struct server *s, bool few, bool on)
 {
-	for (size_t i = 0; i < s->n_listeners && s->listening[few] != on; i++) {
+	for (size_t i = 0; i < s->listeners.n && s->listening[few] != on; i++) {
 		struct epoll_event e = { .events = EPOLLIN, .data.ptr = &about_listener };
-		if ((s->listeners[i].protocol->clients_max != 0) != few)
+		if ((s->listeners.v[i].protocol->clients_max != 0) != few)
 			continue;
-		if (epoll_ctl(s->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listeners[i].fd, &e) != 0)
+		if (epoll_ctl(s->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listeners.v[i].fd, &e) != 0)
 			log_error("epoll: %m");
 	}
 	s->listening[few] = on;
@@ -258,12 +245,13 @@ static bool has_room(const struct server *s)
 
 static void accept_all(struct server *s)
 {
-	for (size_t i = 0; i < s->n_listeners; i++) {
-		while (has_room(s) || s->listeners[i].protocol->clients_max) {
-			int fd = accept4(s->listeners[i].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	for (size_t i = 0; i < s->listeners.n; i++) {
+		const struct listener *l = &s->listeners.v[i];
+		while (has_room(s) || l->protocol->clients_max) {
+			int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 			if (fd >= 0) {
-				make_room(s, s->listeners[i].protocol);
-				(void)add_conn(s, fd, s->listeners[i].protocol);
+				make_room(s, l->protocol);
+				(void)add_conn(s, fd, l->protocol);
 				s->service.metrics.connections_total++;
 				continue;
 			}
@@ -289,68 +277,6 @@ static void regulate_listening(struct server *s)
 	set_listening(s, true, may);
 }
 
-static void add_listener(struct server *s, int fd, const char *endpoint, bool passed, const struct protocol *protocol)
-{
-	struct listener *l = &s->listeners[s->n_listeners++];
-
-	*l = (struct listener){ .fd = fd, .passed = passed, .protocol = protocol };
-	(void)snprintf(l->endpoint, sizeof l->endpoint, "%s", endpoint);
-	log_info("listening on %s for %s", endpoint, protocol->name);
-}
-
-/* What a restart before us handed over is taken as it is. */
-static bool open_listener(struct server *s, const char *endpoint, const struct protocol *protocol, struct err *err)
-{
-	int fd = restart_take_listener(&s->restart, endpoint);
-
-	if (fd < 0)
-		fd = listen_open(endpoint, (unsigned)s->service.config->policyd_socket_mode, err);
-	if (fd >= 0)
-		add_listener(s, fd, endpoint, false, protocol);
-	return fd >= 0;
-}
-
-/* Sockets that were passed to us, now or to a program before us: in place of those of the configuration. */
-static bool take_passed(struct server *s, const struct activation *passed, const struct protocol *protocol)
-{
-	size_t before = s->n_listeners, k = 0;
-	char endpoint[CONFIG_STRING_MAX];
-	int fd;
-
-	for (size_t i = 0; i < passed->n; i++) {
-		if (strcmp(passed->v[i].name, protocol->name) != 0)
-			continue;
-		(void)snprintf(endpoint, sizeof endpoint, "passed:%s:%zu", protocol->name, k++);
-		add_listener(s, passed->v[i].fd, endpoint, true, protocol);
-	}
-	while (passed->n == 0) {
-		(void)snprintf(endpoint, sizeof endpoint, "passed:%s:%zu", protocol->name, k++);
-		if ((fd = restart_take_listener(&s->restart, endpoint)) < 0)
-			break;
-		add_listener(s, fd, endpoint, true, protocol);
-	}
-	return s->n_listeners > before;
-}
-
-static bool open_listeners(struct server *s, const struct activation *passed, struct err *err)
-{
-	bool ok = true;
-
-	for (size_t p = 0; p < PROTOCOLS && ok; p++) {
-		const struct strings *endpoints = (const struct strings *)(const void *)((const char *)s->service.config + protocols[p]->listen);
-		if (take_passed(s, passed, protocols[p]))
-			continue;
-		for (size_t i = 0; i < endpoints->n && ok; i++) {
-			ok = open_listener(s, endpoints->v[i], protocols[p], err);
-			if (!ok && s->restart.before) { /* those that were open go on */
-				log_error("%s; going on without it", err->text);
-				ok = true;
-			}
-		}
-	}
-	return ok;
-}
-
 /* What opening the sockets needed is not needed for anything else. */
 static bool drop_privileges(struct server *s, struct err *err)
 {
@@ -365,9 +291,8 @@ static bool drop_privileges(struct server *s, struct err *err)
 	}
 	if (!privileges_find(config->policyd_user, config->policyd_group, &identity, err))
 		return false;
-	for (size_t i = 0; i < s->n_listeners && root; i++)
-		if (!s->listeners[i].passed && !listen_give(s->listeners[i].endpoint, identity.uid, *config->policyd_group ? identity.gid : (gid_t)-1, err))
-			return false;
+	if (root && !listeners_give(&s->listeners, identity.uid, *config->policyd_group ? identity.gid : (gid_t)-1, err))
+		return false;
 	if (!privileges_become(&identity, err)) {
 		if (root || !s->restart.before)
 			return false;
@@ -381,11 +306,9 @@ static bool drop_privileges(struct server *s, struct err *err)
 static bool take_over_conn(void *arg, int fd, struct sv protocol, struct sv in, struct sv out)
 {
 	struct server *s = arg;
-	struct conn *c = NULL;
+	const struct protocol *spoken = listeners_protocol(protocol);
+	struct conn *c = spoken ? add_conn(s, fd, spoken) : NULL;
 
-	for (size_t p = 0; p < PROTOCOLS && !c; p++)
-		if (sv_eq(protocol, sv_of(protocols[p]->name)))
-			c = add_conn(s, fd, protocols[p]);
 	if (!c)
 		return false;
 	c->last = out.n && c->protocol->one_request;
@@ -429,8 +352,7 @@ static void take_signals(struct server *s)
 			restart_try(&s->restart);
 		} else if (signal.ssi_signo == SIGCHLD) {
 			restart_reap(&s->restart);
-			if (s->snapshot > 0 && waitpid(s->snapshot, NULL, WNOHANG) == s->snapshot)
-				s->snapshot = 0;
+			snapshot_reap(&s->snapshot);
 		} else if (!s->stop) {
 			cli_notify("STOPPING=1");
 			s->stop = true;
@@ -528,54 +450,6 @@ static void turn(struct server *s)
 	bury_dead(s);
 }
 
-/* ---- what is remembered over a restart ---- */
-
-static void read_snapshot(struct server *s)
-{
-	const char *path = s->service.config->policyd_snapshot;
-	struct err err;
-	size_t n;
-
-	s->snapshot_ms = s->now_ms + snapshot_interval_ms();
-	if (!*path)
-		return;
-	if (!snapshot_read(path, door_cache(s->service.door), &n, &err))
-		log_warning("%s", err.text);
-	else
-		log_info("%zu addresses and domains are remembered from %s", n, path);
-}
-
-/* What it knows is older than what is about to be written. */
-static void stop_writer(struct server *s)
-{
-	if (s->snapshot > 0 && kill(s->snapshot, SIGKILL) == 0)
-		(void)waitpid(s->snapshot, NULL, 0);
-	s->snapshot = 0;
-}
-
-static void write_snapshot(struct server *s)
-{
-	const char *path = s->service.config->policyd_snapshot;
-	struct err err;
-
-	stop_writer(s);
-	if (*path && !snapshot_write(path, door_cache(s->service.door), &err))
-		log_warning("%s", err.text);
-}
-
-static void attend_snapshot(struct server *s)
-{
-	const char *path = s->service.config->policyd_snapshot;
-
-	if (s->now_ms < s->snapshot_ms)
-		return;
-	s->snapshot_ms = s->now_ms + snapshot_interval_ms();
-	if (*path && s->snapshot <= 0)
-		s->snapshot = snapshot_fork(path, door_cache(s->service.door));
-	if (s->snapshot < 0)
-		log_warning("policyd.snapshot is not written: %m");
-}
-
 static bool busy(const struct server *s)
 {
 	bool busy = door_waiting(s->service.door) > 0 || presence_waits(&s->presence);
@@ -585,25 +459,15 @@ static bool busy(const struct server *s)
 	return busy;
 }
 
-static void close_listeners(struct server *s)
-{
-	for (size_t i = 0; i < s->n_listeners; i++)
-		if (s->listeners[i].passed)
-			close(s->listeners[i].fd);
-		else
-			listen_close(s->listeners[i].fd, s->listeners[i].endpoint);
-	s->n_listeners = 0;
-}
-
 /* Everything that is open goes to the next program in our place. */
 static void hand_over(struct server *s)
 {
 	cli_notify("RELOADING=1");
-	for (size_t i = 0; i < s->n_listeners; i++)
-		restart_give_listener(&s->restart, s->listeners[i].fd, s->listeners[i].endpoint);
+	for (size_t i = 0; i < s->listeners.n; i++)
+		restart_give_listener(&s->restart, s->listeners.v[i].fd, s->listeners.v[i].endpoint);
 	for (const struct conn *c = s->conns; c; c = c->next)
 		restart_give_conn(&s->restart, c->fd, c->protocol->name, conn_waiting(c), sv_skip(sv_make(c->out, c->out_n), c->out_at));
-	stop_writer(s); /* the file of five minutes ago is good enough, and nobody waits */
+	snapshot_stop(&s->snapshot); /* the file of five minutes ago is good enough, and nobody waits */
 	restart_now(&s->restart);
 	cli_notify("READY=1"); /* it was not to be */
 	for (struct conn *c = s->conns, *next; c; c = next) {
@@ -616,25 +480,25 @@ static void run(struct server *s)
 {
 	while (!s->stop) {
 		turn(s);
-		attend_snapshot(s);
+		snapshot_attend(&s->snapshot, s->now_ms);
 		presence_attend(&s->presence, s->now_ms);
 		if (restart_due(&s->restart) && door_waiting(s->service.door) == 0)
 			hand_over(s);
 	}
 	log_info("draining: %llu connections, %zu questions", (unsigned long long)s->service.metrics.connections, door_waiting(s->service.door));
 	regulate_listening(s);
-	close_listeners(s);
+	listeners_close(&s->listeners);
 	presence_end(&s->presence);
 	while (busy(s) && s->now_ms < s->drain_until_ms)
 		turn(s);
-	write_snapshot(s);
+	snapshot_end(&s->snapshot);
 }
 
 static void finish(struct server *s)
 {
 	const struct metrics *m = &s->service.metrics;
 
-	close_listeners(s);
+	listeners_close(&s->listeners);
 	store_free(s->service.store); /* answers what is still asked, with nothing */
 	while (s->conns)
 		close_conn(s, s->conns);
@@ -665,8 +529,8 @@ int server_run(struct config *config, const struct config_args *args, const stru
 	store_set_timeout(s.service.store, config->policyd_deadline_ms);
 	store_set_impatient(s.service.store);
 	s.service.door = door_new(config, s.service.store, &s.service.metrics, answered);
-	read_snapshot(&s);
-	if (!open_epoll(&s) || !maps_load(&s.service, config, &err) || !open_listeners(&s, passed, &err) || !drop_privileges(&s, &err)) {
+	snapshot_begin(&s.snapshot, config->policyd_snapshot, door_cache(s.service.door), s.now_ms);
+	if (!open_epoll(&s) || !maps_load(&s.service, config, &err) || !listeners_open(&s.listeners, config, passed, &s.restart, &err) || !drop_privileges(&s, &err)) {
 		log_fatal("%s", err.text);
 		code = EXIT_CONFIG;
 	} else {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "address.h"
@@ -25,7 +26,7 @@ struct writing {
 	int64_t now_s, now_ms;
 };
 
-int64_t snapshot_interval_ms(void)
+static int64_t interval_ms(void)
 {
 	const char *env = getenv("NIXIE_SNAPSHOT_MS");
 	uint64_t ms;
@@ -46,7 +47,7 @@ static void write_one(void *arg, struct sv name, const struct entry *entry, int6
 	arena_reset(&w->arena);
 }
 
-bool snapshot_write(const char *path, const struct cache *cache, struct err *err)
+static bool write_file(const char *path, const struct cache *cache, struct err *err)
 {
 	char beside[4096 + 8];
 	struct writing w = { .now_s = clock_now_s(), .now_ms = clock_mono_ms() };
@@ -83,7 +84,8 @@ static void let_go(int told)
 	(void)close(STDERR_FILENO + 1); /* now the parent goes on */
 }
 
-pid_t snapshot_fork(const char *path, const struct cache *cache)
+/* In a child, which has none of our descriptors when this returns. Its number; -1: see errno. */
+static pid_t write_aside(const char *path, const struct cache *cache)
 {
 	struct err err;
 	int told[2];
@@ -94,7 +96,7 @@ pid_t snapshot_fork(const char *path, const struct cache *cache)
 	pid_t pid = fork();
 	if (pid == 0) {
 		let_go(told[1]);
-		bool ok = snapshot_write(path, cache, &err);
+		bool ok = write_file(path, cache, &err);
 		if (!ok)
 			log_warning("%s", err.text);
 		_exit(ok ? 0 : 1);
@@ -120,7 +122,8 @@ static bool read_line(struct cache *cache, struct arena *arena, struct sv line, 
 	return true;
 }
 
-bool snapshot_read(const char *path, struct cache *cache, size_t *n_r, struct err *err)
+/* False and *err: there is something, and it cannot be read. What is damaged in it is passed over. */
+static bool read_file(const char *path, struct cache *cache, size_t *n_r, struct err *err)
 {
 	int64_t now_s = clock_now_s(), now_ms = clock_mono_ms();
 	FILE *file = fopen(path, "re");
@@ -150,4 +153,51 @@ bool snapshot_read(const char *path, struct cache *cache, size_t *n_r, struct er
 	arena_free(&arena);
 	free(line);
 	return ok;
+}
+
+void snapshot_begin(struct snapshot *s, const char *path, struct cache *cache, int64_t now_ms)
+{
+	struct err err;
+	size_t n;
+
+	*s = (struct snapshot){ .path = path, .cache = cache, .due_ms = now_ms + interval_ms() };
+	if (!*path)
+		return;
+	if (!read_file(path, cache, &n, &err))
+		log_warning("%s", err.text);
+	else
+		log_info("%zu addresses and domains are remembered from %s", n, path);
+}
+
+void snapshot_attend(struct snapshot *s, int64_t now_ms)
+{
+	if (now_ms < s->due_ms)
+		return;
+	s->due_ms = now_ms + interval_ms();
+	if (*s->path && s->writer <= 0)
+		s->writer = write_aside(s->path, s->cache);
+	if (s->writer < 0)
+		log_warning("policyd.snapshot is not written: %m");
+}
+
+void snapshot_reap(struct snapshot *s)
+{
+	if (s->writer > 0 && waitpid(s->writer, NULL, WNOHANG) == s->writer)
+		s->writer = 0;
+}
+
+void snapshot_stop(struct snapshot *s)
+{
+	if (s->writer > 0 && kill(s->writer, SIGKILL) == 0)
+		(void)waitpid(s->writer, NULL, 0);
+	s->writer = 0;
+}
+
+void snapshot_end(struct snapshot *s)
+{
+	struct err err;
+
+	snapshot_stop(s); /* what it knows is older than what is about to be written */
+	if (*s->path && !write_file(s->path, s->cache, &err))
+		log_warning("%s", err.text);
 }

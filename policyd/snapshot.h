@@ -14,16 +14,22 @@
 
 #define SNAPSHOT_LINE_MAX (CACHE_ITEM_MAX * 3 + 1024)
 
-/* From one snapshot to the next. */
-int64_t snapshot_interval_ms(void);
+struct snapshot {
+	const char *path; /* "": none */
+	struct cache *cache;
+	int64_t due_ms;
+	pid_t writer; /* 0: nobody */
+};
 
-/* False and *err: there is something, and it cannot be read. What is damaged in it is passed over. */
-bool snapshot_read(const char *path, struct cache *cache, size_t *n_r, struct err *err) NIXIE_MUST_CHECK;
-
-/* Writes it here and now. */
-bool snapshot_write(const char *path, const struct cache *cache, struct err *err) NIXIE_MUST_CHECK;
-
-/* In a child, which has none of our descriptors when this returns. Its number, to be waited for; -1: see errno. */
-pid_t snapshot_fork(const char *path, const struct cache *cache);
+/* Reads what there is into the cache; what it cannot read is logged. path and cache are kept by reference. */
+void snapshot_begin(struct snapshot *snapshot, const char *path, struct cache *cache, int64_t now_ms);
+/* Has it written when that is due. */
+void snapshot_attend(struct snapshot *snapshot, int64_t now_ms);
+/* SIGCHLD: perhaps it is written. */
+void snapshot_reap(struct snapshot *snapshot);
+/* Whoever is writing it stops: the file stays as it was. */
+void snapshot_stop(struct snapshot *snapshot);
+/* The last one, written here and now. */
+void snapshot_end(struct snapshot *snapshot);
 
 #endif

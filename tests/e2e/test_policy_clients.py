@@ -112,7 +112,7 @@ class Clients(Case):
             self.assertSuppressed(greedy[0].action())
 
     def test_half_close_while_redis_hangs(self):
-        self.policyd()
+        self.policyd(deadline='500ms')
         self.redis.freeze()
         try:
             for n, c in enumerate(self.connect(50)):

@@ -8,7 +8,7 @@ import time
 
 from harness.case import Case
 from harness.load import Load
-from harness.nixie import binary
+from harness.nixie import sanitized
 from harness.policy import PolicyClient
 from harness.proc import wait_until
 from harness.requests import GONE, expected, pieces, problem_of_all, stream
@@ -196,7 +196,6 @@ class UnderValgrind(UnderLoad):
     seconds, rate, limit = 0.5, 100, 60.0
 
     def setUp(self):
-        with open(binary('nixie-policyd'), 'rb') as f:
-            if b'__asan_init' in f.read():
-                self.skipTest('the program looks after itself: it is built with AddressSanitizer')
+        if sanitized('nixie-policyd'):
+            self.skipTest('the program looks after itself: it is built with AddressSanitizer')
         super().setUp()

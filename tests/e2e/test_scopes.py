@@ -69,7 +69,10 @@ class Scopes(SharedCase):
         self.assertDunno(self.site.ask('reader@example.com', sender='friend@example.net'))
         text = self.ctl('check', 'reader@example.com')
         self.assertIn('do-not-mail for sender shop.example', text)
-        self.assertEqual(self.known('reader@example.com')['action'], 'DUNNO')
+        known = self.known('reader@example.com')
+        self.assertEqual((known['status'], known['action'], known['scopes'].split('=')[0]), ('none', 'DUNNO', 'sender:shop.example'))
+        self.assertEqual(sorted(set(known) & {'reason', 'origin', 'code', 'since', 'count'}), [])
+        self.assertEqual((self.known('dead@example.com')['reason'], self.known('dead@example.com')['origin']), ('recipient.unknown', 'log'))
         self.assertIn('for this sender', self.known('--sender', 'shop.example', 'reader@example.com')['action'])
 
     def test_for_a_login_and_a_context(self):
@@ -98,6 +101,29 @@ class Scopes(SharedCase):
         self.ctl('remove', '--force', 'stays@example.com')
         self.assertEqual(self.redis_hash('nixie:{0}:addr:stays@example.com'), {})
 
+    def test_a_removed_one_comes_back(self):
+        self.ctl('suppress', '--scope', 'sender:shop.example', 'only@example.com')
+        self.ctl('suppress', '--scope', 'login:bulk', 'both@example.com')
+        self.ctl('suppress', 'both@example.com')
+        text = self.ctl('remove', '--force', 'only@example.com', 'both@example.com')
+        self.ctl('suppress', '--scope', 'context:promo', 'both@example.com')
+        self.ctl('undo', '--batch', text.split('--batch ')[1].split()[0])
+        self.assertSuppressed(self.site.ask('only@example.com', sender='x@shop.example'), 'for this sender')
+        self.assertDunno(self.site.ask('only@example.com'))
+        self.assertEqual(self.known('both@example.com')['status'], 'manual')
+        self.ctl('reset', '--force', 'both@example.com')
+        self.assertSuppressed(self.site.ask('both@example.com', sasl_username='bulk'), 'for this login')
+        self.assertSuppressed(self.site.ask('both@example.com', policy_context='promo'), 'for this context')
+
+    def test_one_that_was_taken_away_stays_so(self):
+        self.ctl('suppress', '--scope', 'login:bulk', 'free@example.com')
+        self.ctl('suppress', 'free@example.com')
+        text = self.ctl('reset', '--force', 'free@example.com')
+        self.ctl('reset', '--force', '--scope', 'login:bulk', 'free@example.com')
+        self.ctl('undo', '--batch', text.split('--batch ')[1].split()[0])
+        self.ctl('reset', '--force', 'free@example.com')
+        self.assertDunno(self.site.ask('free@example.com', sasl_username='bulk'))
+
     def test_the_journal_tells_the_scope(self):
         self.ctl('suppress', '--scope', 'sender:shop.example', '--reason', 'asked by phone', 'told@example.com')
         token = self.known('told@example.com')['token']
@@ -109,4 +135,8 @@ class Scopes(SharedCase):
         self.ctl('suppress', '--scope', 'from:x', 'r@example.com', status=USAGE)
         self.ctl('suppress', '--scope', 'sender:a@shop.example', 'r@example.com', status=USAGE)
         self.ctl('suppress', '--hard', '--scope', 'sender:shop.example', 'r@example.com', status=USAGE)
+        self.ctl('suppress', '--scope', 'sender:shop.example', 'some@example.com')
+        done = self.site.ctl('reset', 'some@example.com')
+        self.assertEqual(done.returncode, NOT_FOUND)
+        self.assertIn('it is suppressed for some senders only; use --scope sender:shop.example', done.stderr)
         self.ctl('allow', '--scope', 'sender:shop.example', 'r@example.com', status=USAGE)
