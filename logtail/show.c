@@ -21,6 +21,20 @@ void show_progress(struct show *s, uint64_t done, uint64_t total, uint64_t lines
 		progress_show(&s->progress, done, total, lines);
 }
 
+/* With the configuration where there is a file; one without a file has where the server is. */
+static void tell_command(const struct show *s)
+{
+	char path[PATH_MAX];
+	struct sv redis = sv_of(s->config->redis_address);
+	bool local = sv_take(&redis, SV("unix:"));
+
+	(void)fprintf(s->out, "\n%sAsk nixie%s: %s", term_colour(s->out, COLOUR_BOLD), term_colour(s->out, COLOUR_PLAIN), cli_command());
+	if (realpath(s->config->path, path))
+		(void)fprintf(s->out, " -c %s list\n", path);
+	else
+		(void)fprintf(s->out, " -o redis.address=%s%s list\n", local ? "unix:" : "", local && realpath(redis.p, path) ? path : redis.p);
+}
+
 /* The line for main.cf, for each socket of nixie-policyd. */
 static void tell_postfix(const struct show *s)
 {
@@ -35,10 +49,7 @@ static void tell_postfix(const struct show *s)
 		(void)fprintf(s->out, "  check_policy_service { %s%s, timeout=10s, default_action=DUNNO },%s\n",
 			local ? "unix:" : "", absolute, local ? "   (an smtpd without chroot)" : "");
 	}
-	struct sv redis = sv_of(s->config->redis_address);
-	bool local = sv_take(&redis, SV("unix:"));
-	(void)fprintf(s->out, "\n%sAsk nixie%s: %s -o redis.address=%s%s list\n", term_colour(s->out, COLOUR_BOLD),
-		term_colour(s->out, COLOUR_PLAIN), cli_command(), local ? "unix:" : "", local && realpath(redis.p, path) ? path : redis.p);
+	tell_command(s);
 	(void)fprintf(s->out, "\n%sLive events%s (^C ends)\n", term_colour(s->out, COLOUR_BOLD), term_colour(s->out, COLOUR_PLAIN));
 }
 

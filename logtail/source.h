@@ -28,6 +28,8 @@
 /* Identity: so many first bytes, so many bytes before the offset. */
 #define SOURCE_HEAD_BYTES 512
 #define SOURCE_TAIL_BYTES 64
+/* Why it cannot be read, as text */
+#define SOURCE_PROBLEM_MAX 512
 
 enum source_result {
 	SOURCE_LINE,
@@ -73,7 +75,7 @@ struct source {
 	uint64_t lost; /* what came while there was no room to keep it: of a socket */
 	bool moved;      /* the open file is not, or no longer, what the path names */
 	bool next_told;  /* that the next file cannot be opened */
-	char problem[512];
+	char problem[SOURCE_PROBLEM_MAX];
 };
 
 /* Opens no file yet. Of a socket set socket_mode then. */

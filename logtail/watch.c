@@ -81,19 +81,20 @@ struct sums {
 /* One counter of a value, as what the surge knows. */
 static void add_counts(struct sv counter, int64_t n, struct surge_counts *c)
 {
-	static const struct { const char *name; bool attempt, final; int kind; } table[] = {
-		{ "attempts", true, false, -1 }, { "delivered", false, true, -1 }, { "soft", false, true, -1 },
-		{ "hard", false, true, SURGE_HARD }, { "throttled", false, false, SURGE_THROTTLED },
-		{ "blocked", false, false, SURGE_BLOCKED }, { "failing", false, false, SURGE_FAILING },
+	/* mail that comes back, whose deliveries were counted before, is no part of it */
+	static const struct { const char *name; int attempt, final, kind; } table[] = {
+		{ "attempts", 1, 0, -1 }, { "delivered", 0, 1, -1 }, { "soft", 0, 1, -1 }, { "hard", 0, 1, SURGE_HARD }, { "mail-soft", 0, -1, -1 },
+		{ "mail-hard", 0, -1, SURGE_HARD }, { "throttled", 0, 0, SURGE_THROTTLED }, { "blocked", 0, 0, SURGE_BLOCKED },
+		{ "failing", 0, 0, SURGE_FAILING },
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		if (!sv_eq(counter, sv_of(table[i].name)))
 			continue;
-		c->attempts += table[i].attempt ? n : 0;
-		c->finals += table[i].final ? n : 0;
+		c->attempts += table[i].attempt * n;
+		c->finals += table[i].final * n;
 		if (table[i].kind >= 0)
-			c->of[table[i].kind] += n;
+			c->of[table[i].kind] += table[i].final < 0 ? -n : n;
 		return;
 	}
 }
@@ -252,7 +253,10 @@ static void on_closed(struct watch *w, const struct surge_change *c, struct aler
 		surge_open_by(w->surge, c->kind, c->dimension, was->value, was->since_s);
 		return;
 	}
-	if (was) { /* it may have begun before the window that a restart found */
+	if (was) { /* it may have begun before the window that a restart found; and what jumped were the numbers of its opening */
+		alert->count = was->count;
+		alert->base = was->base;
+		alert->usual_permille = was->usual_permille;
 		alert->since_s = was->since_s;
 		alert->opened_s = was->opened_s;
 	}

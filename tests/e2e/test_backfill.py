@@ -5,7 +5,6 @@ import json
 import lzma
 import os
 import pty
-import select
 import subprocess
 import time
 
@@ -13,6 +12,7 @@ from harness import maillog
 from harness.case import Case
 from harness.maillog import delivered, hard
 from harness.nixie import binary, run
+from harness.terminal import everything
 
 NOW = calendar.timegm((2026, 11, 22, 12, 0, 0))
 CLOCK = {'NIXIE_CLOCK': str(NOW)}
@@ -260,21 +260,9 @@ class Progress(BackfillCase):
         with subprocess.Popen([binary('nixie-logtail'), '--dry-run'] + self.logs(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=its, env=dict(os.environ, **CLOCK)) as p:
             os.close(its)
-            seen = b''
-            try:
-                while True:
-                    if not select.select([ours], [], [], 60)[0]:
-                        p.kill()
-                        self.fail('nothing more: %r' % seen)
-                    piece = os.read(ours, 65536)
-                    if not piece:
-                        break
-                    seen += piece
-            except OSError:         # the end of a terminal
-                pass
-            os.close(ours)
+            seen = everything(ours)
         self.assertEqual(p.returncode, 0)
-        drawn = [piece for piece in seen.decode().replace('\n', '\r').split('\r') if '%' in piece]
+        drawn = [piece for piece in seen.replace('\n', '\r').split('\r') if '%' in piece]
         shares = [int(piece.split('%')[0].split()[-1]) for piece in drawn]
         self.assertEqual(shares, sorted(shares), drawn)     # one for both files: it never goes back
         self.assertEqual(shares[-1], 100)

@@ -44,6 +44,7 @@ class Postfixes(SharedCase, CampaignCase):
             told = [line[4:] for line in f if line.startswith('#   ')]
         with open(os.path.join(cls.postfix.etc, 'main.cf'), 'a') as f:
             f.write(''.join(told).replace('/etc/postfix/nixie-header_checks', HEADER_CHECKS))
+        cls.postfix.cool()
         cls.site.options['policyd']['listen'] = ['unix:' + cls.postfix.policy_path]
         cls.site.write_conf()
         cls.policyd = cls.site.policyd()

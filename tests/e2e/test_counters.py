@@ -13,6 +13,7 @@ from harness.case import Case
 from harness.maillog import Message
 from harness.nixie import OK
 from harness.proc import LIMIT
+from harness.sample import REPLIES
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # Nine in the morning (UTC), the log's beginning
@@ -20,16 +21,7 @@ T = (int(time.time()) // DAY + 30) * DAY + 9 * HOUR
 
 GOOGLE, OTHER = 'aspmx.l.google.com', 'mx.example.net'
 PROVIDER = {GOOGLE: 'google', OTHER: None}
-# reply: class, kind and rule of it; None: what they are is asked of nixie
-REPLIES = {
-    'unknown': '550 5.1.1 <{to}>: Recipient address rejected: User unknown in virtual mailbox table',
-    'full': '552 5.2.2 <{to}>: mailbox full',
-    'blocked': '554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org',
-    'throttled': '421 4.7.0 Try again later, you are sending too fast: rate limit exceeded',
-    'busy': '451 4.3.2 System not accepting network messages: server busy',
-    'no-mx': '421 4.4.0 [internal] no MXs for this domain could be reached at this time',
-}
-# What they mean; a test compares this with what nixie says
+# Class and kind of each reply; a test compares this with what nixie says
 MEANING = {'unknown': ('hard', None), 'full': ('soft', None), 'blocked': ('soft', 'blocked'), 'throttled': ('soft', 'throttled'),
            'busy': ('soft', 'failing'), 'no-mx': ('soft', 'failing')}
 DIMENSION_DAY_MAX, DIMENSION_MINUTE_MAX = 2000, 400

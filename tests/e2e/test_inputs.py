@@ -7,7 +7,7 @@ import time
 from harness.case import Case
 from harness.maillog import delivered, hard
 from harness.nixie import NOT_FOUND, run
-from harness.proc import wait_until
+from harness.proc import LIMIT, wait_until
 
 
 def append(path, text):
@@ -111,7 +111,7 @@ class Socket(InputCase):
         self.send(self.deliveries())
         self.exact()
         self.redis.kill()
-        self.end.settimeout(30)
+        self.end.settimeout(LIMIT)
         self.send(self.deliveries(300))     # more than the queue of a socket holds
         self.redis.start()
         self.exact()
@@ -119,7 +119,7 @@ class Socket(InputCase):
     def test_more_than_is_kept(self):
         child = self.site.logtail()
         self.redis.kill()
-        self.end.settimeout(30)
+        self.end.settimeout(LIMIT)
         line = delivered('filler@example.com').splitlines()[0]
         self.send(self.deliveries())        # it finds that Redis is away
         for _ in range(6 * 1024 * 1024 // len(line)):
@@ -227,6 +227,7 @@ class Patterns(InputCase):
         self.exact()
 
     def test_new_and_rotated_while_redis_hangs(self):
+        self.site.options['redis']['timeout'] = '1s'
         self.configure(self.path('mail*.log'))
         append(self.path('mail.log'), self.deliveries(2))
         child = self.site.logtail()

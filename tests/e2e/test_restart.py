@@ -139,6 +139,7 @@ class Restart(Case):
             self.assertSuppressed(c.ask('gone@example.com'))
 
     def test_while_redis_hangs(self):
+        self.site.write_conf(policyd={'deadline': '500ms'})
         child = self.site.policyd()
         with self.site.policy_client() as c:
             self.redis.freeze()

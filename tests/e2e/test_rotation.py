@@ -92,17 +92,34 @@ class RotationTest(FollowCase):
         append(self.log, self.mixed(5))     # HUP: it has opened the new one
         self.peacefully()
 
-    def test_01_rename_while_both_files_are_written_to(self):
-        append(self.log, self.mixed(5))
-        self.site.logtail()
+    def write_to_both(self):
+        """The longest time that the old file was left alone."""
+        longest = 0.0
         with open(self.log, 'a') as old:
+            before = time.monotonic()
             self.rotate()
             append(self.log, self.mixed(2))
             for _ in range(8):
                 self.pause(0.2)
                 old.write(self.mixed(1))
                 old.flush()
+                before, last = time.monotonic(), before
+                longest = max(longest, before - last)
                 append(self.log, self.mixed(1))
+        return longest
+
+    def test_01_rename_while_both_files_are_written_to(self):
+        append(self.log, self.mixed(5))
+        child = self.site.logtail()
+        # who is stopped himself for the second that the old file is given cannot tell, and begins anew
+        while self.write_to_both() > 0.8:
+            child.kill()
+            self.redis.command('FLUSHALL')
+            os.unlink(self.log + '.1')
+            os.unlink(self.log)
+            self.sent = self.hard = 0
+            append(self.log, self.mixed(5))
+            child = self.site.logtail()
         self.peacefully()
 
     def test_01_rename_before_the_tail_is_read(self):
@@ -276,6 +293,7 @@ class RotationTest(FollowCase):
 
     def test_06_copytruncate_while_redis_is_away_and_regrown(self):
         """The reader is in the middle of the log, and cannot go on."""
+        self.impatient()
         append(self.log, self.mixed(1))
         child = self.site.logtail()
         self.redis.freeze()
@@ -542,6 +560,7 @@ class RotationTest(FollowCase):
         self.peacefully()
 
     def test_13_kill_9_when_redis_has_it_and_has_not_answered(self):
+        self.impatient()
         append(self.log, self.mixed(5))
         child = self.site.logtail()
         self.redis.freeze()
@@ -958,8 +977,11 @@ class RotationTest(FollowCase):
         append(self.log, self.mixed(5))
         child = self.site.logtail()
         self.fill()
-        for _ in range(30):
+
+        def noticed():      # Redis takes what it could not write, and refuses the next
             append(self.log, self.mixed(5))
+            return 'MISCONF' in child.log()
+        wait_until(noticed, 'refusal', child=child)
         child.wait_log(['waiting, nothing is lost', 'MISCONF'])
         self.free()
         self.peacefully()

@@ -1,11 +1,16 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "source.h"
+#include "source_open.h"
 
 /* ---- a directory with a log, and a source that follows it ---- */
 
@@ -182,6 +187,25 @@ static void nothing_yet(void **state)
 	WANT_PART(source.problem, "mail.log");
 	append("mail.log", "");
 	WANT_INT(source_next(&source, &line), SOURCE_END);
+	append("mail.log", "one\n");
+	WANT_STRING(lines(0), "one|");
+}
+
+/* Its writer waits for a reader, and would take for one who only looks what it is. */
+static void a_fifo_that_comes_is_opened_once(void **state)
+{
+	struct sv line;
+	struct inotify_event event;
+	int looks = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	(void)state;
+	start();
+	WANT_INT(source_next(&source, &line), SOURCE_MISSING);
+	assert_int_equal(mkfifo(path_of("mail.log"), 0600), 0);
+	WANT(inotify_add_watch(looks, path_of("mail.log"), IN_CLOSE) >= 0);
+	WANT_INT(source_next(&source, &line), SOURCE_END);
+	WANT_INT(read(looks, &event, sizeof event), -1);
+	(void)close(looks);
 	append("mail.log", "one\n");
 	WANT_STRING(lines(0), "one|");
 }
@@ -702,6 +726,30 @@ static void compress(const char *name, const char *with)
 	assert_int_equal(system(command), 0);
 }
 
+/* A write that does only a part says no error: the one of something before must not be told. */
+static void no_room_to_unpack(void **state)
+{
+	struct rlimit before, small;
+	struct stat st;
+	char problem[SOURCE_PROBLEM_MAX] = "";
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		append("mail.log", "a line of a log\n");
+	compress("mail.log", "gzip");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){ 1000, before.rlim_max };
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	errno = ENOTTY;
+	int fd = source_open(path_of("mail.log.gz"), &st, problem);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	(void)signal(SIGXFSZ, SIG_DFL);
+	WANT_INT(fd, -1);
+	WANT_PART(problem, "mail.log.gz: cannot be unpacked in ");
+	WANT_PART(problem, ": there is no room for all of it");
+}
+
 static void compressed_while_stopped(void **state)
 {
 	static const struct { const char *name, *with, *file; } table[] = {
@@ -1143,6 +1191,7 @@ int main(void)
 		ON_FILES(whole_lines_only),
 		ON_FILES(byte_by_byte),
 		ON_FILES(nothing_yet),
+		ON_FILES(a_fifo_that_comes_is_opened_once),
 		ON_FILES(a_directory_is_no_log),
 		ON_FILES(nuls_before_a_line_are_passed_over),
 		ON_FILES(lines_too_long_are_left_out),
@@ -1181,6 +1230,7 @@ int main(void)
 		ON_FILES(a_symlink_that_is_turned_while_stopped),
 		ON_FILES(siblings_of_what_a_symlink_points_to),
 		ON_FILES(no_beginning),
+		ON_FILES(no_room_to_unpack),
 		ON_FILES(files_that_begin_alike),
 		ON_FILES(position_at_the_beginning),
 		ON_FILES(start_at_the_end),
