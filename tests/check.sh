@@ -1,13 +1,16 @@
 #!/bin/sh
-# All tests, one stage after the other, and their sum. usage: check.sh MAKE
+# All tests, one stage after the other, their sum, and last, so that the end of a log tells what
+# to mend, the failures once more. usage: check.sh MAKE
 cd "$(dirname "$0")/.." || exit 1
 make=${1:-make}
 passed=0
 failed=0
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+failures=$(mktemp)
+trap 'rm -f "$log" "$failures"' EXIT
 
-# stage NAME COMMAND...: its last line is "N passed, N failed"; anything else is a failure
+# stage NAME COMMAND...: its last line is "N passed, N failed"; anything else is a failure. Before
+# it "--- failed: NAME: WHY" and indented lines, for each that failed.
 stage() {
 	name=$1
 	shift
@@ -22,9 +25,29 @@ stage() {
 	fi
 	if [ "$status" != 0 ] || [ -z "$sum" ]; then
 		echo "== $name: FAILED (exit status $status)"
+		keep_failures
 		case $sum in *" 0 failed"* | "") failed=$((failed + 1)) ;; esac
 	fi
 	echo "== $name: $(($(date +%s) - start)) s"
+}
+
+# what the stage says of its failures; of one that says nothing, the end
+keep_failures() {
+	if grep -q '^--- failed: ' "$log"; then
+		awk '/^--- failed: / { on = 1 } on && /^[0-9]+ passed, |^status / { on = 0 } on' "$log" >>"$failures"
+	else
+		echo "--- failed: $name: exit status $status" >>"$failures"
+		grep -v '^status ' "$log" | tail -n 11 | sed 's/^/    /' >>"$failures"
+	fi
+}
+
+# each failure with as many lines as fit all of them into some thirty, then their names
+tell_failures() {
+	each=$((30 / $(grep -c '^--- failed: ' "$failures")))
+	awk -v each="$each" '/^--- failed: / { n = 0 } n++ < each && n <= 12 { print substr($0, 1, 240) }' "$failures"
+	echo
+	echo "$passed passed, $failed failed:"
+	sed -n 's/^--- failed: \(.\{1,160\}\).*/    \1/p' "$failures" | head -n 24
 }
 
 run_make() { "$make" --no-print-directory -s "$@"; }
@@ -41,4 +64,5 @@ stage "fuzz targets over their seeds" run_make fuzz-seeds
 stage "end to end" run_make e2e
 echo
 echo "$passed passed, $failed failed"
+[ ! -s "$failures" ] || tell_failures
 [ $failed = 0 ]

@@ -162,7 +162,7 @@ class Chaos:
         os.makedirs(directory, 0o755, exist_ok=True)
         site = Site(directory, redis)
         site.options['logtail'].update(batch=batch)
-        site.options['redis'].update(partitions=self.partitions)
+        site.options['redis'].update(partitions=self.partitions, timeout='1s')
         site.options['brake'] = {'enabled': False}
         site.write_conf()
         return site

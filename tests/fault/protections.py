@@ -34,18 +34,18 @@ def one(number, what, file, text, instead, *tests):
     return Protection(number, what, ((file, text, instead),), tests)
 
 
-BY_INODE_ALONE = ((SOURCE, 'return file_size(fd) >= p->offset && hash_range', 'return file_size(fd) >= p->offset || hash_range'),
+BY_INODE_ALONE = ((SOURCE, 'return source_file_bytes(fd) >= p->offset && hash_range', 'return source_file_bytes(fd) >= p->offset || hash_range'),
                   (SOURCE, 'return p->head_bytes <= sizeof bytes && source', 'return p->head_bytes <= sizeof bytes || source'))
 TOLD = (SOURCE, 'return newest == NULL || (newest->offset == 0 && newest->tail_bytes == 0);', 'return true;')
-LOOK_BACK = (SOURCE, 'if (rewritten(s) && !restart(s))', 'if (false && rewritten(s) && !restart(s))')
+LOOK_BACK = (SOURCE, 'if (source_file_rewritten(s) && !source_file_restart(s))', 'if (false && source_file_rewritten(s) && !source_file_restart(s))')
 POLL = (FOLLOW, 'int64_t ms = f->config->logtail_poll_ms;', 'int64_t ms = 3600000;')
-KEEP_OPEN = (SOURCE, 's->moved = !there || st.st_ino', 'if (!there) { close_file(s); return false; }\n\ts->moved = !there || st.st_ino')
+KEEP_OPEN = (SOURCE, 's->moved = !there || st.st_ino', 'if (!there) { source_file_close(s); return false; }\n\ts->moved = !there || st.st_ino')
 WHOLE_LINES = (SOURCE, 'whole = ended || (s->final && have.n);', 'whole = have.n > 0;')
 
 # A reader that goes on without Redis, and keeps what it read.
-BUFFER = ((FOLLOW, '\tif (!land(f))\n\t\treturn false;\n\tif (f->moves',
+BUFFER = ((FOLLOW, '\tif (!follow_land(f))\n\t\treturn false;\n\tif (f->moves',
            '\tif (!store_ready(f->store)) {\n\t\tlog_warning("waiting, nothing is lost");\n\t\tstore_service(f->store, 0);\n'
-           '\t\treturn result == SOURCE_LINE;\n\t}\n\tif (!land(f))\n\t\treturn false;\n\tif (f->moves'),)
+           '\t\treturn result == SOURCE_LINE;\n\t}\n\tif (!follow_land(f))\n\t\treturn false;\n\tif (f->moves'),)
 
 PROTECTIONS = (
     Protection(0, 'what Redis does not take is not read', BUFFER, ('BackPressureTest.redis_is_away_for_a_busy_hour',)),
@@ -57,10 +57,10 @@ PROTECTIONS = (
     Protection(2, 'a file without a name is read on', (KEEP_OPEN,), ('02_unlinked_while_open_and_written_to',)),
     Protection(2, 'a lost place is told', (TOLD,), ('02_unlinked_while_stopped',)),
     Protection(3, 'a file that has another name is read on', (KEEP_OPEN,), ('03_nocreate_gap',)),
-    one(3, 'what is missing is tried again', SOURCE, 'if (!open_file(s, s->path))\n\t\t\treturn SOURCE_MISSING',
-        'if (s->problem[0] || !open_file(s, s->path))\n\t\t\treturn SOURCE_MISSING', '03_absent_at_the_start'),
-    one(4, 'what may not be read is tried again', SOURCE, 'if (!open_file(s, s->path))\n\t\t\treturn SOURCE_MISSING',
-        'if (s->problem[0] || !open_file(s, s->path))\n\t\t\treturn SOURCE_MISSING', '04_unreadable_until_chmod'),
+    one(3, 'what is missing is tried again', SOURCE, 'if (!source_file_open(s, s->path))\n\t\t\treturn SOURCE_MISSING',
+        'if (s->problem[0] || !source_file_open(s, s->path))\n\t\t\treturn SOURCE_MISSING', '03_absent_at_the_start'),
+    one(4, 'what may not be read is tried again', SOURCE, 'if (!source_file_open(s, s->path))\n\t\t\treturn SOURCE_MISSING',
+        'if (s->problem[0] || !source_file_open(s, s->path))\n\t\t\treturn SOURCE_MISSING', '04_unreadable_until_chmod'),
     one(4, 'the next file that may not be read is told', SOURCE, 'if (!s->next_told)', 'if (false)',
         '04_rotated_to_a_file_that_is_unreadable_until_chmod'),
     Protection(5, 'a truncation is seen', (LOOK_BACK,), ('05_copytruncate',)),
@@ -69,7 +69,7 @@ PROTECTIONS = (
                ('05_truncated_and_nowhere_else',)),
     Protection(6, 'contents tell a file, not only its inode', BY_INODE_ALONE,
                ('06_copytruncate_while_stopped_and_regrown', '06_truncated_while_stopped_and_regrown')),
-    one(6, 'the last bytes are compared', SOURCE, 'return s->seen_n && (peek', 'return false && (peek', '06_copytruncate_while_frozen_and_regrown'),
+    one(6, 'the last bytes are compared', SOURCE, 'return s->seen_n && (source_file_peek', 'return false && (source_file_peek', '06_copytruncate_while_frozen_and_regrown'),
     one(6, 'before every read, not only after a pause', SOURCE, 's->quiet_since_ms = 0;\n\tremember_seen(s);', 's->quiet_since_ms = 0;',
         '06_copytruncate_while_redis_is_away_and_regrown'),
     one(7, 'NULs before a line are passed over', SOURCE, "s->buffer[s->start] == '\\0'", "s->buffer[s->start] == '\\1'",
@@ -81,7 +81,7 @@ PROTECTIONS = (
         '09_rotated_twice_while_stopped', '09_rotated_twice_while_frozen'),
     one(10, 'a compressed log is unpacked', SOURCE, 'struct unpack *u = unpack_open(fd);\n\tif (!u && unpack', 'struct unpack *u = NULL;\n\tif (!u && unpack',
         '10_compressed_while_stopped_gz', '10_compressed_while_stopped_xz', '10_compressed_while_stopped_zst'),
-    one(10, 'contents tell what was compressed meanwhile', SOURCE, 'self < n && !(here.head_bytes && begins_as', 'self < n && !(false && begins_as',
+    one(10, 'contents tell what was compressed meanwhile', SOURCE, 'self < n && !(here.head_bytes && source_file_begins_as', 'self < n && !(false && source_file_begins_as',
         '10_compressed_while_frozen'),
     one(11, 'names with dates are siblings', FILES, "suffix.p[0] == '.' || suffix.p[0] == '-'", "suffix.p[0] == '.'",
         '11_dateext', '11_dateext_compressed'),
@@ -99,7 +99,7 @@ PROTECTIONS = (
     one(15, 'a short file is its own end', SOURCE, 'if (head_n < SOURCE_HEAD_BYTES)\n\t\treturn head_n;', '',
         '15_identical_files_and_then_more'),
     one(15, 'the end tells a file too, not only its beginning', SOURCE, 'tail == p->tail_hash;', 'true;', '15_identical_first_512_bytes'),
-    one(15, 'the same beginning with a later line is no copy', SOURCE, 'found ? found : find_later(s, s->anchor.time_s)', 'found ? found : file_size(s->fd)',
+    one(15, 'the same beginning with a later line is no copy', SOURCE, 'found ? found : find_later(s, s->anchor.time_s)', 'found ? found : source_file_bytes(s->fd)',
         '15_identical_first_512_bytes'),
     one(16, '.10 is older than .9', FILES, '? -(int64_t)n : 0', '? (int64_t)n : 0', '16_many_rotations_of_one_time'),
     one(16, 'the lines tell the age, not only the file', SOURCE, 'while (self + 1 < n && strcmp', 'while (false && strcmp',

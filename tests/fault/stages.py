@@ -12,7 +12,7 @@ import time
 from compare import ask_all
 from harness.proc import Child, free_port, wait_until
 from harness.redis import RedisClient, RedisError, RedisServer
-from harness.servers import RedisCluster, Watched, info, slot_of
+from harness.servers import HASTY_DOWN_AFTER_MS, HASTY_NODE_TIMEOUT_MS, RedisCluster, Watched, info, slot_of
 
 MULTI = b'*1\r\n$5\r\nMULTI\r\n'
 TAIL_BYTES = 4 << 20
@@ -126,9 +126,12 @@ class Stage:
         wait_until(whole, 'peace among the servers', LIMIT_S)
 
     def wait_written(self):
-        """A busy disk holds up the append-only file for seconds: what was answered is in it."""
+        """A busy disk holds up the append-only file for seconds, and a replica that got all anew has none before it has written it
+        anew: what was answered is in it."""
+        done = {'aof_buffer_length:0', 'aof_rewrite_in_progress:0', 'aof_rewrite_scheduled:0'}
+
         def written():
-            return all('aof_buffer_length:0' in server.command('INFO', 'persistence').split() for server in self.servers())
+            return all(done <= set(server.command('INFO', 'persistence').split()) for server in self.servers())
         wait_until(written, 'the append-only files', LIMIT_S)
 
 
@@ -263,7 +266,7 @@ class Cluster(Replicated):
 
     def __init__(self, directory, fix):
         super().__init__(directory, fix)
-        self.cluster = ClusterView(directory, replicas=1)
+        self.cluster = ClusterView(directory, replicas=1, node_timeout_ms=HASTY_NODE_TIMEOUT_MS)
         self.cluster.asked = self.living
         self.address = self.cluster.address
         self.stop = self.cluster.stop
@@ -351,7 +354,7 @@ class Sentinel(Replicated):
 
     def __init__(self, directory, fix):
         super().__init__(directory, fix)
-        self.watched = Watched(directory)
+        self.watched = Watched(directory, HASTY_DOWN_AFTER_MS)
         self.address = self.watched.address
         self.stop = self.watched.stop
         self.watched.start()
@@ -372,20 +375,7 @@ class Sentinel(Replicated):
         return next(s for s in self.servers() if s is not master)
 
     def is_whole(self):
-        masters = self.masters()
-        if len(masters) != 1 or len(self.living()) != len(self.servers()):
-            return False
-        role = self.replica_of(masters[0]).command('ROLE')
-        if role[0] != 'slave' or role[2] != masters[0].port or not in_step(self.replica_of(masters[0])):
-            return False
-        for client in self.watched.clients:
-            flat = client('SENTINEL', 'MASTER', self.watched.NAME)
-            told = dict(zip(flat[::2], flat[1::2]))
-            flat = client('SENTINEL', 'REPLICAS', self.watched.NAME)
-            flags = [dict(zip(r[::2], r[1::2]))['flags'] for r in flat]
-            if told['flags'] != 'master' or flags != ['slave'] or told['num-other-sentinels'] != '2':
-                return False
-        return True
+        return len(self.living()) == len(self.servers()) and self.watched.is_whole() and in_step(self.watched.replica())
 
     def _master(self):
         masters = self.masters()

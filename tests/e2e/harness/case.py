@@ -6,11 +6,18 @@ import tempfile
 import time
 import unittest
 
-from .nixie import Site
+from .nixie import OK, Site, run
 from .proc import remove_at_exit
 from .redis import RedisServer
 
 KEEP = False
+DAY = 86400
+
+
+def not_at_midnight():
+    """What is of today would be of yesterday before the test ends."""
+    while time.time() % DAY > DAY - 60:
+        time.sleep(1)
 
 
 def make_directory(add_cleanup):
@@ -28,6 +35,7 @@ class Case(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
+        not_at_midnight()
         self.directory = make_directory(self.addCleanup)
 
     def with_redis(self, *options):
@@ -65,11 +73,34 @@ class Case(unittest.TestCase):
         return ''.join(out)
 
 
+class RedisCase(Case):
+    """A Redis and a site for each test, with so many partitions and these options."""
+    partitions = 1
+    options = {}
+
+    def setUp(self):
+        super().setUp()
+        self.site = self.with_redis()
+        self.site.options['redis']['partitions'] = self.partitions
+        for group, values in self.options.items():
+            self.site.options.setdefault(group, {}).update(values)
+        self.site.write_conf()
+        self.now = int(time.time())
+
+    def read(self, *texts):
+        """Behind what the log has already; until it is in Redis."""
+        with open(self.site.log_path, 'a') as f:
+            f.write(''.join(texts))
+        done = run('nixie-logtail', '-f', '-c', self.site.conf_path, '--once')
+        self.assertEqual(done.returncode, OK, done.stderr)
+
+
 class SharedCase(Case):
     """One set of servers for all tests of the class (Postfix takes seconds to start)."""
 
     @classmethod
     def setUpClass(cls):
+        not_at_midnight()
         cls.directory = make_directory(cls.addClassCleanup)
         cls.redis = RedisServer(cls.directory)
         cls.addClassCleanup(cls.redis.stop)

@@ -1,9 +1,11 @@
 """A client of a stream socket: what it has received and nobody has taken yet is in _buffer."""
 import socket
 
+from .proc import LIMIT
+
 
 class StreamClient:
-    def __init__(self, address, limit=20.0):
+    def __init__(self, address, limit=LIMIT):
         """address: a Unix socket's path, or (host, port)."""
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.sock = socket.socket(family)

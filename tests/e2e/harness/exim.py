@@ -9,10 +9,8 @@ import subprocess
 from .nixie import REPOSITORY
 from .proc import Child, free_port, tail, wait_until
 
-SNIPPET = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-acl.conf')
-ASK = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-ask.conf')
-ROUTER = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-router.conf')
-CAMPAIGN = os.path.join(REPOSITORY, 'contrib', 'exim', 'nixie-campaign.conf')
+# the files of contrib/exim that it includes
+SNIPPETS = {'snippet': 'nixie-acl.conf', 'ask': 'nixie-ask.conf', 'router': 'nixie-router.conf', 'campaign': 'nixie-campaign.conf'}
 FETCH = os.path.join(REPOSITORY, 'contrib', 'debian', 'get-exim.sh')
 
 CONF = '''\
@@ -151,8 +149,10 @@ class Exim:
         self.port, self.child = free_port(), None
         self.conf = os.path.join(self.directory, 'exim.conf')
         self.log_path = os.path.join(self.directory, 'log', 'mainlog')
-        self.values = dict(socket=policy_socket, exim=self.program, dir=self.directory,
-                           snippet=SNIPPET, ask=ASK, router=ROUTER, campaign=CAMPAIGN, sink=sink, log=log, retry=retry)
+        self.values = dict(socket=policy_socket, exim=self.program, dir=self.directory, sink=sink, log=log, retry=retry)
+        for name, snippet in SNIPPETS.items():
+            # a copy: what delivers is not root, and may not enter where this repository is
+            self.values[name] = shutil.copyfile(os.path.join(REPOSITORY, 'contrib', 'exim', snippet), os.path.join(directory, snippet))
         self.configure()
 
     def configure(self, **values):
@@ -201,16 +201,25 @@ class Exim:
             raise AssertionError('%s\n%s' % (e, tail(self.log(), 20))) from None
 
     def flush(self):
-        """Try all mail in the queue now, whatever the retry times say; returns when that is done."""
-        subprocess.run([self.program, '-C', self.conf, '-qff'], check=True,
-                       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        """Try all mail in the queue now, whatever the retry times say; returns when that is done, also for what
+        another process, which has logged its result, had not let go of yet."""
+        def tried():
+            before = len(self.log())
+            subprocess.run([self.program, '-C', self.conf, '-qff'], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            return 'Spool file is locked' not in self.log()[before:]
+        wait_until(tried, 'queue that nobody else works on')
 
     def empty_queue(self):
+        """Also of what another process has just then."""
         spool = os.path.join(self.directory, 'spool', 'input')
-        waiting = {name[:-2] for name in os.listdir(spool) if name.endswith('-H')}
-        if waiting:
-            subprocess.run([self.program, '-C', self.conf, '-Mrm'] + sorted(waiting), check=True,
-                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+        def emptied():
+            waiting = sorted(name[:-2] for name in os.listdir(spool) if name.endswith('-H'))
+            if waiting:
+                subprocess.run([self.program, '-C', self.conf, '-Mrm'] + waiting, check=False,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            return not waiting
+        wait_until(emptied, 'empty queue')
 
     def send(self, *recipients, sender='sender@nixie.test', login=None, headers=b''):
         """One message; returns its id. Every recipient must be accepted."""

@@ -15,6 +15,11 @@ class FollowCase(Case):
         self.log = self.site.log_path
         self.sent = self.hard = 0
 
+    def impatient(self):
+        """Before the reader starts: that Redis hangs is noticed soon."""
+        self.site.options['redis']['timeout'] = '1s'
+        self.site.write_conf()
+
     # What has been written is counted here, and must be counted there.
 
     def deliveries(self, n):

@@ -23,6 +23,12 @@ def binary(name):
     return path
 
 
+def sanitized(name):
+    """Is the program built with AddressSanitizer? Then it has calls, and memory, of its own."""
+    with open(binary(name), 'rb') as f:
+        return b'__asan_init' in f.read()
+
+
 def _quote(text):
     return '"%s"' % text.replace('\\', '\\\\').replace('"', '\\"')
 
@@ -44,13 +50,13 @@ def libconfig(value):
     raise TypeError(type(value))
 
 
-def run(name, *args, stdin=None, limit=LIMIT, env=None):
-    """Run a program to its end; stdout and stderr are str."""
+def run(name, *args, stdin=None, limit=LIMIT, env=None, prefix=()):
+    """Run a program to its end, by another one (prefix) as that wants; stdout and stderr are str."""
     environ = dict(os.environ, LC_ALL='C.UTF-8', TZ='UTC')
     environ.update(env or {})
     if isinstance(stdin, str):
         stdin = stdin.encode('utf-8', 'surrogateescape')
-    with subprocess.Popen([binary(name)] + list(args), stdin=subprocess.PIPE,
+    with subprocess.Popen([*prefix, binary(name), *args], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ,
                           start_new_session=True) as p:
         try:
@@ -65,6 +71,11 @@ def run(name, *args, stdin=None, limit=LIMIT, env=None):
                                        err.decode('utf-8', 'surrogateescape'))
 
 
+def verbs():
+    """Each verb, and "rules SUBVERB", as nixie --help has them."""
+    return re.findall(r'^  ([a-z]+(?: (?:list|show|test|lint|words|stats|unknown|forms))?)(?= |$).*  ', run('nixie', '--help').stdout, re.M)
+
+
 class Site:
     """One configuration file and whatever is started with it, below one directory."""
 
@@ -75,9 +86,10 @@ class Site:
         self.log_path = os.path.join(directory, 'mail.log')
         self.children, self._serial = [], 0
         self.options = {
-            'redis': {'address': redis.address if redis else
-                      'unix:' + os.path.join(directory, 'absent.sock')},
-            'policyd': {'listen': ['unix:' + self.policy_path], 'socket-mode': '0666'},
+            # a slow machine is no failure of Redis: what a failure of it costs is for the tests about that, which have limits of their own
+            'redis': {'address': redis.address if redis else 'unix:' + os.path.join(directory, 'absent.sock'), 'timeout': '10s'},
+            # Postfix waits 10 s for an answer
+            'policyd': {'listen': ['unix:' + self.policy_path], 'socket-mode': '0666', 'deadline': '8s'},
             'logtail': {'files': [self.log_path], 'start': 'beginning', 'timezone': 'local',
                         'poll-interval': '100ms'},
             # logs of tests are full of dead addresses: to the brake that is a jump; test_brake.py has it on
@@ -131,8 +143,8 @@ class Site:
     def policy_client(self):
         return PolicyClient(self.policy_path)
 
-    def ctl(self, *args, stdin=None):
-        return run('nixie', '-c', self.conf_path, *args, stdin=stdin)
+    def ctl(self, *args, stdin=None, prefix=()):
+        return run('nixie', '-c', self.conf_path, *args, stdin=stdin, prefix=prefix)
 
     def ctl_ok(self, *args, stdin=None):
         done = self.ctl(*args, stdin=stdin)

@@ -7,16 +7,16 @@ import time
 
 from .case import Case
 from .nixie import OK, REPOSITORY, Site, run
-from .proc import wait_until
+from .proc import LIMIT, wait_until
 from .redis import RedisServer
 from .servers import AWAY, partition_of
 
 sys.path.append(os.path.join(REPOSITORY, 'tests', 'fault'))
 
-from compare import CHANGING, LEFT_OUT, READ, Comparison      # noqa: E402
+from compare import CHANGING, READ, Comparison, is_compared    # noqa: E402
 from traffic import Host            # noqa: E402
 
-SETTLE_S = 60.0
+SETTLE_S = 3 * LIMIT
 
 
 class PartitionedSite(Site):
@@ -55,7 +55,7 @@ def snapshot(redis):
     for key in redis.command('KEYS', 'nixie:{*}:*'):
         partition, name = re.fullmatch(r'nixie:\{(\d+)\}:(.*)', key, re.S).groups()
         kind = name.split(':')[0]
-        if kind in LEFT_OUT or kind == 'roll':
+        if not is_compared(name):
             continue
         type_ = redis.command('TYPE', key)
         if type_ == 'none':     # gone meanwhile
@@ -117,8 +117,6 @@ class PeaceCase(Case):
         self.redis, self.partitions = servers, partitions
         self.site = PartitionedSite(self.directory, servers, partitions)
         self.addCleanup(self.site.stop)
-        self.site.options['policyd']['deadline'] = '5s'     # a slow machine is no failure
-        self.site.write_conf()
         return self.site
 
     def policyd(self, suppressed):

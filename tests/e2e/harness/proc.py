@@ -9,9 +9,9 @@ import subprocess
 import time
 
 # Generous: a limit is only there to tell a hang from a slow machine.
-LIMIT = float(os.environ.get('NIXIE_TEST_LIMIT', '30'))
+LIMIT = float(os.environ.get('NIXIE_TEST_LIMIT', '60'))
 
-_living, _directories = [], []
+_living, _directories, _reserved = [], [], []
 
 
 def wait_until(condition, what, limit=LIMIT, child=None):
@@ -33,15 +33,20 @@ def wait_until(condition, what, limit=LIMIT, child=None):
 
 
 def free_port():
-    """Below those that the kernel gives to clients: one of them might have it before the server does."""
+    """Below those that the kernel gives to clients: one of them might have it before the server does.
+    Nor does another test get it: it stays bound here as long as this process lives, in a way that
+    lets a server listen (one that says SO_REUSEADDR, as all do) but nobody find it free."""
     while True:
         port = random.randrange(10000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(('127.0.0.1', port))
-            except OSError:
-                continue
-            return port
+        s = socket.socket()
+        try:
+            s.bind(('127.0.0.1', port))
+        except OSError:
+            s.close()
+            continue
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _reserved.append(s)
+        return port
 
 
 def tail(text, lines=25):

@@ -2,6 +2,8 @@
 import re
 import socket
 
+from .proc import LIMIT
+
 SAMPLE = re.compile(r'([a-z_][a-z0-9_]*)(?:\{((?:[a-z_]+="[^"\\\n]*",?)+)\})? ([0-9.]+|\+Inf|NaN)\n')
 UNITS = ('_ms', '_milliseconds', '_us', '_kib', '_minutes')
 
@@ -17,7 +19,7 @@ class Answer:
 
 def connect(address):
     s = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
-    s.settimeout(20)
+    s.settimeout(LIMIT)
     s.connect(address)
     return s
 

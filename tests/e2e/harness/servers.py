@@ -6,8 +6,13 @@ from .proc import LIMIT, Child, free_port, wait_until
 from .redis import RedisClient, RedisError, RedisServer
 
 SLOTS = 16384
-NODE_TIMEOUT_MS = 1500
-DOWN_AFTER_MS = 1000
+# What is silent for so long is down: long enough that a machine which stands still for a moment is not, where nobody is to take over.
+NODE_TIMEOUT_MS, LONE_NODE_TIMEOUT_MS = 4000, 15000
+DOWN_AFTER_MS = 4000
+# For whom take-overs that nobody asked for are welcome.
+HASTY_NODE_TIMEOUT_MS, HASTY_DOWN_AFTER_MS = 1500, 2000
+# Votes that are late are repeated after twice 5 s, and each server that seems to be away for a moment delays what is next.
+FAIL_OVER_LIMIT = 6 * LIMIT
 # What cannot be asked just now.
 AWAY = (OSError, RedisError)
 
@@ -37,6 +42,12 @@ def info(server, section):
     return dict(line.split(':', 1) for line in server.command('INFO', section).splitlines() if ':' in line)
 
 
+def wait_in_step(master, replica):
+    """What anybody has told the master until now has come across. (WAIT is about what its own connection has written.)"""
+    offset = int(info(master, 'replication')['master_repl_offset'])
+    wait_until(lambda: int(info(replica, 'replication').get('slave_repl_offset', -1)) >= offset, 'replica in step')
+
+
 def slot_of(key):
     before, brace, rest = key.partition('{')
     tag = rest.partition('}')[0] if brace and '}' in rest else ''
@@ -51,18 +62,18 @@ def slot_of(key):
 class RedisCluster:
     """Masters with as many replicas each; command() and hgetall() as of one server."""
 
-    def __init__(self, directory, masters=3, replicas=0):
+    def __init__(self, directory, masters=3, replicas=0, node_timeout_ms=None):
         self.n, self.replicas = masters, replicas
+        self.node_timeout_ms = node_timeout_ms or (NODE_TIMEOUT_MS if replicas else LONE_NODE_TIMEOUT_MS)
         self.nodes = []
         for i in range(masters * (1 + replicas)):
             self.nodes.append(self._node(directory, i))
         self.address = 'cluster:' + ','.join(node.endpoint for node in self.nodes[:masters])
         self.known = {}     # {slot: node}, as far as asked, and perhaps no longer true
 
-    @staticmethod
-    def _node(directory, i):
+    def _node(self, directory, i):
         return TcpServer(directory, 'node%d' % i, '--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf',
-                         '--cluster-node-timeout', str(NODE_TIMEOUT_MS), '--cluster-port', str(free_port()))
+                         '--cluster-node-timeout', str(self.node_timeout_ms), '--cluster-port', str(free_port()))
 
     def join(self):
         """One more master, which serves nothing yet."""
@@ -208,7 +219,7 @@ class RedisCluster:
                 if 'cluster_state:ok' not in node.command('CLUSTER', 'INFO'):
                     return False
             return self.owner(slot).child is not None
-        wait_until(taken_over, 'fail-over of ' + master.name, 2 * LIMIT)
+        wait_until(taken_over, 'fail-over of ' + master.name, FAIL_OVER_LIMIT)
         return self.owner(slot)
 
 
@@ -216,8 +227,8 @@ class Watched:
     """A master, a replica and three sentinels, two of which must agree."""
     NAME = 'post'
 
-    def __init__(self, directory):
-        self.directory = directory
+    def __init__(self, directory, down_after_ms=DOWN_AFTER_MS):
+        self.directory, self.down_after_ms = directory, down_after_ms
         self.servers = [TcpServer(directory, 'server%d' % i) for i in range(2)]
         self.ports = [free_port() for _ in range(3)]
         self.sentinels, self.clients = [], []
@@ -235,7 +246,7 @@ class Watched:
         wait_until(lambda: info(replica, 'replication')['master_link_status'] == 'up', 'replica in step')
         for port in self.ports:
             self._start_sentinel(port, master.port)
-        wait_until(self._agreed, 'sentinels that know each other and the replica', 2 * LIMIT)
+        self.wait_whole()
         return self
 
     def _start_sentinel(self, port, master):
@@ -246,20 +257,9 @@ class Watched:
         with open(conf, 'w') as f:
             f.write('%s %d\nbind 127.0.0.1\nunixsocket %s\ndir %s\nlogfile ""\n%s' % (self.port_word, port, path, directory, self.tls))
             f.write('sentinel monitor %s 127.0.0.1 %d 2\nsentinel down-after-milliseconds %s %d\n'
-                    'sentinel failover-timeout %s 5000\n' % (name, master, name, DOWN_AFTER_MS, name))
+                    'sentinel failover-timeout %s 5000\n' % (name, master, name, self.down_after_ms, name))
         self.sentinels.append(Child('sentinel', ['redis-server', conf, '--sentinel'], os.path.join(directory, 'redis.log')))
         self.clients.append(RedisClient(path))
-
-    def _agreed(self):
-        try:
-            for client in self.clients:
-                flat = client('SENTINEL', 'MASTER', self.NAME)
-                told = dict(zip(flat[::2], flat[1::2]))
-                if (told['num-other-sentinels'], told['num-slaves'], told['flags']) != ('2', '1', 'master'):
-                    return False
-            return True
-        except AWAY:
-            return False
 
     def stop(self):
         for client in self.clients:
@@ -288,7 +288,31 @@ class Watched:
         return next(s for s in self.servers if s is not master)
 
     def wait_master(self, other_than):
-        return wait_until(lambda: self.master() not in (None, other_than) and self.master(), 'another master', 2 * LIMIT)
+        def another():
+            master = self.master()
+            return master if master is not other_than else None
+        return wait_until(another, 'another master', FAIL_OVER_LIMIT)
+
+    def is_whole(self):
+        """One is the master, the other follows it, and no sentinel sees it otherwise."""
+        try:
+            master = self.master()
+            if master is None or any(s.child is None for s in self.servers):
+                return False
+            role, *of = next(s for s in self.servers if s is not master).command('ROLE')
+            return role == 'slave' and of[1:3] == [master.port, 'connected'] and all(map(self._sees_both, self.clients))
+        except AWAY:
+            return False
+
+    def _sees_both(self, client):
+        def told(flat):
+            return dict(zip(flat[::2], flat[1::2]))
+        master = told(client('SENTINEL', 'MASTER', self.NAME))
+        replicas = [told(flat)['flags'] for flat in client('SENTINEL', 'REPLICAS', self.NAME)]
+        return (master['flags'], replicas, master['num-other-sentinels']) == ('master', ['slave'], '2')
+
+    def wait_whole(self):
+        wait_until(self.is_whole, 'peace among the servers', FAIL_OVER_LIMIT)
 
     def command(self, *args):
         return wait_until(self.master, 'master').command(*args)

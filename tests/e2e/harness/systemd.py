@@ -9,9 +9,10 @@ import subprocess
 import unittest
 
 from .nixie import REPOSITORY, binary
-from .proc import Child, kill_at_exit, wait_until
+from .proc import LIMIT, Child, kill_at_exit, wait_until
 
 SYSTEMD = '/lib/systemd/systemd'
+PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 UNITS = os.path.join(REPOSITORY, 'contrib', 'systemd')
 
 # $1: a directory for the layer, $2: what is laid over, before it begins
@@ -109,7 +110,7 @@ class Systemd:
         kill_at_exit(self.cgroup)   # after what is in it
         self.init = None
         try:
-            wait_until(lambda: self.child.poll() is not None or self._is_up(), 'systemd')
+            wait_until(lambda: self.child.poll() is not None or self._is_up(), 'systemd', 2 * LIMIT)
         except AssertionError:
             self.stop()
             raise
@@ -148,9 +149,9 @@ class Systemd:
             return f.read() == 'systemd\n' and self.run('systemctl', 'is-system-running').stdout.strip() == 'running'
 
     def run(self, *args, stdin=None):
-        """In its container; ended within 60 s."""
+        """In its container, to its end."""
         return subprocess.run(['nsenter', '-t', str(self.init), '-m', '-p', '-u', '-i', '-n', '-C', '--'] + list(args), stdin=subprocess.PIPE if stdin else
-                              subprocess.DEVNULL, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60, check=False)
+                              subprocess.DEVNULL, input=stdin, env=dict(os.environ, PATH=PATH), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=2 * LIMIT, check=False)
 
     def ok(self, *args):
         done = self.run(*args)
