@@ -41,8 +41,7 @@ static void print_json(const struct ruleset *rules, struct sv relay, const struc
 		json_number(&j, "code", reply->code);
 	if (*enhanced)
 		json_text(&j, "enhanced", sv_of(enhanced));
-	if (provider.n)
-		json_text(&j, "provider", provider);
+	json_member(&j, "provider", provider);
 	if (v->blocklist)
 		json_text(&j, "blocklist", sv_of(v->blocklist->name));
 	if (retry_s >= 0)
@@ -54,7 +53,7 @@ static void print_json(const struct ruleset *rules, struct sv relay, const struc
 int verb_classify(struct ctl *ctl, int argc, char **argv)
 {
 	int code;
-	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "classify [--rules DIR] [--json] <REPLIES", NULL, &code);
+	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "classify", NULL, &code);
 	char *bytes = NULL;
 	size_t size = 0;
 	ssize_t n;

@@ -193,8 +193,7 @@ static void hint_at_quotes(const struct ctl *ctl, int n, char **argv)
 int verb_explain(struct ctl *ctl, int argc, char **argv)
 {
 	int code;
-	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "explain [--rules DIR] [--json] REPLY | LOG-LINE | ADDRESS ...",
-		NULL, &code);
+	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "explain", NULL, &code);
 
 	if (!rules)
 		return code;

@@ -242,12 +242,6 @@ void explain_show_human(const struct explained *e)
 
 /* ---- as JSON ---- */
 
-static void json_some(struct json *j, const char *name, struct sv text)
-{
-	if (text.n)
-		json_text(j, name, text);
-}
-
 static void json_rule(struct json *j, const struct explained *e, const struct rule *rule)
 {
 	json_text(j, "rule", sv_of(rule->id));
@@ -264,12 +258,12 @@ static void json_rule(struct json *j, const struct explained *e, const struct ru
 			json_text(j, NULL, c->values[k]);
 		json_end_list(j);
 		json_bool(j, "holds", ruleset_condition_holds(e->rules, rule, i, &e->failure, &hit));
-		json_some(j, "matched", hit);
+		json_member(j, "matched", hit);
 		json_end_object(j);
 	}
 	json_end_list(j);
-	json_some(j, "note", sv_of(rule->note));
-	json_some(j, "url", sv_of(rule->url));
+	json_member(j, "note", sv_of(rule->note));
+	json_member(j, "url", sv_of(rule->url));
 }
 
 static void json_next(struct json *j, const struct explained *e)
@@ -278,7 +272,7 @@ static void json_next(struct json *j, const struct explained *e)
 	for (size_t i = 1; i < e->n_holding; i++) {
 		json_object(j, NULL);
 		rule_json(j, e->holding[i].rule);
-		json_some(j, "because", e->holding[i].matched);
+		json_member(j, "because", e->holding[i].matched);
 		json_end_object(j);
 	}
 	json_end_list(j);
@@ -294,12 +288,12 @@ static void json_reply(struct json *j, const struct explained *e)
 	enhanced_format(r->enhanced, enhanced);
 	if (r->code)
 		json_number(j, "code", r->code);
-	json_some(j, "enhanced", sv_of(enhanced));
+	json_member(j, "enhanced", sv_of(enhanced));
 	if (r->phase != PHASE_NONE)
 		json_text(j, "phase", sv_of(phase_name(r->phase)));
 	json_text(j, "said-by", r->remote ? SV("server") : SV("mta"));
-	json_some(j, "relay", e->failure.relay);
-	json_some(j, "provider", ruleset_provider(e->rules, e->failure.relay));
+	json_member(j, "relay", e->failure.relay);
+	json_member(j, "provider", ruleset_provider(e->rules, e->failure.relay));
 	if (list)
 		json_text(j, "blocklist", sv_of(list->name));
 	if (list && list->url)
@@ -307,8 +301,8 @@ static void json_reply(struct json *j, const struct explained *e)
 	if (retry_s >= 0)
 		json_number(j, "retry-after", retry_s);
 	json_text(j, "words", r->words);
-	json_some(j, "by-code", sv_of(explain_by_code(r)));
-	json_some(j, "by-status", sv_of(explain_by_status(r)));
+	json_member(j, "by-code", sv_of(explain_by_code(r)));
+	json_member(j, "by-status", sv_of(explain_by_status(r)));
 }
 
 static void json_stored(struct json *j, const struct explained *e)
@@ -317,7 +311,7 @@ static void json_stored(struct json *j, const struct explained *e)
 	json_object(j, "stored");
 	json_text(j, "status", sv_of(status_name(e->entry->status)));
 	json_text(j, "category", sv_of(category_name(e->entry->reason)));
-	json_some(j, "rule", e->entry->rule);
+	json_member(j, "rule", e->entry->rule);
 	json_bool(j, "same", explain_same_as_stored(e));
 	if (e->lost) {
 		char time[CLOCK_TEXT_MAX];
@@ -339,12 +333,12 @@ void explain_show_json(const struct explained *e)
 	json_text(&j, "fault", sv_of(fault_name(category_fault(v->category))));
 	if (e->entry)
 		json_stored(&j, e);
-	json_some(&j, "recipient", e->recipient);
-	json_some(&j, "status", e->status);
+	json_member(&j, "recipient", e->recipient);
+	json_member(&j, "status", e->status);
 	if (e->n_holding)
 		json_rule(&j, e, e->holding[0].rule);
-	json_some(&j, "because", v->matched);
-	json_some(&j, "overruled", sv_of(e->overruled));
+	json_member(&j, "because", v->matched);
+	json_member(&j, "overruled", sv_of(e->overruled));
 	json_next(&j, e);
 	json_reply(&j, e);
 	json_end_object(&j);

@@ -66,6 +66,12 @@ void json_text(struct json *j, const char *name, struct sv text)
 	add_string(j, text);
 }
 
+void json_member(struct json *j, const char *name, struct sv text)
+{
+	if (text.n)
+		json_text(j, name, text);
+}
+
 void json_number(struct json *j, const char *name, int64_t value)
 {
 	begin(j, name);
@@ -76,6 +82,12 @@ void json_tenths(struct json *j, const char *name, int64_t tenths)
 {
 	begin(j, name);
 	(void)fprintf(j->to, "%" PRId64 ".%" PRId64, tenths / 10, tenths % 10);
+}
+
+void json_thousandths(struct json *j, const char *name, int64_t thousandths)
+{
+	begin(j, name);
+	(void)fprintf(j->to, "%" PRId64 ".%03" PRId64, thousandths / 1000, thousandths % 1000);
 }
 
 void json_bool(struct json *j, const char *name, bool value)

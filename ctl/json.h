@@ -21,9 +21,13 @@ void json_list(struct json *json, const char *name);
 void json_end_list(struct json *json);
 
 void json_text(struct json *json, const char *name, struct sv text);
+/* The same, but nothing where the text is empty. */
+void json_member(struct json *json, const char *name, struct sv text);
 void json_number(struct json *json, const char *name, int64_t value);
 /* 123 is 12.3 */
 void json_tenths(struct json *json, const char *name, int64_t tenths);
+/* 123 is 0.123 */
+void json_thousandths(struct json *json, const char *name, int64_t thousandths);
 void json_bool(struct json *json, const char *name, bool value);
 
 /* Ends the line behind the outermost object; the next one may begin. */

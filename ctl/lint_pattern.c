@@ -105,6 +105,7 @@ struct trial {
 	const struct pattern *pattern;
 	struct sv branch, head; /* head: the text begins with it */
 	bool endless;           /* something repeats without end */
+	bool lines;             /* of a text of many lines */
 	size_t text_n;
 };
 
@@ -140,8 +141,9 @@ static bool has_many_ways(struct sv regex)
  * the last one that it needs is missing. */
 static bool slow_on(const struct trial *t, struct sv word, struct sv glue)
 {
-	const struct sv tail = SV("] zyxwvutsrqponmlkjihgfedcba 9876543210 -:;,'\")");
-	static char text[LINT_TEXT_ENDLESS_BYTES];
+	const struct sv tail = t->lines ? SV("] zyxwvutsrqponmlkjihgfedcba 9876543210 -:;,'\"([{}<>@.*=_#/?!|)\n") :
+		SV("] zyxwvutsrqponmlkjihgfedcba 9876543210 -:;,'\")");
+	static char text[LINT_TEXT_LINES_BYTES];
 	size_t period = word.n + glue.n;
 
 	memcpy(text, t->head.p, t->head.n);
@@ -162,7 +164,7 @@ static bool slow_on_words(const struct trial *t, const struct literal_sets *sets
 	for (size_t i = 0; i < sets->n; i++) {
 		for (size_t j = 0; j < sets->v[i].n; j++) {
 			struct sv word = sv_make(sets->v[i].v[j].bytes, sets->v[i].v[j].n);
-			if (j < LINT_WORDS_MAX && (slow_on(t, word, SV("")) || slow_on(t, word, SV(" "))))
+			if (j < LINT_WORDS_MAX && (slow_on(t, word, SV("")) || slow_on(t, word, SV(" ")) || (t->lines && slow_on(t, word, SV("\n")))))
 				return true;
 			buf_add(&all, word);
 			buf_add_char(&all, ' ');
@@ -179,6 +181,7 @@ static bool slow_on_letters(struct trial *t, const struct literal_sets *sets)
 	bool seen[256] = { false }, slow = false;
 
 	t->head = sets->n ? sv_make(sets->v[0].v[0].bytes, sets->v[0].v[0].n) : SV("");
+	t->text_n = LINT_TEXT_ENDLESS_BYTES; /* what repeats within a repetition shows early */
 	for (size_t i = 0; i < t->branch.n && t->endless && !slow; i++) {
 		unsigned char c = (unsigned char)t->branch.p[i];
 		slow = (sv_is_alnum((char)c) || c >= 0x80) && !seen[c] && slow_on(t, sv_make(t->branch.p + i, 1), SV(""));
@@ -195,17 +198,33 @@ static bool slow_on_sample(const struct trial *t, struct sv text)
 		slow_on(t, sv_head(text, text.n * 3 / 4), SV(" ")) || slow_on(t, sv_skip(text, text.n / 2), SV(" "));
 }
 
-static bool is_slow(struct trial *t, const struct literal_sets *sets, const struct rule_example *samples, size_t n)
+/* Blanks and empty lines behind what most forms ask for. */
+static bool slow_behind_address(struct trial *t)
 {
-	static const struct sv runs[] = { { "a", 1 }, { " ", 1 }, { "0", 1 }, { "a ", 2 }, { "a@a.", 4 }, { "<", 1 } };
+	static const struct sv runs[] = { { " ", 1 }, { "\n", 1 }, { " \n", 2 } };
+	bool slow = false;
 
-	for (size_t i = 0; i < sizeof runs / sizeof *runs; i++)
+	t->head = SV("a@a.example");
+	for (size_t i = 0; i < sizeof runs / sizeof *runs && !slow; i++)
+		slow = slow_on(t, runs[i], SV(""));
+	t->head = SV("");
+	return slow;
+}
+
+static bool is_slow(struct trial *t, const struct literal_sets *sets, const struct sv *samples, size_t n)
+{
+	/* those of many lines at the end */
+	static const struct sv runs[] = { { "a", 1 }, { " ", 1 }, { "0", 1 }, { "a ", 2 }, { "a@a.", 4 }, { "<", 1 }, { "\n", 1 }, { "a\n", 2 },
+		{ " \n", 2 }, { "\t", 1 }, { "<a@a.example>:\n", 15 } };
+	size_t n_runs = t->lines ? sizeof runs / sizeof *runs : 6;
+
+	for (size_t i = 0; i < n_runs; i++)
 		if (slow_on(t, runs[i], SV("")))
 			return true;
-	for (size_t i = 0; i < n && i < LINT_SAMPLES_MAX; i++)
-		if (slow_on_sample(t, samples[i].reply))
+	for (size_t i = 0; i < n; i++)
+		if (slow_on_sample(t, samples[i]))
 			return true;
-	return slow_on_words(t, sets) || slow_on_letters(t, sets);
+	return (t->lines && slow_behind_address(t)) || slow_on_words(t, sets) || slow_on_letters(t, sets);
 }
 
 unsigned pattern_problems(struct sv branch, const struct rule_example *samples, size_t n)
@@ -222,7 +241,11 @@ unsigned pattern_problems(struct sv branch, const struct rule_example *samples, 
 		problems |= PATTERN_MATCHES_NOTHING;
 	struct trial trial = { .pattern = pattern, .branch = branch, .head = SV(""), .endless = is_unbounded(branch, false) };
 	trial.text_n = trial.endless ? LINT_TEXT_ENDLESS_BYTES : LINT_TEXT_BYTES;
-	if (has_many_ways(branch) && is_slow(&trial, &sets, samples, n))
+	struct sv texts[LINT_SAMPLES_MAX];
+	n = n < LINT_SAMPLES_MAX ? n : LINT_SAMPLES_MAX;
+	for (size_t i = 0; i < n; i++)
+		texts[i] = samples[i].reply;
+	if (has_many_ways(branch) && is_slow(&trial, &sets, texts, n))
 		problems |= PATTERN_SLOW;
 	if (is_unbounded(branch, true))
 		problems |= PATTERN_UNBOUNDED;
@@ -230,6 +253,26 @@ unsigned pattern_problems(struct sv branch, const struct rule_example *samples, 
 		problems |= PATTERN_MASKED;
 	if (sets.n == 0)
 		problems |= PATTERN_NO_WORD;
+	pattern_free(pattern);
+	return problems;
+}
+
+unsigned pattern_problems_lines(struct sv regex, const struct sv *samples, size_t n)
+{
+	static struct literal_sets sets;
+	struct err err;
+	struct pattern *pattern = pattern_compile_lines(regex, &err);
+	unsigned problems = 0;
+
+	if (!pattern)
+		return 0;
+	literal_required(regex, &sets);
+	if (pattern_match(pattern, SV(""), NULL) == MATCH_YES)
+		problems |= PATTERN_MATCHES_NOTHING;
+	struct trial trial = { .pattern = pattern, .branch = regex, .head = SV(""), .endless = is_unbounded(regex, false), .lines = true,
+		.text_n = LINT_TEXT_LINES_BYTES };
+	if (has_many_ways(regex) && is_slow(&trial, &sets, samples, n < LINT_SAMPLES_MAX ? n : LINT_SAMPLES_MAX))
+		problems |= PATTERN_SLOW;
 	pattern_free(pattern);
 	return problems;
 }

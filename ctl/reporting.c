@@ -1,14 +1,17 @@
 /* report: results and rates of some days, by what they have in common, and what they say. */
 #include <getopt.h>
 #include <stdio.h>
+#include <unistd.h>
 
-#include "alert.h"
 #include "buf.h"
 #include "clock.h"
+#include "days.h"
 #include "figures.h"
 #include "findings.h"
 #include "json.h"
 #include "log.h"
+#include "page.h"
+#include "returns.h"
 #include "schema.h"
 #include "spark.h"
 #include "table.h"
@@ -62,11 +65,6 @@ struct report {
 	bool findings;
 };
 
-/* Numerator and what it is of, and the limit in thousandths; 0: there is none. */
-struct rate {
-	int64_t count, of, limit_permille;
-};
-
 static int kind_of(enum figure_by by)
 {
 	return by == BY_CATEGORY ? OF_CATEGORIES : by == BY_RULE ? OF_RULES : by <= BY_HOUR ? OF_TOTALS : OF_TALLIES;
@@ -74,27 +72,14 @@ static int kind_of(enum figure_by by)
 
 static struct rate rate_of(const struct report *r, const struct figure *f, enum what what)
 {
-	const struct config *c = &r->ctl->config;
-
-	if (what == A_RATE_HARD)
-		return (struct rate){ f->n[FIGURE_HARD], figure_finals(f), c->alerts_hard };
-	if (what == A_RATE_ALL)
-		return (struct rate){ f->n[FIGURE_HARD] + f->n[FIGURE_SOFT], figure_finals(f), c->alerts_all };
-	if (what == A_RATE_COMPLAINT)
-		return (struct rate){ f->n[FIGURE_COMPLAINT], f->n[FIGURE_DELIVERED], c->alerts_complaints };
-	return (struct rate){ f->n[FIGURE_FAILURES], r->total.n[FIGURE_FAILURES], 0 };
+	if (what == A_SHARE || what == A_COUNT)
+		return (struct rate){ f->n[FIGURE_FAILURES], r->total.n[FIGURE_FAILURES], 0 };
+	return figure_rate(f, what == A_RATE_HARD ? RATE_HARD : what == A_RATE_ALL ? RATE_ALL : RATE_COMPLAINT, &r->ctl->config);
 }
 
-/* As of an alert: not with few results. */
 static bool is_over(const struct report *r, const struct rate *rate)
 {
-	return rate->limit_permille && alert_rate(false, rate->count, rate->of, rate->limit_permille, r->ctl->config.alerts_minimum);
-}
-
-/* Tenths of a thousandth: 123 is 1.23 % */
-static int64_t ratio(const struct rate *rate)
-{
-	return rate->of ? (int64_t)(((__int128)rate->count * 20000 + rate->of) / (2 * (__int128)rate->of)) : 0;
+	return rate_is_over(rate, &r->ctl->config);
 }
 
 static size_t shown(const struct report *r)
@@ -115,7 +100,7 @@ static size_t first_shown(const struct report *r)
 static void add_rate(struct table *t, const struct report *r, const struct figure *f, enum what what)
 {
 	struct rate rate = rate_of(r, f, what);
-	int64_t hundredths = ratio(&rate);
+	int64_t hundredths = rate_hundredths(&rate);
 
 	if (!rate.of) {
 		table_add(t, SV("-"), COLOUR_DIM);
@@ -229,8 +214,45 @@ static void print_text(const struct report *r)
 	}
 	print_table(r);
 	if (kind_of(r->by) == OF_TOTALS)
-		(void)printf("%lld of code 5xx are soft, %lld repeated soft ones became held or hard\n", (long long)r->total.n[FIGURE_HARD_AS_SOFT],
+		(void)printf("%lld of code 5xx are soft, %lld became held or hard by repetition\n", (long long)r->total.n[FIGURE_HARD_AS_SOFT],
 			(long long)r->total.n[FIGURE_SOFT_TO_HARD]);
+}
+
+/* A name that a shell takes as it is, whoever made it up. */
+static bool is_plain(struct sv name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!sv_is_alnum(name.p[i]) && name.p[i] != '.' && name.p[i] != '-' && name.p[i] != '_')
+			return false;
+	return name.n && name.p[0] != '-';
+}
+
+/* What to type for the addresses behind a row: for the first one of which there are any. */
+static void print_behind(const struct report *r)
+{
+	char from[CLOCK_TEXT_MAX], to[CLOCK_TEXT_MAX];
+	const struct figure *row = NULL;
+
+	for (size_t i = first_shown(r); !row && r->by != BY_NONE && i < first_shown(r) + shown(r); i++) {
+		const struct figure *f = r->rows.v[i];
+		if (f->n[FIGURE_SOFT] + f->n[FIGURE_HARD] + f->n[FIGURE_FAILURES] && (r->by == BY_HOUR || is_plain(f->name)))
+			row = f;
+	}
+	if (r->total.n[FIGURE_SOFT] + r->total.n[FIGURE_HARD] + r->total.n[FIGURE_FAILURES] == 0)
+		return;
+	period_text(r, from, to);
+	(void)printf("\n%sThe addresses behind a row%s\n  nixie history", term_colour(stdout, COLOUR_BOLD), term_colour(stdout, COLOUR_PLAIN));
+	if (r->by == BY_HOUR && row) {
+		clock_format_us((row->begin_s + HOUR_S) * CLOCK_SECOND_US, to, sizeof to);
+		(void)printf(" --since %.*s --until %s\n", SV_ARG(row->name), to);
+	} else if (r->by == BY_DAY && row) {
+		(void)printf(" --from %.*s --to %.*s\n", SV_ARG(row->name), SV_ARG(row->name));
+	} else {
+		(void)printf(r->by == BY_HOUR ? " --since %s --until %s" : " --from %s --to %s", from, to);
+		if (kind_of(r->by) != OF_TOTALS)
+			(void)printf(" --%s %.*s", figure_by_name(r->by), SV_ARG(row ? row->name : SV("NAME")));
+		(void)puts("");
+	}
 }
 
 /* ---- for programs ---- */
@@ -258,7 +280,7 @@ static void print_json(const struct report *r, const struct figure *f)
 		if (c->what == A_COUNT)
 			json_number(&json, c->name, f->n[c->counter]);
 		else if (rate.of)
-			json_tenths(&json, c->name, ratio(&rate));
+			json_tenths(&json, c->name, rate_hundredths(&rate));
 	}
 	json_list(&json, "over");
 	for (size_t i = 0; i < sizeof figure_columns / sizeof *figure_columns; i++) {
@@ -280,8 +302,7 @@ static void print_json_finding(void *arg, const struct finding *f)
 	json_text(&json, "row", SV("finding"));
 	json_text(&json, "finding", sv_of(f->kind));
 	json_text(&json, "value", f->value);
-	if (f->intended.n)
-		json_text(&json, "intended", f->intended);
+	json_member(&json, "intended", f->intended);
 	json_number(&json, "count", f->count);
 	json_number(&json, "of", f->of);
 	json_text(&json, "text", f->text);
@@ -313,7 +334,7 @@ static void print_csv_row(const struct report *r, const struct figure *f)
 		if (c->what == A_COUNT)
 			(void)printf(",%lld", (long long)f->n[c->counter]);
 		else if (rate.of)
-			(void)printf(",%lld.%lld", (long long)(ratio(&rate) / 10), (long long)(ratio(&rate) % 10));
+			(void)printf(",%lld.%lld", (long long)(rate_hundredths(&rate) / 10), (long long)(rate_hundredths(&rate) % 10));
 		else
 			(void)putchar(',');
 	}
@@ -357,8 +378,70 @@ static enum store_result print_findings(const struct report *r, struct err *err)
 	return result;
 }
 
+/* ---- mail that came back ---- */
+
+static const char *const outcome_titles[RETURNS_OUTCOMES] = { [RECEIVE_NOTHING] = "NO EFFECT", [RECEIVE_COUNTED] = "COUNTED", [RECEIVE_TOLD] = "KNOWN", [RECEIVE_ASIDE] = "ASIDE" };
+
+static void print_returns(const struct returns *returns)
+{
+	struct table_column columns[2 + RETURNS_OUTCOMES] = { { "KIND", false, true }, { "MAILS", true, false } };
+	struct table table;
+
+	(void)printf("\n%sMail that came back%s\n", term_colour(stdout, COLOUR_BOLD), term_colour(stdout, COLOUR_PLAIN));
+	for (int o = 0; o < (int)RETURNS_OUTCOMES; o++)
+		columns[2 + o] = (struct table_column){ outcome_titles[o], true, false };
+	table_start(&table, stdout, columns, sizeof columns / sizeof *columns);
+	for (int k = 0; k < RETURNS_KINDS; k++) {
+		if (!returns->kinds[k])
+			continue;
+		table_add(&table, sv_of(returns_kind_name(k)), COLOUR_PLAIN);
+		table_addf(&table, COLOUR_PLAIN, "%lld", (long long)returns->kinds[k]);
+		for (int o = 0; o < (int)RETURNS_OUTCOMES; o++)
+			table_addf(&table, returns->n[k][o] ? COLOUR_PLAIN : COLOUR_DIM, "%lld", (long long)returns->n[k][o]);
+	}
+	table_end(&table);
+	if (returns->outcomes[RECEIVE_ASIDE])
+		(void)printf("%lld prove nothing and have no effect: nixie aside\n", (long long)returns->outcomes[RECEIVE_ASIDE]);
+}
+
+static void print_json_returns(const struct returns *returns)
+{
+	struct json json = JSON_ON(stdout);
+
+	for (int k = 0; k < RETURNS_KINDS; k++) {
+		if (!returns->kinds[k])
+			continue;
+		json_object(&json, NULL);
+		json_text(&json, "row", SV("returned"));
+		json_text(&json, "kind", sv_of(returns_kind_name(k)));
+		json_number(&json, "mails", returns->kinds[k]);
+		for (int o = 0; o < (int)RETURNS_OUTCOMES; o++)
+			json_number(&json, receive_outcome_name((enum receive_outcome)o), returns->n[k][o]);
+		json_end_object(&json);
+		json_end_line(&json);
+	}
+}
+
+/* There are results, but none of them has what was asked for. */
+static const char *nothing_by(enum figure_by by)
+{
+	switch (by) {
+	case BY_CAMPAIGN:
+		return "no result of these days has a campaign: logtail.campaign-headers names the headers that it is in, and Postfix or Exim has to log them";
+	case BY_PROVIDER:
+		return "no result of these days is of a known provider: providers of the rules, nixie-rules(5), tell which relays are whose";
+	case BY_RULE:
+	case BY_CATEGORY:
+		return "no failure of these days was classified: there were only deliveries";
+	case BY_NONE: case BY_DAY: case BY_HOUR: case BY_SENDER: case BY_DEST: case BY_HOST: case BY_COUNT:
+		break;
+	}
+	return "no result of these days has that; nixie report shows the days";
+}
+
 static int run(struct report *r)
 {
+	struct returns returns = { .mails = 0 };
 	struct err err;
 	int code = EXIT_OK;
 	enum store_result result = figures_read(&r->times, r->ctl->store, r->by == BY_HOUR ? BY_HOUR : BY_DAY, r->from_s, r->to_s, &err);
@@ -368,15 +451,24 @@ static int run(struct report *r)
 	if (result == STORE_OK) {
 		/* rules and categories have their own; values that many partitions have are those of the days */
 		r->total = figures_total(kind_of(r->by) == OF_TOTALS ? &r->times : &r->rows);
-		code = r->times.n || r->rows.n ? EXIT_OK : EXIT_NOT_FOUND;
+		code = r->rows.n || (r->times.n && r->by == BY_NONE) ? EXIT_OK : EXIT_NOT_FOUND;
 	}
-	if (result == STORE_OK && code == EXIT_NOT_FOUND) {
-		if (!r->ctl->json && !r->csv)
-			(void)puts("there are no results in this time");
+	bool for_people = !r->ctl->json && !r->csv;
+	if (result == STORE_OK && (r->by == BY_NONE || r->by == BY_DAY) && !r->csv)
+		result = returns_read(&returns, r->ctl->store, r->from_s, r->to_s, &err);
+	if (returns.mails)
+		code = EXIT_OK;
+	if (result == STORE_OK && code == EXIT_NOT_FOUND && (for_people || !r->times.n)) {
+		if (for_people)
+			(void)puts(r->times.n ? nothing_by(r->by) : "there are no results in this time");
 	} else if (result == STORE_OK) {
 		(r->csv ? print_csv : r->ctl->json ? print_all_json : print_text)(r);
+		if (returns.mails)
+			(for_people ? print_returns : print_json_returns)(&returns);
 		if (!r->csv)
 			result = print_findings(r, &err);
+		if (result == STORE_OK && !r->csv && !r->ctl->json && isatty(STDOUT_FILENO))
+			print_behind(r);
 	}
 	if (result != STORE_OK)
 		code = verb_store_failed(&err);
@@ -399,68 +491,31 @@ static bool take_by(const char *text, enum figure_by *by_r)
 	return false;
 }
 
-/* Whole days, or hours: so many of them as the span has, the present one is the last. */
-static bool take_last(const char *text, int64_t unit_s, struct report *r)
-{
-	struct span span;
-
-	if (!config_parse_span(sv_of(text), &span) || (span.ms == 0 && span.months == 0)) {
-		log_error("--last %s: write a time such as \"7 days\" or \"12h\"", text);
-		return false;
-	}
-	int64_t now_s = clock_now_s(), begin_s = clock_before_us(clock_now_us(), span) / CLOCK_SECOND_US;
-	int64_t present_s = now_s - now_s % unit_s;
-	r->from_s = begin_s < 0 ? 0 : begin_s - begin_s % unit_s + unit_s;
-	r->from_s = r->from_s < present_s ? r->from_s : present_s;
-	r->to_s = present_s + unit_s;
-	return true;
-}
-
-static bool take_from_to(const char *from, const char *to, int64_t unit_s, struct report *r)
-{
-	int64_t now_s = clock_now_s(), end_s = now_s - now_s % unit_s + unit_s;
-
-	r->from_s = 0;
-	r->to_s = end_s;
-	if (!verb_time("from", from, &r->from_s) || !verb_time("to", to, &r->to_s))
-		return false;
-	if (to && strlen(to) == sizeof "yyyy-mm-dd" - 1)
-		r->to_s += CLOCK_DAY_S; /* that day is in it */
-	r->from_s = r->from_s < 0 ? 0 : r->from_s - r->from_s % unit_s;
-	r->to_s = r->to_s > end_s ? end_s : (r->to_s + unit_s - 1) / unit_s * unit_s;
-	if (r->from_s < r->to_s)
-		return true;
-	log_error("--from is not before --to, or it is in the future");
-	return false;
-}
-
 int verb_report(struct ctl *ctl, int argc, char **argv)
 {
 	struct report r = { .ctl = ctl };
-	const char *from = NULL, *to = NULL, *last = NULL, *by = NULL, *limit = NULL;
+	const char *from = NULL, *to = NULL, *last = NULL, *by = NULL, *limit = NULL, *html = NULL;
 	const struct verb_option own[] = { { "from", &from, NULL }, { "to", &to, NULL }, { "last", &last, NULL }, { "by", &by, NULL },
-		{ "limit", &limit, NULL }, { "csv", NULL, &r.csv }, { NULL, NULL, NULL } };
+		{ "limit", &limit, NULL }, { "csv", NULL, &r.csv }, { "html", &html, NULL }, { NULL, NULL, NULL } };
 	int code;
 
-	if (!verb_options(ctl, argc, argv, "report [--last \"7 days\" | --from DATE --to DATE] [--by day|hour|sender|campaign|dest|provider|category|host|rule]\n"
-		"                    [--limit N] [--json | --csv]", own, &code))
+	if (!verb_options(ctl, argc, argv, "report", own, &code))
 		return code;
 	if (optind < argc) {
 		log_error("%s: say by options what to report, as in: nixie report --last \"7 days\" --by dest", argv[optind]);
-		return EXIT_USAGE;
-	}
-	if (last && (from || to)) {
-		log_error("write --last, or --from and --to");
 		return EXIT_USAGE;
 	}
 	if (r.csv && ctl->json) {
 		log_error("write --csv or --json");
 		return EXIT_USAGE;
 	}
+	if (html && (by || limit || r.csv || ctl->json)) {
+		log_error("--html makes a page of all of it: write it without --by, --limit, --csv and --json");
+		return EXIT_USAGE;
+	}
 	if (!take_by(by, &r.by) || !verb_limit(limit, &r.limit))
 		return EXIT_USAGE;
-	int64_t unit_s = r.by == BY_HOUR ? HOUR_S : CLOCK_DAY_S;
-	if (from || to ? !take_from_to(from, to, unit_s, &r) : !take_last(last ? last : r.by == BY_HOUR ? "24h" : "7 days", unit_s, &r))
+	if (!days_take(last, from, to, r.by == BY_HOUR, &r.from_s, &r.to_s))
 		return EXIT_USAGE;
-	return run(&r);
+	return html ? page_write(ctl, html, r.from_s, r.to_s) : run(&r);
 }

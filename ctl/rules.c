@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "help.h"
 #include "json.h"
 #include "log.h"
 #include "rule_text.h"
@@ -13,31 +14,23 @@ static const struct subverb {
 	const char *name;
 	int (*run)(struct ctl *ctl, int argc, char **argv);
 	bool needs_store;
-	const char *what;
 } subverbs[] = {
-	{ "list", rules_list, false, "all rules in the order in which they are asked" },
-	{ "show", rules_show, false, "everything of a rule" },
-	{ "test", rules_test, false, "do the rules win their examples?" },
-	{ "lint", rules_lint, false, "rules that cannot work, or not as they should" },
-	{ "words", rules_words, false, "the lists of words that rules name, and who does" },
-	{ "stats", rules_stats, true, "which rules did how much" },
-	{ "unknown", rules_unknown, true, "replies that no rule knows" },
+	{ "list", rules_list, false },
+	{ "show", rules_show, false },
+	{ "test", rules_test, false },
+	{ "lint", rules_lint, false },
+	{ "words", rules_words, false },
+	{ "forms", rules_forms, false },
+	{ "stats", rules_stats, true },
+	{ "unknown", rules_unknown, true },
 };
-
-static void print_usage(FILE *to)
-{
-	(void)fputs("usage: nixie rules SUBVERB [options] ...\n\n", to);
-	for (size_t i = 0; i < sizeof subverbs / sizeof *subverbs; i++)
-		(void)fprintf(to, "  %-8s  %s\n", subverbs[i].name, subverbs[i].what);
-	(void)fputs("\nnixie rules SUBVERB --help tells the options of each.\n", to);
-}
 
 int verb_rules(struct ctl *ctl, int argc, char **argv)
 {
 	for (; argc > 1 && strcmp(argv[1], "--json") == 0; argc--, argv++)
 		ctl->json = true;
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		print_usage(argc < 2 ? stderr : stdout);
+		help_print(argc < 2 ? stderr : stdout, help_find("rules"));
 		return argc < 2 ? EXIT_USAGE : EXIT_OK;
 	}
 	for (size_t i = 0; i < sizeof subverbs / sizeof *subverbs; i++) {
@@ -47,8 +40,7 @@ int verb_rules(struct ctl *ctl, int argc, char **argv)
 			verb_open_store(ctl);
 		return subverbs[i].run(ctl, argc - 1, argv + 1);
 	}
-	log_error("rules: there is no \"%s\"; nixie rules --help lists what there is", argv[1]);
-	return EXIT_USAGE;
+	return help_no_verb("rules", argv[1]);
 }
 
 /* ---- list ---- */
@@ -151,8 +143,7 @@ int rules_list(struct ctl *ctl, int argc, char **argv)
 	const struct verb_option own[] = { { "category", &category, NULL }, { "class", &class_, NULL }, { NULL, NULL, NULL } };
 	struct filter filter;
 	int code;
-	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "rules list [--rules DIR] [--category CATEGORY] [--class CLASS] [--json]",
-		own, &code);
+	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "rules list", own, &code);
 
 	if (rules)
 		code = verb_no_arguments(argc, argv) && take_filter(category, class_, &filter) ? list_all(ctl, rules, &filter) : EXIT_USAGE;
@@ -272,7 +263,7 @@ static size_t position_of(const struct ruleset *rules, const struct rule *rule)
 int rules_show(struct ctl *ctl, int argc, char **argv)
 {
 	int code;
-	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "rules show [--rules DIR] [--json] ID...", NULL, &code);
+	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "rules show", NULL, &code);
 
 	if (rules && optind == argc) {
 		log_error("name a rule: nixie rules show ID; nixie rules list has them all");

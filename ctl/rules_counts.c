@@ -11,17 +11,18 @@
 #include "rule_draft.h"
 #include "store.h"
 #include "term.h"
+#include "unknown.h"
 #include "verbs.h"
 
 #define BAR_WIDTH 16
 
 /* False: *code_r is the exit code. as_rules_r may be NULL: no such option. */
-static bool take_options(struct ctl *ctl, int argc, char **argv, const char *usage, uint64_t *limit_r, bool *as_rules_r, int *code_r)
+static bool take_options(struct ctl *ctl, int argc, char **argv, const char *verb, uint64_t *limit_r, bool *as_rules_r, int *code_r)
 {
 	const char *limit = NULL;
 	const struct verb_option own[] = { { "limit", &limit, NULL }, { as_rules_r ? "as-rules" : NULL, NULL, as_rules_r }, { NULL, NULL, NULL } };
 
-	if (!verb_options(ctl, argc, argv, usage, own, code_r))
+	if (!verb_options(ctl, argc, argv, verb, own, code_r))
 		return false;
 	*code_r = EXIT_USAGE;
 	if (limit && !sv_u64(sv_of(limit), 1000000, limit_r)) {
@@ -124,7 +125,7 @@ int rules_stats(struct ctl *ctl, int argc, char **argv)
 	uint64_t limit = UINT64_MAX;
 	int code;
 
-	if (!take_options(ctl, argc, argv, "rules stats [--limit N] [--json]", &limit, NULL, &code))
+	if (!take_options(ctl, argc, argv, "rules stats", &limit, NULL, &code))
 		return code;
 	struct ruleset *rules = cli_load_rules(&ctl->config, &err);
 	if (!rules) {
@@ -158,43 +159,7 @@ int rules_stats(struct ctl *ctl, int argc, char **argv)
 
 /* ---- unknown ---- */
 
-struct text {
-	struct sv text, example;
-	int64_t n;
-	char last_month[7];
-};
-
-struct texts {
-	struct arena arena;
-	struct map map;
-	size_t n;
-};
-
-static void add_text(void *arg, const struct unclassified *u)
-{
-	struct texts *all = arg;
-	struct text *t = map_get(&all->map, u->text);
-
-	if (!t) {
-		t = arena_alloc(&all->arena, sizeof *t);
-		t->text = arena_dup(&all->arena, u->text);
-		map_put(&all->map, t->text, t);
-		all->n++;
-	}
-	if (u->example.n)
-		t->example = arena_dup(&all->arena, u->example);
-	t->n += u->delta;
-	memcpy(t->last_month, u->month.p, u->month.n < 6 ? u->month.n : 6);
-}
-
-static int by_number(const void *a, const void *b)
-{
-	const struct text *x = *(struct text *const *)a, *y = *(struct text *const *)b;
-
-	return x->n != y->n ? (x->n < y->n ? 1 : -1) : by_bytes(x->text, y->text);
-}
-
-static void print_text(const struct ctl *ctl, const struct text *t)
+static void print_text(const struct ctl *ctl, const struct unknown *t)
 {
 	char month[8];
 
@@ -217,13 +182,13 @@ static void print_text(const struct ctl *ctl, const struct text *t)
 	(void)printf("%s\n", term_colour(stdout, COLOUR_PLAIN));
 }
 
-static struct rule_draft draft_of(const struct text *t)
+static struct rule_draft draft_of(const struct unknown *t)
 {
 	return (struct rule_draft){ t->text, t->example, t->n };
 }
 
 /* The good ones first: what is a comment behind them needs no care for its commas. */
-static void print_as_rules(struct text *const *v, size_t n)
+static void print_as_rules(struct unknown *const *v, size_t n)
 {
 	size_t n_good = 0, number = 0;
 
@@ -247,44 +212,36 @@ static void print_as_rules(struct text *const *v, size_t n)
 	(void)puts(");");
 }
 
-static void print_texts(const struct ctl *ctl, struct texts *all, uint64_t limit, bool as_rules)
+static void print_texts(const struct ctl *ctl, const struct unknowns *all, uint64_t limit, bool as_rules)
 {
-	struct text **v = xalloc((all->n + 1) * sizeof *v);
-	struct map_slot *slot;
-	size_t n = 0;
+	size_t n = all->n, shown = n < limit ? n : (size_t)limit;
 
-	for (size_t i = 0; (slot = map_next(&all->map, &i));)
-		v[n++] = slot->value;
-	qsort(v, n, sizeof *v, by_number);
-	size_t shown = n < limit ? n : (size_t)limit;
 	if (as_rules)
-		print_as_rules(v, shown);
+		print_as_rules(all->v, shown);
 	for (size_t i = 0; i < shown && !as_rules; i++)
-		print_text(ctl, v[i]);
+		print_text(ctl, all->v[i]);
 	if (!ctl->json && !as_rules)
 		(void)printf("%zu kind%s of replies that no rule knows%s\n", n, term_plural(n), n ? "; --as-rules makes rules of them" : "");
-	free(v);
 }
 
 int rules_unknown(struct ctl *ctl, int argc, char **argv)
 {
-	struct texts all = { .n = 0 };
+	struct unknowns all;
 	struct err err;
 	uint64_t limit = 20;
 	bool as_rules = false;
 	int code;
 
-	if (!take_options(ctl, argc, argv, "rules unknown [--limit N] [--as-rules | --json]", &limit, &as_rules, &code))
+	if (!take_options(ctl, argc, argv, "rules unknown", &limit, &as_rules, &code))
 		return code;
 	if (as_rules && ctl->json) {
 		log_error("--as-rules writes a rule file, --json does not: choose one of them");
 		return EXIT_USAGE;
 	}
-	if (store_unclassified(ctl->store, add_text, &all, &err) == STORE_OK)
+	if (unknown_read(&all, ctl->store, NULL, NULL, &err) == STORE_OK)
 		print_texts(ctl, &all, limit, as_rules);
 	else
 		code = verb_store_failed(&err);
-	map_free(&all.map);
-	arena_free(&all.arena);
+	unknown_free(&all);
 	return code;
 }

@@ -1,19 +1,15 @@
 /* rules lint: rules that cannot work, or not as they should. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "json.h"
+#include "lint.h"
 #include "lint_cover.h"
+#include "lint_forms.h"
 #include "lint_pattern.h"
 #include "log.h"
 #include "rule_text.h"
 #include "term.h"
 #include "verbs.h"
-
-enum level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_REMARK, LEVELS };
-
-static const char *const level_names[LEVELS] = { "error", "warning", "remark" };
 
 /* More than a tenth of the examples of other categories: it takes what is not its own. */
 #define GREEDY_SHARE 10
@@ -23,59 +19,23 @@ struct lint {
 	struct cover cover;
 	struct reply *reply;
 	struct verdict *verdicts; /* room for one of every rule */
-	bool json;
-	size_t n[LEVELS];
+	struct lint_told told;
 };
 
-/* Where a finding is: a rule, or an entry of a named list. */
-struct place {
-	const char *owner, *file;
-	unsigned line;
-};
-
-static struct place place_of(const struct rule *rule)
+static struct lint_place place_of(const struct rule *rule)
 {
-	return (struct place){ rule->id, rule->file, rule->line };
-}
-
-static NIXIE_PRINTF(5, 6) void report(struct lint *l, enum level level, const char *check, struct place place, const char *format, ...)
-{
-	static char text[4096];
-	struct json j = JSON_ON(stdout);
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(text, sizeof text, format, ap);
-	va_end(ap);
-	l->n[level]++;
-	if (!l->json) {
-		static const enum colour colours[LEVELS] = { COLOUR_RED, COLOUR_YELLOW, COLOUR_DIM };
-		(void)printf("%s:%u: %s%s%s: %s: ", place.file, place.line, term_colour(stdout, colours[level]), level_names[level],
-			term_colour(stdout, COLOUR_PLAIN), place.owner);
-		term_clean(stdout, sv_of(text));
-		(void)printf(" [%s]\n", check);
-		return;
-	}
-	json_object(&j, NULL);
-	json_text(&j, "level", sv_of(level_names[level]));
-	json_text(&j, "check", sv_of(check));
-	json_text(&j, "rule", sv_of(place.owner));
-	json_text(&j, "file", sv_of(place.file));
-	json_number(&j, "line", place.line);
-	json_text(&j, "text", sv_of(text));
-	json_end_object(&j);
-	json_end_line(&j);
+	return (struct lint_place){ rule->id, rule->file, rule->line, false };
 }
 
 /* ---- patterns ---- */
 
-static enum level level_of(enum pattern_problem problem)
+static enum lint_level level_of(enum pattern_problem problem)
 {
-	return problem == PATTERN_MATCHES_NOTHING ? LEVEL_ERROR : problem == PATTERN_NO_WORD ? LEVEL_REMARK : LEVEL_WARNING;
+	return problem == PATTERN_MATCHES_NOTHING ? LINT_ERROR : problem == PATTERN_NO_WORD ? LINT_REMARK : LINT_WARNING;
 }
 
 /* One value, branch by branch; `ignored` problems are none here. */
-static void lint_value(struct lint *l, struct place place, struct sv value, const struct rule *rule, unsigned ignored)
+static void lint_value(struct lint *l, struct lint_place place, struct sv value, const struct rule *rule, unsigned ignored)
 {
 	struct sv branches[LITERAL_BRANCHES_MAX];
 	size_t n = literal_branches(value, branches);
@@ -84,7 +44,7 @@ static void lint_value(struct lint *l, struct place place, struct sv value, cons
 		unsigned problems = pattern_problems(branches[i], rule ? rule->match : NULL, rule ? rule->n_match : 0) & ~ignored;
 		for (unsigned bit = 1; bit <= PATTERN_NO_WORD; bit <<= 1)
 			if (problems & bit)
-				report(l, level_of(bit), pattern_problem_name(bit), place, "\"%.*s\": %s", SV_ARG(sv_head(branches[i], 160)),
+				lint_tell(&l->told, level_of(bit), pattern_problem_name(bit), place, "\"%.*s\": %s", SV_ARG(sv_head(branches[i], 160)),
 					pattern_problem_text(bit));
 	}
 }
@@ -105,7 +65,7 @@ static void lint_patterns(struct lint *l, const struct rule *rule)
 }
 
 /* A list that an operator means to add, under a name that is taken, takes the words away from all rules that name it. */
-static void lint_replaced(struct lint *l, const struct rule_list *list, struct place place)
+static void lint_replaced(struct lint *l, const struct rule_list *list, struct lint_place place)
 {
 	char users[64] = "";
 
@@ -116,10 +76,10 @@ static void lint_replaced(struct lint *l, const struct rule_list *list, struct p
 		(void)snprintf(users, sizeof users, ", also for the %zu rule%s that name%s it", n, term_plural(n), n == 1 ? "s" : "");
 	}
 	if (list->n)
-		report(l, LEVEL_WARNING, "replaces", place, "it takes the place of the one at %s:%u%s; if that is not meant, choose another name",
+		lint_tell(&l->told, LINT_WARNING, "replaces", place, "it takes the place of the one at %s:%u%s; if that is not meant, choose another name",
 			list->replaced_file, list->replaced_line, users);
 	else
-		report(l, LEVEL_REMARK, "replaces", place, "it is empty, and clears the one at %s:%u%s", list->replaced_file, list->replaced_line, users);
+		lint_tell(&l->told, LINT_REMARK, "replaces", place, "it is empty, and clears the one at %s:%u%s", list->replaced_file, list->replaced_line, users);
 }
 
 static void lint_lists(struct lint *l)
@@ -129,9 +89,9 @@ static void lint_lists(struct lint *l)
 	for (size_t i = 0; i < ruleset_list_count(l->rules); i++) {
 		const struct rule_list *list = ruleset_list(l->rules, i);
 		(void)snprintf(owner, sizeof owner, "%s %.*s", list->kind, SV_ARG(sv_head(sv_of(list->name), RULE_ID_MAX)));
-		lint_replaced(l, list, (struct place){ owner, list->file, list->line });
+		lint_replaced(l, list, (struct lint_place){ owner, list->file, list->line, false });
 		for (size_t j = 0; j < list->n; j++)
-			lint_value(l, (struct place){ owner, list->file, list->lines[j] }, list->values[j], NULL, PATTERN_NO_WORD);
+			lint_value(l, (struct lint_place){ owner, list->file, list->lines[j], false }, list->values[j], NULL, PATTERN_NO_WORD);
 	}
 }
 
@@ -158,13 +118,13 @@ static void lint_twice(struct lint *l, const struct rule *rule, const struct rul
 	for (size_t i = 0; i < c->n; i++) {
 		for (size_t j = 0; j < i; j++)
 			if (sv_eq(c->values[i], c->values[j]))
-				report(l, LEVEL_WARNING, "twice", place_of(rule), "%s has \"%.*s\" twice", condition_name(c),
+				lint_tell(&l->told, LINT_WARNING, "twice", place_of(rule), "%s has \"%.*s\" twice", condition_name(c),
 					SV_ARG(sv_head(c->values[i], 160)));
 		const struct rule_list *list = rule_value_list(l->rules, c->values[i]);
 		for (size_t j = 0; list && j < list->n; j++)
 			for (size_t k = 0; k < c->n; k++)
 				if (sv_eq(c->values[k], list->values[j]))
-					report(l, LEVEL_WARNING, "twice", place_of(rule), "%s: \"%.*s\" is in %.*s already", condition_name(c),
+					lint_tell(&l->told, LINT_WARNING, "twice", place_of(rule), "%s: \"%.*s\" is in %.*s already", condition_name(c),
 						SV_ARG(sv_head(c->values[k], 160)), SV_ARG(c->values[i]));
 	}
 }
@@ -178,13 +138,13 @@ static void lint_contradiction(struct lint *l, const struct rule *rule)
 		const struct rule_condition *c = &rule->conditions[i];
 		const struct rule_condition *not = c->negated ? NULL : condition_of(rule, c->what, true);
 		if (not && condition_covers(&l->cover, not, c))
-			report(l, LEVEL_ERROR, "never", place_of(rule), "it never holds: %s leaves out all that %s asks for",
+			lint_tell(&l->told, LINT_ERROR, "never", place_of(rule), "it never holds: %s leaves out all that %s asks for",
 				condition_name(not), condition_name(c));
 	}
 	if (rule->class_ == CLASS_HARD && phase && !has_value(phase, "rcpt") && !has_value(phase, "data") && !has_value(phase, "end-of-data"))
-		report(l, LEVEL_ERROR, "never", place_of(rule), "it never holds: a hard rule does not for an answer before RCPT TO");
+		lint_tell(&l->told, LINT_ERROR, "never", place_of(rule), "it never holds: a hard rule does not for an answer before RCPT TO");
 	if (condition_of(rule, CONDITION_MTA, false) && has_value(condition_of(rule, CONDITION_SAID_BY, false), "server"))
-		report(l, LEVEL_WARNING, "mta-of-server", place_of(rule), "mta says whose own words these are, and said-by that a server says them");
+		lint_tell(&l->told, LINT_WARNING, "mta-of-server", place_of(rule), "mta says whose own words these are, and said-by that a server says them");
 }
 
 static void lint_rule(struct lint *l, const struct rule *rule)
@@ -194,7 +154,7 @@ static void lint_rule(struct lint *l, const struct rule *rule)
 	lint_contradiction(l, rule);
 	lint_patterns(l, rule);
 	if (rule->class_ == CLASS_HARD && !condition_of(rule, CONDITION_TEXT, true))
-		report(l, LEVEL_REMARK, "no-guard", place_of(rule), "hard, and no not-text keeps it away from words about somebody else");
+		lint_tell(&l->told, LINT_REMARK, "no-guard", place_of(rule), "hard, and no not-text keeps it away from words about somebody else");
 }
 
 /* ---- rules beside each other ---- */
@@ -207,7 +167,7 @@ static void lint_unreachable(struct lint *l, const struct rule *rule, size_t pos
 		if (earlier->disabled || !rule_covers(&l->cover, earlier, rule))
 			continue;
 		bool same = rule_covers(&l->cover, rule, earlier);
-		report(l, LEVEL_ERROR, same ? "duplicate" : "unreachable", place_of(rule), "it never wins: %s (%s:%u) comes first and %s",
+		lint_tell(&l->told, LINT_ERROR, same ? "duplicate" : "unreachable", place_of(rule), "it never wins: %s (%s:%u) comes first and %s",
 			earlier->id, earlier->file, earlier->line, same ? "asks for the same" : "holds whenever this one does");
 		return;
 	}
@@ -225,7 +185,7 @@ static void lint_shadowed(struct lint *l, const struct rule *rule)
 			first = v;
 	}
 	if (rule->n_match)
-		report(l, LEVEL_ERROR, "shadowed", place_of(rule), "it wins none of its own examples; the first is won by %s",
+		lint_tell(&l->told, LINT_ERROR, "shadowed", place_of(rule), "it wins none of its own examples; the first is won by %s",
 			first.rule ? first.rule->id : "no rule");
 }
 
@@ -262,33 +222,13 @@ static void lint_greedy(struct lint *l)
 		const struct rule *rule = ruleset_rule(l->rules, i);
 		size_t others = examples - of_category[rule->category];
 		if (condition_of(rule, CONDITION_TEXT, false) && taken[i] > 2 && taken[i] * GREEDY_SHARE > others)
-			report(l, rule->class_ == CLASS_HARD ? LEVEL_WARNING : LEVEL_REMARK, "greedy", place_of(rule),
+			lint_tell(&l->told, rule->class_ == CLASS_HARD ? LINT_WARNING : LINT_REMARK, "greedy", place_of(rule),
 				"its conditions hold for %zu of the %zu examples of other categories", taken[i], others);
 	}
 	free(taken);
 }
 
 /* ---- the verb ---- */
-
-static void sum_up(const struct lint *l, size_t n_rules)
-{
-	struct json j = JSON_ON(stdout);
-	bool clean = l->n[LEVEL_ERROR] + l->n[LEVEL_WARNING] == 0;
-
-	if (!l->json) {
-		(void)printf("%zu rule%s: %s%zu error%s, %zu warning%s%s, %zu remark%s\n", n_rules, term_plural(n_rules),
-			term_colour(stdout, clean ? COLOUR_GREEN : COLOUR_RED), l->n[LEVEL_ERROR], term_plural(l->n[LEVEL_ERROR]), l->n[LEVEL_WARNING],
-			term_plural(l->n[LEVEL_WARNING]), term_colour(stdout, COLOUR_PLAIN), l->n[LEVEL_REMARK], term_plural(l->n[LEVEL_REMARK]));
-		return;
-	}
-	json_object(&j, NULL);
-	json_number(&j, "rules", (int64_t)n_rules);
-	json_number(&j, "errors", (int64_t)l->n[LEVEL_ERROR]);
-	json_number(&j, "warnings", (int64_t)l->n[LEVEL_WARNING]);
-	json_number(&j, "remarks", (int64_t)l->n[LEVEL_REMARK]);
-	json_end_object(&j);
-	json_end_line(&j);
-}
 
 static size_t lint_all(struct lint *l)
 {
@@ -310,24 +250,25 @@ static size_t lint_all(struct lint *l)
 
 int rules_lint(struct ctl *ctl, int argc, char **argv)
 {
-	struct lint l = { .json = false };
+	struct lint l = { .rules = NULL };
 	int code;
 
-	l.rules = verb_load_rules(ctl, argc, argv, "rules lint [--rules DIR] [--json]", NULL, &code);
+	l.rules = verb_load_rules(ctl, argc, argv, "rules lint", NULL, &code);
 	if (!l.rules)
 		return code;
 	if (!verb_no_arguments(argc, argv)) {
 		ruleset_free(l.rules);
 		return EXIT_USAGE;
 	}
-	l.json = ctl->json;
+	l.told.json = ctl->json;
 	l.cover.rules = l.rules;
 	l.reply = xalloc(sizeof *l.reply);
 	l.verdicts = xalloc((ruleset_count(l.rules) + 1) * sizeof *l.verdicts);
-	sum_up(&l, lint_all(&l));
+	size_t n_rules = lint_all(&l);
+	lint_sum_up(&l.told, n_rules, lint_forms(&l.told, l.rules));
 	cover_free(&l.cover);
 	free(l.verdicts);
 	free(l.reply);
 	ruleset_free(l.rules);
-	return l.n[LEVEL_ERROR] + l.n[LEVEL_WARNING] ? EXIT_FAULTS : EXIT_OK;
+	return l.told.n[LINT_ERROR] + l.told.n[LINT_WARNING] ? EXIT_FAULTS : EXIT_OK;
 }

@@ -6,6 +6,7 @@
 #include "json.h"
 #include "log.h"
 #include "rule_text.h"
+#include "rules_forms.h"
 #include "term.h"
 #include "verbs.h"
 
@@ -13,7 +14,7 @@ struct run {
 	struct ruleset *rules;
 	struct reply *reply;
 	bool json, strict;
-	size_t n_rules, n_examples, failures, warnings;
+	size_t n_rules, n_forms, n_examples, failures, warnings;
 };
 
 /* An example that is not as it says: v is what came out. */
@@ -87,15 +88,13 @@ static void tell_json(const struct run *run, const struct surprise *s)
 	json_text(&j, "file", sv_of(s->rule->file));
 	json_number(&j, "line", s->example->line);
 	json_text(&j, "reply", s->example->reply);
-	if (s->example->relay.n)
-		json_text(&j, "relay", s->example->relay);
+	json_member(&j, "relay", s->example->relay);
 	if (s->v->rule) {
 		json_object(&j, "winner");
 		rule_json(&j, s->v->rule);
 		json_end_object(&j);
 	}
-	if (s->v->matched.n)
-		json_text(&j, "because", s->v->matched);
+	json_member(&j, "because", s->v->matched);
 	FILE *to = s->should_win ? open_memstream(&why, &n) : NULL;
 	if (to) {
 		explain_loss(run, s, to);
@@ -155,7 +154,10 @@ static void sum_up(const struct run *run)
 	struct json j = JSON_ON(stdout);
 
 	if (!run->json) {
-		(void)printf("%zu rule%s, %zu example%s: ", run->n_rules, term_plural(run->n_rules), run->n_examples, term_plural(run->n_examples));
+		(void)printf("%zu rule%s, ", run->n_rules, term_plural(run->n_rules));
+		if (run->n_forms)
+			(void)printf("%zu form%s, ", run->n_forms, term_plural(run->n_forms));
+		(void)printf("%zu example%s: ", run->n_examples, term_plural(run->n_examples));
 		if (run->failures)
 			(void)printf("%s%zu not as they say%s", term_colour(stdout, COLOUR_RED), run->failures, term_colour(stdout, COLOUR_PLAIN));
 		else
@@ -167,6 +169,7 @@ static void sum_up(const struct run *run)
 	}
 	json_object(&j, NULL);
 	json_number(&j, "rules", (int64_t)run->n_rules);
+	json_number(&j, "forms", (int64_t)run->n_forms);
 	json_number(&j, "examples", (int64_t)run->n_examples);
 	json_number(&j, "failures", (int64_t)run->failures);
 	json_number(&j, "warnings", (int64_t)run->warnings);
@@ -180,7 +183,7 @@ int rules_test(struct ctl *ctl, int argc, char **argv)
 	const struct verb_option own[] = { { "strict", NULL, &run.strict }, { NULL, NULL, NULL } };
 	int code;
 
-	run.rules = verb_load_rules(ctl, argc, argv, "rules test [--rules DIR] [--strict] [--json]", own, &code);
+	run.rules = verb_load_rules(ctl, argc, argv, "rules test", own, &code);
 	if (!run.rules)
 		return code;
 	if (!verb_no_arguments(argc, argv)) {
@@ -199,6 +202,12 @@ int rules_test(struct ctl *ctl, int argc, char **argv)
 		try_examples(&run, rule, true);
 		try_examples(&run, rule, false);
 	}
+	struct form_run forms = { .rules = run.rules, .json = run.json, .strict = run.strict };
+	rules_test_forms(&forms);
+	run.n_forms = forms.forms;
+	run.n_examples += forms.examples;
+	run.failures += forms.failures;
+	run.warnings += forms.warnings;
 	sum_up(&run);
 	free(run.reply);
 	ruleset_free(run.rules);

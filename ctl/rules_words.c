@@ -136,7 +136,7 @@ static int show_one(struct words *w, const char *name)
 int rules_words(struct ctl *ctl, int argc, char **argv)
 {
 	int code;
-	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "rules words [--rules DIR] [--json] [NAME...]", NULL, &code);
+	struct ruleset *rules = verb_load_rules(ctl, argc, argv, "rules words", NULL, &code);
 
 	if (!rules)
 		return code;

@@ -22,7 +22,10 @@ static volatile sig_atomic_t stopped;
 
 struct tail {
 	bool json;
-	uint64_t n;
+	uint64_t n; /* changes that came, shown or not */
+	/* which are shown; NULL: all */
+	const char *status_text, *domain;
+	enum status status;
 };
 
 static void stop(int number)
@@ -35,12 +38,6 @@ static void stop(int number)
 static bool has_reason(const struct journal_entry *e)
 {
 	return e->to != STATUS_MANUAL && e->to != STATUS_ALLOW && e->to != STATUS_NONE;
-}
-
-static void json_member(struct json *json, const char *name, struct sv text)
-{
-	if (text.n)
-		json_text(json, name, text);
 }
 
 static void print_json(const struct journal_entry *e, const char *time)
@@ -67,9 +64,18 @@ static void print_json(const struct journal_entry *e, const char *time)
 	json_end_line(&json);
 }
 
-static enum colour colour_of(enum status status)
+/* Refused, perhaps soon, no more; and what a person or a complaint did, which no delivery changes, is bold. */
+static const char *colour_of(enum status status)
 {
-	return status == STATUS_SOFT ? COLOUR_YELLOW : status == STATUS_NONE || status == STATUS_ALLOW ? COLOUR_GREEN : COLOUR_RED;
+	static const enum colour colours[] = { [STATUS_NONE] = COLOUR_GREEN, [STATUS_SOFT] = COLOUR_YELLOW, [STATUS_HELD] = COLOUR_RED,
+		[STATUS_HARD] = COLOUR_RED, [STATUS_COMPLAINT] = COLOUR_RED, [STATUS_MANUAL] = COLOUR_RED, [STATUS_ALLOW] = COLOUR_GREEN };
+
+	return term_colour(stdout, colours[status]);
+}
+
+static const char *weight_of(enum status status)
+{
+	return status >= STATUS_COMPLAINT ? term_colour(stdout, COLOUR_BOLD) : "";
 }
 
 static void print_word(const char *before, struct sv word)
@@ -82,7 +88,7 @@ static void print_word(const char *before, struct sv word)
 
 static void print_human(const struct journal_entry *e, const char *time)
 {
-	(void)printf("%s  %9s -> %s%-9s%s  ", time, status_name(e->from), term_colour(stdout, colour_of(e->to)), status_name(e->to),
+	(void)printf("%s  %9s -> %s%s%-9s%s  ", time, status_name(e->from), weight_of(e->to), colour_of(e->to), status_name(e->to),
 		term_colour(stdout, COLOUR_PLAIN));
 	term_clean(stdout, e->address);
 	print_word(" for ", e->scope);
@@ -92,7 +98,13 @@ static void print_human(const struct journal_entry *e, const char *time)
 	(void)fputs(term_colour(stdout, COLOUR_DIM), stdout);
 	print_word("  ", e->why);
 	print_word(", by ", e->by);
+	print_word(", batch ", e->batch);
 	(void)printf("%s\n", term_colour(stdout, COLOUR_PLAIN));
+}
+
+static bool is_meant(const struct tail *t, const struct journal_entry *e)
+{
+	return (!t->status_text || e->to == t->status) && (!t->domain || sv_eq_nocase(sv_after_last(e->address, '@'), sv_of(t->domain)));
 }
 
 static void on_step(void *arg, const struct journal_entry *e)
@@ -101,6 +113,8 @@ static void on_step(void *arg, const struct journal_entry *e)
 	char time[CLOCK_TEXT_MAX];
 
 	t->n++;
+	if (!is_meant(t, e))
+		return;
 	clock_format_us((e->time_s < STATE_TIME_MAX_S ? e->time_s : STATE_TIME_MAX_S) * CLOCK_SECOND_US, time, sizeof time);
 	(t->json ? print_json : print_human)(e, time);
 }
@@ -113,33 +127,40 @@ static bool wait_some(void)
 	return poll(&out, 1, LOOK_MS) <= 0 && !stopped;
 }
 
-static void follow(struct ctl *ctl, struct journal_place *places)
+static void follow(struct ctl *ctl, struct tail *t, struct journal_place *places)
 {
-	struct tail t = { .json = ctl->json };
 	bool away = false;
 
 	do {
 		struct err err;
 		do { /* also more than a page */
-			t.n = 0;
-			bool ok = store_journal_next(ctl->store, places, on_step, &t, &err) == STORE_OK;
+			t->n = 0;
+			bool ok = store_journal_next(ctl->store, places, on_step, t, &err) == STORE_OK;
 			if (!ok && !away && !stopped)
 				log_warning("%s; waiting", err.text);
 			if (ok && away)
 				log_info("Redis is there again");
 			away = !ok;
-		} while (t.n && !stopped && fflush(stdout) == 0);
+		} while (t->n && !stopped && fflush(stdout) == 0);
 	} while (!ferror(stdout) && wait_some());
 }
 
 int verb_tail(struct ctl *ctl, int argc, char **argv)
 {
 	const struct sigaction action = { .sa_handler = stop }; /* no SA_RESTART: poll(2) ends */
+	struct tail t = { .json = false };
+	const struct verb_option own[] = { { "status", &t.status_text, NULL }, { "domain", &t.domain, NULL }, { NULL, NULL, NULL } };
 	struct err err;
 	int code;
 
-	if (!verb_options(ctl, argc, argv, "tail [--json]", NULL, &code))
+	if (!verb_options(ctl, argc, argv, "tail", own, &code))
 		return code;
+	t.json = ctl->json;
+	t.domain += t.domain && *t.domain == '@';
+	if (t.status_text && !status_by_name(sv_of(t.status_text), &t.status)) {
+		log_error("--status %s: write none, soft, held, hard, complaint, manual or allow", t.status_text);
+		return EXIT_USAGE;
+	}
 	if (optind < argc) {
 		log_error("%s: there is no argument here; of one address: nixie history", argv[optind]);
 		return EXIT_USAGE;
@@ -156,7 +177,7 @@ int verb_tail(struct ctl *ctl, int argc, char **argv)
 		if (isatty(STDOUT_FILENO) && !ctl->json)
 			(void)printf("%swaiting for changes; ^C ends it%s\n", term_colour(stdout, COLOUR_DIM), term_colour(stdout, COLOUR_PLAIN));
 		(void)fflush(stdout);
-		follow(ctl, places);
+		follow(ctl, &t, places);
 	}
 	free(places);
 	return code;

@@ -114,6 +114,17 @@ class Listing(RulesCase):
         empty = self.rules('rules = ( { id = "a.one"; category = "policy"; text = "x"; } );', 'empty')
         self.assertEqual(self.nixie('rules', 'words', '--rules', empty, status=NOT_FOUND).stdout, 'no list of words\n')
 
+    def test_forms(self):
+        own = self.rules('disable = "b.g"; forms = ( { id = "a.f"; kind = "dsn"; from = "mx.example"; text = "mine"; } );')
+        base = self.rules('forms = ( { id = "b.g"; kind = "autoreply"; subject = "^away"; answer = true; },\n'
+                          '          { id = "a.f"; kind = "dsn"; text = "theirs"; } );', 'base')
+        out = self.nixie('rules', 'forms', '--rules', own, '--rules', base).stdout
+        self.assertEqual(out.split('\n')[:2], ['b.g  autoreply  10-own.conf:1  disabled', 'a.f  dsn        10-own.conf:1  replaces 10-own.conf:2'])
+        one, = self.json('rules', 'forms', '--json', '--rules', own, '--rules', base, 'a.f')
+        self.assertEqual((one['kind'], one['from'], one['text'], one['action'], one['replaced-line']), ('dsn', ['mx.example'], ['mine'], 'failed', 2))
+        self.assertIn('answer          true', self.nixie('rules', 'forms', '--rules', base, 'b.g').stdout)
+        self.nixie('rules', 'forms', '--rules', base, 'none', status=NOT_FOUND)
+
     def test_words_of_two_directories(self):
         own = self.rules('words = ( { name = "about-sender"; text = "absender"; } ); disable = [ "base.unknown" ];')
         base = self.rules(BASE, 'base', '10-base.conf')
@@ -160,7 +171,7 @@ class Testing(RulesCase):
         self.assertIn('1 not as they say', out)
         failure, total = self.json('rules', 'test', '--rules', d, '--json', status=NOT_FOUND)
         self.assertEqual((failure['rule'], failure['winner']['id'], failure['check']), ('base.full', 'base.blocked', 'match'))
-        self.assertEqual(total, {'rules': 4, 'examples': 5, 'failures': 1, 'warnings': 0})
+        self.assertEqual(total, {'rules': 4, 'forms': 0, 'examples': 5, 'failures': 1, 'warnings': 0})
 
     def test_why_it_does_not_hold(self):
         text = BASE.replace('"550 no such user" );', '"550 no such user, sender", "450 no such user" );')
@@ -194,6 +205,20 @@ class Testing(RulesCase):
         self.assertEqual(self.nixie('rules', 'test', '--rules', own, '--rules', base).stdout,
                          '3 rules, 4 examples: all as they say\n')
 
+    def test_forms(self):
+        form = 'forms = ( { id = "a.f"; kind = "dsn"; text = "came back"; recipients = "^For (?<recipient>${address})"; match = ( "%s" ); no-match = ( "%s" ); } );'
+        good, other = 'From: a@b.example\\n\\ncame back\\nFor u@example.com\\n', 'From: a@b.example\\n\\ncame back\\n'
+        self.assertEqual(self.nixie('rules', 'test', '--rules', self.rules(form % (good, other))).stdout, '0 rules, 1 form, 2 examples: all as they say\n')
+        out = self.nixie('rules', 'test', '--rules', self.rules(form % (other, good)), status=NOT_FOUND).stdout
+        self.assertIn('a.f should take this mail: it is ordinary', out)
+        self.assertIn('a.f should not take this mail', out)
+        *told, total = self.json('rules', 'test', '--json', '--rules', self.rules(form % (other, good)), status=NOT_FOUND)
+        self.assertEqual([(t['form'], t['check'], t['line']) for t in told], [('a.f', 'match', 1), ('a.f', 'no-match', 1)])
+        self.assertEqual((total['forms'], total['failures']), (1, 2))
+        none = self.rules('forms = ( { id = "a.f"; kind = "challenge"; text = "x"; } );')
+        self.assertIn('1 form, 0 examples: all as they say, 1 warning\n', self.nixie('rules', 'test', '--rules', none).stdout)
+        self.nixie('rules', 'test', '--strict', '--rules', none, status=NOT_FOUND)
+
     def test_relay_of_an_example(self):
         rule = 'rules = ( { id = "a.b"; category = "policy"; text = "zork"; relay = "mx.example.com"; match = ( "550 zork%s" ); } );'
         self.nixie('rules', 'test', '--rules', self.rules(rule % '\\ta.mx.example.com'))
@@ -221,11 +246,71 @@ class Linting(RulesCase):
         _, total = self.lint(BASE, OK)
         self.assertEqual((total['rules'], total['errors'], total['warnings'], total['remarks']), (4, 0, 0, 0))
         self.assertEqual(self.nixie('rules', 'lint', '--rules', self.rules(BASE)).stdout,
-                         '4 rules: 0 errors, 0 warnings, 0 remarks\n')
+                         '4 rules, 0 forms: 0 errors, 0 warnings, 0 remarks\n')
 
     def test_shipped(self):
         done = run('nixie', '-c', '/dev/null', 'rules', 'lint', '--rules', SHIPPED)
         self.assertEqual(done.returncode, OK, done.stdout[-4000:] + done.stderr)
+
+    def forms(self, *forms, status=NOT_FOUND):
+        """What is found of forms, each of which has a kind if it says none."""
+        forms = [f if 'kind' in f else 'kind = "dsn"; ' + f for f in forms]
+        text = 'forms = ( %s );' % ', '.join('{ id = "f.%d"; %s }' % (n + 1, f) for n, f in enumerate(forms))
+        rows = self.json('rules', 'lint', '--json', '--rules', self.rules(text), status=status)
+        self.assertEqual((rows[-1]['rules'], rows[-1]['forms']), (0, len(forms)))
+        return [(r['level'], r['check'], r['form']) for r in rows[:-1]]
+
+    def test_forms_that_never_win(self):
+        for name, first, second, check in (
+                ('the same', 'text = "alpha";', 'text = "alpha";', 'duplicate'),
+                ('a part of the words', 'text = "alpha";', 'text = "^alpha beta"; subject = "gamma";', 'unreachable'),
+                ('a branch', 'text = "alpha|beta";', 'text = "beta";', 'unreachable'),
+                ('whoever at the domain', 'from = "a.example";', 'from = [ "b@a.example", "c@mx.a.example" ];', 'unreachable'),
+                ('of whatever domain', 'from = "boss@";', 'from = "boss@a.example";', 'unreachable'),
+                ('a header', 'header = "X-Loop: alpha";', 'header = "x-loop: ^alpha beta"; text = "gamma";', 'unreachable'),
+                ('an answer or not', 'kind = "autoreply"; text = "alpha";', 'kind = "autoreply"; text = "alpha"; answer = true;', 'unreachable'),
+                ('more is left out', 'text = "alpha"; not-text = "beta";', 'text = "alpha"; not-text = [ "beta", "gamma" ];', 'unreachable'),
+                ('the same recipients', 'text = "alpha"; recipients = "(?<recipient>${address})";',
+                 'text = "alpha"; subject = "beta"; recipients = "(?<recipient>${address})";', 'unreachable')):
+            with self.subTest(name=name):
+                self.assertEqual(self.forms(first, second), [('error', check, 'f.2')])
+
+    def test_forms_that_can_win(self):
+        for name, first, second in (
+                ('another kind', 'text = "alpha";', 'kind = "challenge"; text = "alpha";'),
+                ('words that are not in the other', 'text = "alpha beta";', 'text = "alpha";'),
+                ('one of several words', 'text = "alpha";', 'text = [ "alpha", "beta" ];'),
+                ('another domain', 'from = "a.example";', 'from = "b@aa.example";'),
+                ('another header', 'header = "X-Loop: alpha";', 'header = "X-Other: alpha";'),
+                ('an answer', 'text = "alpha"; answer = true;', 'text = "alpha";'),
+                ('something is left out', 'text = "alpha"; not-text = "beta";', 'text = "alpha";'),
+                ('recipients, which it may not find', 'text = "alpha"; recipients = "^(?<recipient>${address})";', 'text = "alpha";'),
+                ('a copy, which may have the words', 'text = "alpha"; copy = "^-- letter --";', 'text = "alpha"; subject = "beta";'),
+                ('a copy, which may have the words that it leaves out', 'text = "alpha"; not-text = "beta";',
+                 'text = "alpha"; not-text = "beta"; copy = "^-- letter --";')):
+            with self.subTest(name=name):
+                self.assertEqual(self.forms(first, second, status=OK), [])
+
+    def test_a_form_for_itself(self):
+        for name, form, want in (
+                ('found in the empty text', 'text = "x*";', ('error', 'empty-text')),
+                ('empty in what it leaves out', 'text = "x"; not-text = "y?";', ('error', 'empty-text')),
+                ('leaves out what it asks for', 'subject = "over quota"; not-subject = "quota";', ('error', 'never')),
+                ('twice', 'text = [ "alpha", "beta", "alpha" ];', ('warning', 'twice')),
+                ('slow on one line', 'text = "(a+)+b";', ('warning', 'slow')),
+                ('slow on blanks', 'text = "alpha"; recipients = "^[ \\\\t]*<?(?<recipient>${address})>";', ('warning', 'slow')),
+                ('slow on lines', 'text = "(?:.*\\\\n)*?(?:.*\\\\n)*?alpha";', ('warning', 'slow')),
+                ('a header', 'header = "X-Loop: (a|aa)+$";', ('warning', 'slow'))):
+            with self.subTest(name=name):
+                self.assertIn(want + ('f.1',), self.forms(form))
+        self.assertEqual(self.forms('text = "alpha"; recipients = "^[ \\\\t]*+<?(?<recipient>${address})>";', status=OK), [])
+
+    def test_a_form_that_takes_no_example_of_its_own(self):
+        mail = 'match = "From: mailer-daemon@a.example\\nSubject: x\\n\\nalpha beta\\n";'
+        self.assertEqual(self.forms('text = "alph[a]";' + mail, 'text = "beta$";' + mail), [('error', 'shadowed', 'f.2')])
+        out = self.nixie('rules', 'lint', '--rules', os.path.join(self.directory, 'own'), status=NOT_FOUND).stdout
+        self.assertRegex(out, r'10-own[.]conf:1: error: form f.2: it takes none of its own examples; the first is taken by form:f.1[^\n]* \[shadowed\]\n')
+        self.assertTrue(out.endswith('\n0 rules, 2 forms: 1 error, 0 warnings, 0 remarks\n'), out)
 
     def test_unreachable(self):
         two = 'a.two'
@@ -313,7 +398,7 @@ class Linting(RulesCase):
 
     def test_numbers_of_one(self):
         out = self.nixie('rules', 'lint', '--rules', self.rules('rules = ( %s );' % self.rule('text = "alpha.*beta";')), status=NOT_FOUND).stdout
-        self.assertTrue(out.endswith('1 rule: 0 errors, 1 warning, 0 remarks\n'), out)
+        self.assertTrue(out.endswith('1 rule, 0 forms: 0 errors, 1 warning, 0 remarks\n'), out)
 
     def test_twice(self):
         self.check(('warning', 'twice', 'a.one'), self.rule('text = [ "alpha", "beta", "alpha" ];'))
