@@ -1,4 +1,6 @@
 /* alerts: what jumped, or is over its limit, and what was. */
+#include "alerts.h"
+
 #include <getopt.h>
 #include <stdlib.h>
 
@@ -11,17 +13,6 @@
 #include "term.h"
 #include "verbs.h"
 
-struct known_alert {
-	struct alert alert;
-	const char *id;
-};
-
-struct alerts {
-	struct arena arena; /* of their strings */
-	struct known_alert *v;
-	size_t n, size;
-};
-
 static void add_alert(void *arg, const struct alert *alert)
 {
 	struct alerts *all = arg;
@@ -30,7 +21,6 @@ static void add_alert(void *arg, const struct alert *alert)
 	all->v[all->n++] = (struct known_alert){ *alert, alert_id(&all->arena, alert).p };
 }
 
-/* The newest first; of one second the brake before the others, and what is about all last. */
 static int by_opening(const void *a, const void *b)
 {
 	const struct known_alert *x = a, *y = b;
@@ -43,7 +33,7 @@ static int by_opening(const void *a, const void *b)
 	return order ? order : strcmp(x->id, y->id);
 }
 
-static enum store_result read_open(struct store *store, struct alerts *all_r, struct err *err)
+enum store_result alerts_read_open(struct store *store, struct alerts *all_r, struct err *err)
 {
 	*all_r = (struct alerts){ .n = 0 };
 	enum store_result result = store_alerts(store, &all_r->arena, add_alert, all_r, err);
@@ -53,7 +43,7 @@ static enum store_result read_open(struct store *store, struct alerts *all_r, st
 	return result;
 }
 
-static void free_alerts(struct alerts *all)
+void alerts_free(struct alerts *all)
 {
 	arena_free(&all->arena);
 	free(all->v);
@@ -111,8 +101,7 @@ static void print_json(const struct alert *a, struct sv id, int64_t time_s, cons
 	json_text(&json, "alert", id);
 	json_text(&json, "kind", sv_of(alert_kind_name(a->kind)));
 	json_text(&json, "dimension", a->dimension);
-	if (a->value.n)
-		json_text(&json, "value", a->value);
+	json_member(&json, "value", a->value);
 	json_time(&json, "since", a->since_s);
 	json_time(&json, "opened", a->opened_s);
 	json_time(&json, "seen", a->seen_s);
@@ -121,8 +110,7 @@ static void print_json(const struct alert *a, struct sv id, int64_t time_s, cons
 	json_number(&json, "of", a->base);
 	json_permille(&json, "usual-permille", a->usual_permille);
 	json_permille(&json, "limit-permille", a->limit_permille);
-	if (a->by.n)
-		json_text(&json, "by", a->by);
+	json_member(&json, "by", a->by);
 	alert_text(a, &text);
 	json_text(&json, "text", buf_sv(&text));
 	json_end_object(&json);
@@ -162,7 +150,7 @@ static int show_open(struct ctl *ctl)
 	struct err err;
 	int code = EXIT_NOT_FOUND;
 
-	if (read_open(ctl->store, &all, &err) != STORE_OK)
+	if (alerts_read_open(ctl->store, &all, &err) != STORE_OK)
 		code = verb_store_failed(&err);
 	else if (all.n)
 		code = EXIT_OK;
@@ -174,21 +162,21 @@ static int show_open(struct ctl *ctl)
 		else
 			print_paragraph(&all.v[i]);
 	}
-	free_alerts(&all);
+	alerts_free(&all);
 	return code;
 }
 
 bool alerts_print_lines(struct store *store, FILE *to, struct err *err)
 {
 	struct alerts all;
-	bool ok = read_open(store, &all, err) == STORE_OK;
+	bool ok = alerts_read_open(store, &all, err) == STORE_OK;
 
 	for (size_t i = 0; ok && i < all.n; i++) {
 		(void)fprintf(to, "%salert%s: ", colour_of(to, &all.v[i].alert), term_colour(to, COLOUR_PLAIN));
 		print_text(to, &all.v[i].alert);
 		(void)fputc('\n', to);
 	}
-	free_alerts(&all);
+	alerts_free(&all);
 	return ok;
 }
 
@@ -250,7 +238,7 @@ int verb_alerts(struct ctl *ctl, int argc, char **argv)
 	const struct verb_option own[] = { { "log", NULL, &log }, { NULL, NULL, NULL } };
 	int code;
 
-	if (!verb_options(ctl, argc, argv, "alerts [--log] [--json]", own, &code))
+	if (!verb_options(ctl, argc, argv, "alerts", own, &code))
 		return code;
 	if (optind < argc) {
 		log_error("%s: there is no argument here", argv[optind]);

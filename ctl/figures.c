@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "alert.h"
 #include "clock.h"
 #include "schema.h"
 
@@ -24,6 +25,25 @@ const char *figure_by_name(enum figure_by by)
 int64_t figure_finals(const struct figure *f)
 {
 	return f->n[FIGURE_DELIVERED] + f->n[FIGURE_SOFT] + f->n[FIGURE_HARD];
+}
+
+struct rate figure_rate(const struct figure *f, enum rate_kind kind, const struct config *c)
+{
+	if (kind == RATE_HARD)
+		return (struct rate){ f->n[FIGURE_HARD], figure_finals(f), c->alerts_hard };
+	if (kind == RATE_ALL)
+		return (struct rate){ f->n[FIGURE_HARD] + f->n[FIGURE_SOFT], figure_finals(f), c->alerts_all };
+	return (struct rate){ f->n[FIGURE_COMPLAINT], f->n[FIGURE_DELIVERED], c->alerts_complaints };
+}
+
+bool rate_is_over(const struct rate *rate, const struct config *config)
+{
+	return rate->limit_permille && alert_rate(false, rate->count, rate->of, rate->limit_permille, config->alerts_minimum);
+}
+
+int64_t rate_hundredths(const struct rate *rate)
+{
+	return rate->of ? (int64_t)(((__int128)rate->count * 20000 + rate->of) / (2 * (__int128)rate->of)) : 0;
 }
 
 struct reading {
@@ -187,6 +207,40 @@ enum store_result figures_read(struct figures *f, struct store *store, enum figu
 	if (f->n)
 		qsort(f->v, f->n, sizeof(struct figure *), in_time ? by_time : by_failures);
 	return result;
+}
+
+static void on_minute_count(void *arg, struct sv minute, struct sv name, int64_t value)
+{
+	enum figure_counter counter;
+	struct sv last = sv_after_last(name, '|');
+
+	(void)minute;
+	if (counter_by_name(last, &counter))
+		figure_of(arg, last.n < name.n ? sv_head(name, name.n - last.n - 1) : SV("all"))->n[counter] += value;
+}
+
+enum store_result figures_read_minute(struct figures *f, struct store *store, enum figure_by by, int64_t minute_s, struct err *err)
+{
+	char minute[CLOCK_MINUTE_MAX];
+
+	*f = (struct figures){ .n = 0 };
+	clock_format_minute(minute_s, minute);
+	return store_period(store, sv_of(minute), by == BY_NONE ? SV("") : sv_of(by_names[by]), on_minute_count, f, err);
+}
+
+void figures_add(struct figures *to, const struct figures *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		struct figure *figure = figure_of(to, from->v[i]->name);
+		for (int j = 0; j < FIGURE_COUNTERS; j++)
+			figure->n[j] += from->v[i]->n[j];
+	}
+}
+
+void figures_sort(struct figures *f)
+{
+	if (f->n)
+		qsort(f->v, f->n, sizeof(struct figure *), by_failures);
 }
 
 void figures_free(struct figures *f)

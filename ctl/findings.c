@@ -1,6 +1,7 @@
 #include "findings.h"
 
 #include "buf.h"
+#include "schema.h"
 #include "typo.h"
 
 /* Domains of this report with the most deliveries, which others may be errors of; an error is rare beside what is meant. */
@@ -23,6 +24,12 @@ static void add_share(struct buf *text, int64_t count, int64_t of)
 	buf_addf(text, "%lld of %lld (%.1f %%)", (long long)count, (long long)of, of ? 100.0 * (double)count / (double)of : 0.0);
 }
 
+/* One of the store is not longer. */
+static void add_name(struct buf *text, struct sv name)
+{
+	buf_add_clean(text, sv_head(name, SCHEMA_VALUE_MAX));
+}
+
 static void tell(const struct search *s, struct finding finding, const struct buf *text)
 {
 	finding.text = buf_sv(text);
@@ -39,7 +46,7 @@ static void find_limits(const struct search *s, const struct figures *f, enum fi
 		struct buf text = BUF_ON(room);
 		if (!is_many(s->config, one->n[counter], one->n[FIGURE_ATTEMPTS]))
 			continue;
-		buf_add_clean(&text, one->name);
+		add_name(&text, one->name);
 		buf_add(&text, SV(": "));
 		add_share(&text, one->n[counter], one->n[FIGURE_ATTEMPTS]);
 		buf_addf(&text, " attempts %s", words);
@@ -119,9 +126,9 @@ static void find_typos(const struct search *s, const struct figures *dests)
 		struct sv intended = typo_intended(one->name, known, n);
 		if (!intended.n)
 			continue;
-		buf_add_clean(&text, one->name);
+		add_name(&text, one->name);
 		buf_add(&text, SV(" is perhaps a typing error of "));
-		buf_add_clean(&text, intended);
+		add_name(&text, intended);
 		buf_addf(&text, ": %lld failed, none was delivered", (long long)failed);
 		tell(s, (struct finding){ .kind = "typo", .value = one->name, .intended = intended, .count = failed, .of = failed }, &text);
 		found++;

@@ -1,12 +1,17 @@
-/* list: suppressed addresses, all or some, in pages. */
+/* list: suppressed addresses, or what holds for some senders only, all or some, in pages. */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "arena.h"
+#include "buf.h"
 #include "clock.h"
+#include "filter.h"
+#include "json.h"
 #include "log.h"
 #include "look.h"
 #include "report.h"
+#include "scope.h"
 #include "store.h"
 #include "table.h"
 #include "verbs.h"
@@ -14,46 +19,28 @@
 /* "<since>:<address>": no address begins so */
 #define CURSOR_MAX (ADDRESS_KEY_MAX + 24)
 
-/* What is shown; NULL: whatever it is. */
-struct filter {
-	const char *status_text, *category_text, *domain, *provider, *rule;
-	enum status status;
-	enum category category;
-	int64_t since_s, until_s;
-	struct ruleset *rules; /* to tell providers */
-};
+/* Of what an ordinary list does not show no more are counted, or looked at, than this. */
+#define HIDDEN_MAX 10000
 
 struct listing {
 	struct ctl *ctl;
+	bool scoped;
 	struct filter filter;
 	struct table table;
 	bool aligned; /* for a terminal */
 	uint64_t n, limit;
 	char last[CURSOR_MAX];
 	bool more; /* than the limit */
+	uint64_t hidden, looked; /* for some senders only */
 };
 
 static const struct table_column columns[] = {
 	{ "STATUS", false, false }, { "ADDRESS", false, true }, { "WHY", false, false }, { "SINCE", false, false },
 	{ "UNTIL", false, false }, { "TEXT", false, true },
 };
-
-static bool is_meant(const struct filter *f, struct sv address, const struct entry *e)
-{
-	bool person = e->status == STATUS_MANUAL; /* it has no category of its own */
-
-	if (f->status_text && e->status != f->status)
-		return false;
-	if (f->category_text && (person || e->reason != f->category))
-		return false;
-	if (f->domain && !sv_eq_nocase(sv_after_last(address, '@'), sv_of(f->domain)))
-		return false;
-	if (f->rule && !sv_eq(e->rule, sv_of(f->rule)))
-		return false;
-	if (e->since_s < f->since_s || e->since_s >= f->until_s)
-		return false;
-	return !f->provider || sv_eq(ruleset_provider(f->rules, e->remote), sv_of(f->provider));
-}
+static const struct table_column scoped_columns[] = {
+	{ "STATUS", false, false }, { "ADDRESS", false, true }, { "SCOPE", false, true }, { "SINCE", false, false }, { "UNTIL", false, false },
+};
 
 static void add_row(struct table *t, struct sv address, const struct entry *e)
 {
@@ -64,24 +51,36 @@ static void add_row(struct table *t, struct sv address, const struct entry *e)
 		clock_format_date(e->until_s, until);
 	table_add(t, sv_of(status_name(e->status)), COLOUR_RED);
 	table_add(t, address, COLOUR_PLAIN);
-	table_add(t, sv_of(e->status == STATUS_MANUAL ? "by hand" : category_name(e->reason)), COLOUR_PLAIN);
+	table_add(t, sv_of(entry_by_hand(e) ? "by hand" : category_name(e->reason)), COLOUR_PLAIN);
 	table_add(t, sv_of(since), COLOUR_PLAIN);
 	table_add(t, sv_of(until), COLOUR_PLAIN);
 	table_add(t, e->text, COLOUR_DIM);
+}
+
+/* Counts one that is shown, and notes its place. False: there are enough. */
+static bool take_one(struct listing *l, int64_t since_s, struct sv address)
+{
+	if (l->n == l->limit) {
+		l->more = true;
+		return false;
+	}
+	l->n++;
+	struct buf last = BUF_ON(l->last);
+	buf_add_number(&last, since_s);
+	buf_add_char(&last, ':');
+	buf_add(&last, address);
+	(void)buf_cstr(&last);
+	return true;
 }
 
 static bool list_entry(void *arg, struct sv address, const struct entry *entry)
 {
 	struct listing *l = arg;
 
-	if (!entry_suppressed(entry, clock_now_s()) || !is_meant(&l->filter, address, entry))
+	if (!entry_suppressed(entry, clock_now_s()) || !filter_matches(&l->filter, address, entry))
 		return true;
-	if (l->n == l->limit) {
-		l->more = true;
+	if (!take_one(l, entry->since_s, address))
 		return false;
-	}
-	l->n++;
-	(void)snprintf(l->last, sizeof l->last, "%lld:%.*s", (long long)entry->since_s, SV_ARG(address));
 	if (l->ctl->json)
 		look_print_json(address, entry, &l->ctl->config.policyd_answers, l->last);
 	else if (l->aligned)
@@ -91,8 +90,137 @@ static bool list_entry(void *arg, struct sv address, const struct entry *entry)
 	return !ferror(stdout); /* a reader that went away ends it */
 }
 
+/* ---- what holds for some senders ---- */
+
+static bool scope_matches(const struct filter *f, const struct scope *s)
+{
+	return (!s->until_s || clock_now_s() < s->until_s) && (!f->status_text || s->status == f->status) && s->since_s >= f->since_s &&
+		s->since_s < f->until_s;
+}
+
+/* The next that is meant; false: there is no other. */
+static bool next_scope(const struct filter *f, struct sv *packed, struct scope *scope_r)
+{
+	while (scopes_next(packed, scope_r))
+		if (scope_matches(f, scope_r))
+			return true;
+	return false;
+}
+
+static void scope_json(const struct listing *l, struct sv address, const struct scope *s, struct sv name)
+{
+	struct json json = JSON_ON(stdout);
+	char time[CLOCK_TEXT_MAX];
+
+	json_object(&json, NULL);
+	json_text(&json, "address", address);
+	json_text(&json, "scope", name);
+	json_text(&json, "status", sv_of(status_name(s->status)));
+	clock_format_us(s->since_s * CLOCK_SECOND_US, time, sizeof time);
+	json_text(&json, "since", sv_of(time));
+	if (s->until_s) {
+		clock_format_us(s->until_s * CLOCK_SECOND_US, time, sizeof time);
+		json_text(&json, "until", sv_of(time));
+	}
+	json_text(&json, "cursor", sv_of(l->last));
+	json_end_object(&json);
+	json_end_line(&json);
+}
+
+static void scope_row(struct table *t, struct sv address, const struct scope *s, struct sv name, const char *since, const char *until)
+{
+	table_add(t, sv_of(status_name(s->status)), COLOUR_RED);
+	table_add(t, address, COLOUR_PLAIN);
+	table_add(t, name, COLOUR_PLAIN);
+	table_add(t, sv_of(since), COLOUR_PLAIN);
+	table_add(t, sv_of(until), COLOUR_PLAIN);
+}
+
+static void show_scope(struct listing *l, struct sv address, const struct scope *s)
+{
+	char room[SCOPE_VALUE_MAX + 16], since[11], until[11] = "";
+	struct buf name = BUF_ON(room);
+
+	buf_addf(&name, "%s:%s", scope_kind_name(s->kind), s->value);
+	if (l->ctl->json) {
+		scope_json(l, address, s, buf_sv(&name));
+		return;
+	}
+	clock_format_date(s->since_s, since);
+	if (s->until_s)
+		clock_format_date(s->until_s, until);
+	if (l->aligned) {
+		scope_row(&l->table, address, s, buf_sv(&name), since, until);
+		return;
+	}
+	(void)printf("  %-9s ", status_name(s->status));
+	term_clean(stdout, address);
+	(void)fputs("  for ", stdout);
+	term_clean(stdout, buf_sv(&name));
+	(void)printf(" since %s%s%s\n", since, *until ? " until " : "", until);
+}
+
+static bool list_scopes(void *arg, struct sv address, const struct entry *entry)
+{
+	struct listing *l = arg;
+	struct sv rest = entry->scopes;
+	struct scope s;
+
+	if (!next_scope(&l->filter, &rest, &s))
+		return true;
+	if (!take_one(l, scopes_newest(entry->scopes), address))
+		return false;
+	do
+		show_scope(l, address, &s);
+	while (next_scope(&l->filter, &rest, &s));
+	return !ferror(stdout);
+}
+
+static bool count_hidden(void *arg, struct sv address, const struct entry *entry)
+{
+	struct listing *l = arg;
+	struct sv rest = entry->scopes;
+	struct scope s;
+
+	(void)address;
+	l->hidden += !entry_suppressed(entry, clock_now_s()) && next_scope(&l->filter, &rest, &s);
+	return ++l->looked < HIDDEN_MAX;
+}
+
+/* What is read of an entry with scopes. */
+static const struct sv shown_scoped[] = { { "status", 6 }, { "until", 5 }, { "scopes", 6 } };
+
+/* The index has the newest scope of an address: an older one may be meant before it. */
+static struct suppressed_some some_scoped(const struct filter *f, const struct suppressed_place *after)
+{
+	return (struct suppressed_some){ after, f->since_s, INT64_MAX, sv_of(f->domain), shown_scoped, sizeof shown_scoped / sizeof *shown_scoped, true };
+}
+
+/* Says how many the list does not show, because others may write to them: who looks for somebody who complained must not think
+ * that nobody did. */
+static enum store_result tell_hidden(struct listing *l, struct err *err)
+{
+	const struct filter *f = &l->filter;
+	const struct suppressed_some some = some_scoped(f, NULL);
+
+	if (f->category_text || f->provider || f->rule) /* of a failure: they have none */
+		return STORE_OK;
+	enum store_result result = store_suppressed_some(l->ctl->store, &some, count_hidden, l, err);
+	if (result == STORE_OK && l->hidden)
+		(void)fprintf(stderr, "%s%" PRIu64 " address%s suppressed for some senders only: nixie list --scoped\n",
+			l->looked == HIDDEN_MAX ? "at least " : "", l->hidden, l->hidden == 1 ? " is" : "es are");
+	return result;
+}
+
+/* ---- the list ---- */
+
+static bool is_in(const struct listing *l, const struct entry *e)
+{
+	return l->scoped ? e->scopes.n > 0 : status_suppresses(e->status);
+}
+
 /* Where the list goes on: behind a cursor, or behind an address, which must be in it. False: *code_r. */
-static bool take_place(struct ctl *ctl, struct arena *arena, const char *text, struct suppressed_place *place_r, int *code_r)
+static bool take_place(const struct listing *l, struct arena *arena, const char *text, struct suppressed_place *place_r, int *code_r)
 {
 	struct sv rest = sv_of(text), since = sv_cut(&rest, ':');
 	struct address address;
@@ -102,44 +230,37 @@ static bool take_place(struct ctl *ctl, struct arena *arena, const char *text, s
 	bool cursor = sv_u64(since, INT64_MAX, &since_s);
 
 	*code_r = EXIT_USAGE;
-	if (!verb_address(ctl, cursor ? rest.p : text, &address))
+	if (!verb_address(l->ctl, cursor ? rest.p : text, &address))
 		return false;
 	*place_r = (struct suppressed_place){ cursor ? (int64_t)since_s : 0, arena_dup(arena, address_key(&address)) };
 	if (cursor)
 		return true;
-	enum store_result result = store_entry(ctl->store, arena, place_r->address, &entry, &err);
-	if (result == STORE_OK && entry.status != STATUS_NONE && entry.status != STATUS_SOFT && entry.status != STATUS_ALLOW) {
-		place_r->since_s = entry.since_s;
+	enum store_result result = store_entry(l->ctl->store, arena, place_r->address, &entry, &err);
+	if (result == STORE_OK && is_in(l, &entry)) {
+		place_r->since_s = l->scoped ? scopes_newest(entry.scopes) : entry.since_s;
 		return true;
 	}
 	*code_r = EXIT_NOT_FOUND;
 	if (result != STORE_OK && result != STORE_ABSENT)
 		*code_r = verb_store_failed(&err);
 	else
-		log_error("--after %s: it is not suppressed (any more), and so nobody knows where the list goes on; give the cursor that was printed", text);
+		log_error("--after %s: it is not in the list (any more), and so nobody knows where the list goes on; give the cursor that was printed", text);
 	return false;
 }
 
-static bool take_filter(struct ctl *ctl, struct filter *f, int *code_r)
-{
-	struct err err;
+/* What is printed, and what decides whether it is: an object of JSON has all. */
+static const struct sv shown[] = { { "status", 6 }, { "reason", 6 }, { "origin", 6 }, { "since", 5 }, { "until", 5 }, { "parole", 6 },
+	{ "text", 4 }, { "rule", 4 }, { "remote", 6 } };
 
-	*code_r = EXIT_USAGE;
-	if (f->status_text && (!status_by_name(sv_of(f->status_text), &f->status) || f->status < STATUS_HELD || f->status > STATUS_MANUAL)) {
-		log_error("--status %s: write held, hard, complaint or manual", f->status_text);
-		return false;
+static void tell_end(const struct listing *l)
+{
+	if (l->n == 0)
+		(void)puts(l->scoped ? "no address is suppressed for some senders" : "no address is suppressed");
+	if (l->more) {
+		(void)fputs("more: --after '", stdout);
+		term_clean(stdout, sv_of(l->last));
+		(void)puts("'");
 	}
-	if (f->category_text && !category_by_name(sv_of(f->category_text), &f->category)) {
-		log_error("--category %s: there is no such category; nixie-rules(5) lists them", f->category_text);
-		return false;
-	}
-	f->domain += f->domain && *f->domain == '@';
-	if (f->provider && !(f->rules = cli_load_rules(&ctl->config, &err))) {
-		log_fatal("%s", err.text);
-		*code_r = EXIT_CONFIG;
-		return false;
-	}
-	return true;
 }
 
 static int run(struct listing *l, const char *after)
@@ -149,50 +270,67 @@ static int run(struct listing *l, const char *after)
 	struct err err;
 	int code = EXIT_OK;
 
-	if (after && !take_place(l->ctl, &arena, after, &place, &code)) {
+	if (after && !take_place(l, &arena, after, &place, &code)) {
 		arena_free(&arena);
 		return code;
 	}
 	l->aligned = !l->ctl->json && term_width(stdout);
-	table_start(&l->table, stdout, columns, sizeof columns / sizeof *columns);
-	enum store_result result = store_suppressed_after(l->ctl->store, after ? &place : NULL, list_entry, l, &err);
+	if (l->scoped)
+		table_start(&l->table, stdout, scoped_columns, sizeof scoped_columns / sizeof *scoped_columns);
+	else
+		table_start(&l->table, stdout, columns, sizeof columns / sizeof *columns);
+	const struct suppressed_place *behind = after ? &place : NULL;
+	const struct suppressed_some scoped = some_scoped(&l->filter, behind), some = { behind, l->filter.since_s, l->filter.until_s,
+		sv_of(l->filter.domain), l->ctl->json ? NULL : shown, sizeof shown / sizeof *shown, false };
+	enum store_result result = store_suppressed_some(l->ctl->store, l->scoped ? &scoped : &some, l->scoped ? list_scopes : list_entry, l, &err);
 	table_end(&l->table);
 	arena_free(&arena);
+	if (result == STORE_OK && !l->ctl->json) {
+		tell_end(l);
+		if (!l->scoped && !after)
+			result = tell_hidden(l, &err);
+	}
 	if (result != STORE_OK)
 		return verb_store_failed(&err);
-	if (l->ctl->json)
-		return l->n ? EXIT_OK : EXIT_NOT_FOUND;
-	if (l->n == 0)
-		(void)puts("no address is suppressed");
-	if (l->more) {
-		(void)fputs("more: --after '", stdout);
-		term_clean(stdout, sv_of(l->last));
-		(void)puts("'");
-	}
 	return l->n ? EXIT_OK : EXIT_NOT_FOUND;
+}
+
+/* Of what a scope knows nothing, which is not what was meant. False: after a message. */
+static bool filter_suits(const struct listing *l)
+{
+	const struct filter *f = &l->filter;
+
+	if (!l->scoped)
+		return true;
+	if (f->category_text || f->provider || f->rule) {
+		log_error("--scoped: what holds for some senders only has no category, provider or rule; choose by --status, --domain, --since and --until");
+		return false;
+	}
+	if (f->status_text && !status_protected(f->status)) {
+		log_error("--status %s: with --scoped write complaint or manual", f->status_text);
+		return false;
+	}
+	return true;
 }
 
 int verb_list(struct ctl *ctl, int argc, char **argv)
 {
-	struct listing l = { .ctl = ctl, .limit = UINT64_MAX, .filter = { .since_s = INT64_MIN, .until_s = INT64_MAX } };
-	struct filter *f = &l.filter;
-	const char *since = NULL, *until = NULL, *limit = NULL, *after = NULL;
-	const struct verb_option own[] = { { "status", &f->status_text, NULL }, { "category", &f->category_text, NULL },
-		{ "domain", &f->domain, NULL }, { "provider", &f->provider, NULL }, { "rule", &f->rule, NULL }, { "since", &since, NULL },
-		{ "until", &until, NULL }, { "limit", &limit, NULL }, { "after", &after, NULL }, { NULL, NULL, NULL } };
+	struct listing l = { .ctl = ctl, .limit = UINT64_MAX };
+	const char *limit = NULL, *after = NULL;
+	const struct verb_option own[] = { FILTER_OPTIONS(&l.filter), { "limit", &limit, NULL }, { "after", &after, NULL },
+		{ "scoped", NULL, &l.scoped }, { NULL, NULL, NULL } };
 	int code;
 
-	if (!verb_options(ctl, argc, argv, "list [--status held|hard|complaint|manual] [--category NAME] [--domain NAME] [--provider NAME]\n"
-		"                  [--rule ID] [--since TIME] [--until TIME] [--limit N] [--after ADDRESS | CURSOR] [--json]", own, &code))
+	if (!verb_options(ctl, argc, argv, "list", own, &code))
 		return code;
 	if (optind < argc) {
 		log_error("%s: say by options what to list, as in: nixie list --domain example.com; of one address: nixie check", argv[optind]);
 		return EXIT_USAGE;
 	}
-	if (!verb_time("since", since, &f->since_s) || !verb_time("until", until, &f->until_s) || !verb_limit(limit, &l.limit))
+	if (!verb_limit(limit, &l.limit))
 		return EXIT_USAGE;
-	if (take_filter(ctl, f, &code))
-		code = run(&l, after);
-	ruleset_free(f->rules);
+	if (filter_take(ctl, &l.filter, &code))
+		code = filter_suits(&l) ? run(&l, after) : EXIT_USAGE;
+	filter_free(&l.filter);
 	return code;
 }

@@ -40,7 +40,7 @@ bool list_by_name(const char *name, enum list_format *format_r)
 static bool is_ses(const struct rows *r)
 {
 	if (r->shape == ROWS_CSV && !r->header) /* as it is uploaded to SES: address and reason */
-		return r->n >= 2 && (sv_eq_nocase(r->values[1], SV("BOUNCE")) || sv_eq_nocase(r->values[1], SV("COMPLAINT")));
+		return r->n >= 2 && (sv_eq_nocase(sv_trim(r->values[1]), SV("BOUNCE")) || sv_eq_nocase(sv_trim(r->values[1]), SV("COMPLAINT")));
 	return rows_has(r, "EmailAddress") && rows_has(r, "Reason");
 }
 
@@ -232,8 +232,10 @@ static bool has_word(struct sv text, const char *word)
 	return false;
 }
 
+/* What is uploaded has a blank behind the comma, as in the example of SES' documentation. */
 static enum list_result take_ses(struct sv reason, struct entry *e, struct err *err)
 {
+	reason = sv_trim(reason);
 	if (sv_eq_nocase(reason, SV("BOUNCE")))
 		return entry_is(e, STATUS_HARD, CATEGORY_RECIPIENT_UNKNOWN);
 	if (sv_eq_nocase(reason, SV("COMPLAINT")))
@@ -252,6 +254,7 @@ static enum list_result take_postmark(struct sv reason, struct entry *e, struct 
 	return bad_word(err, "SuppressionReason", reason);
 }
 
+/* Those for one mailing list only, which have a list_id, say nothing of other mail; bounces and complaints do. */
 static enum list_result take_sparkpost(struct list *list, const struct rows *r, struct entry *e)
 {
 	struct sv source = rows_value(r, "source");
@@ -261,7 +264,7 @@ static enum list_result take_sparkpost(struct list *list, const struct rows *r, 
 	e->text = rows_value(r, "description");
 	if (has_word(source, "complaint"))
 		return entry_is(e, STATUS_COMPLAINT, CATEGORY_COMPLAINT);
-	return entry_is(e, STATUS_MANUAL, CATEGORY_OTHER);
+	return rows_value(r, "list_id").n ? LIST_SKIPPED : entry_is(e, STATUS_MANUAL, CATEGORY_OTHER);
 }
 
 /* Bounces have code and error; who unsubscribed has tags, "*" for all mail; complaints have neither. */
@@ -291,15 +294,19 @@ static enum list_result take_sendgrid(struct list *list, const struct rows *r, s
 	return entry_is(e, STATUS_HARD, CATEGORY_RECIPIENT_SYNTAX);
 }
 
+/* The cleaned and the unsubscribed are two files. In one that somebody has made of them the time tells which it is. */
 static enum list_result take_mailchimp(const struct rows *r, struct entry *e)
 {
-	struct sv reason = rows_value(r, "UNSUB_REASON");
+	struct sv reason = rows_value(r, "UNSUB_REASON"), words = rows_value(r, "UNSUB_REASON_OTHER");
+	bool both = rows_has(r, "CLEAN_TIME") && rows_has(r, "UNSUB_TIME");
 
-	if (rows_has(r, "CLEAN_TIME"))
+	if (both && !rows_value(r, "CLEAN_TIME").n && !rows_value(r, "UNSUB_TIME").n)
+		return LIST_SKIPPED;
+	if (both ? rows_value(r, "CLEAN_TIME").n > 0 : rows_has(r, "CLEAN_TIME"))
 		return entry_is(e, STATUS_HARD, CATEGORY_RECIPIENT_UNKNOWN);
+	e->text = words.n ? words : reason;
 	if (has_word(reason, "spam") || has_word(reason, "abuse"))
 		return entry_is(e, STATUS_COMPLAINT, CATEGORY_COMPLAINT);
-	e->text = reason;
 	return entry_is(e, STATUS_MANUAL, CATEGORY_OTHER);
 }
 
@@ -360,13 +367,15 @@ static enum list_result take_foreign(struct list *list, const struct rows *r, st
 	return take_plain(list, e);
 }
 
-/* Whatever the column is called. */
+/* Whatever the column is called. What nixie export wrote is the key itself: a blank at its end belongs to it. */
 static struct sv address_of(const struct list *list, const struct rows *r)
 {
 	static const char *const names[] = { "address", "email", "EmailAddress", "RecipientEmail", "recipient", "Email Address", "e-mail" };
 
 	if (list->format == LIST_PLAIN || (r->shape == ROWS_CSV && !r->header))
 		return r->n ? sv_trim(r->values[0]) : SV("");
+	if (list->format == LIST_NIXIE && rows_has(r, "origin"))
+		return rows_value(r, "address");
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (rows_has(r, names[i]))
 			return sv_trim(rows_value(r, names[i]));

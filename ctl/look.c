@@ -1,7 +1,8 @@
-/* check, stats, token: what the store knows. */
+/* check, stats: what the store knows. */
 #include "look.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "decide.h"
+#include "exchange.h"
 #include "log.h"
 #include "lost.h"
 #include "report.h"
@@ -17,64 +19,13 @@
 #include "term.h"
 #include "verbs.h"
 
-/* True: go on; false: *code_r is the exit code (help, or wrong usage). */
-static bool only_json(struct ctl *ctl, int argc, char **argv, const char *usage, int *code_r)
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (c == 'j') {
-			ctl->json = true;
-			continue;
-		}
-		(void)fprintf(c == 'h' ? stdout : stderr, "usage: nixie %s\n", usage);
-		*code_r = c == 'h' ? EXIT_OK : EXIT_USAGE;
-		return false;
-	}
-	return true;
-}
-
-/* Everything of an entry as JSON members, without the braces; times as RFC 3339. */
-static void entry_json(struct buf *b, const struct entry *e)
-{
-	struct arena arena = { 0 };
-	struct sv fields[2 * SCHEMA_ENTRY_FIELDS];
-	size_t n = schema_entry_fields(&arena, e, fields);
-
-	for (size_t i = 0; i < n; i++) {
-		struct sv name = fields[2 * i], value = fields[2 * i + 1];
-		static const struct sv times[] = { { "first", 5 }, { "last", 4 }, { "since", 5 }, { "until", 5 }, { "parole", 6 } };
-		static const struct sv numbers[] = { { "code", 4 }, { "count", 5 }, { "term", 4 } };
-		char text[SCHEMA_TOKEN_MAX > CLOCK_TEXT_MAX ? SCHEMA_TOKEN_MAX : CLOCK_TEXT_MAX];
-		uint64_t v = 0;
-		bool number = false;
-		if (sv_eq(name, SV("revision")))
-			continue;
-		for (size_t j = 0; j < sizeof times / sizeof *times; j++) {
-			if (sv_eq(name, times[j]) && sv_u64(value, INT64_MAX / CLOCK_SECOND_US, &v)) {
-				clock_format_us((int64_t)v * CLOCK_SECOND_US, text, sizeof text);
-				value = sv_of(text);
-			}
-		}
-		if (sv_eq(name, SV("token"))) {
-			schema_token_encode(value, text);
-			value = sv_of(text);
-		}
-		for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++)
-			number = number || sv_eq(name, numbers[j]);
-		buf_add_char(b, ',');
-		buf_add_json(b, name);
-		buf_add_char(b, ':');
-		if (number)
-			buf_add(b, value);
-		else
-			buf_add_json(b, value);
-	}
-	arena_free(&arena);
-}
+/* The change that the entry's token names, as far as it is about a scope. */
+struct scope_change {
+	struct arena *arena;
+	struct scope scope;
+	bool scoped;
+	struct sv why, by, time;
+};
 
 /* What one check looks at. */
 struct checked {
@@ -84,6 +35,8 @@ struct checked {
 	const struct answers *answers;
 	const struct lost *lost; /* failures that are not counted; NULL: none */
 	const char *cursor; /* of a list; NULL: none */
+	uint64_t bounces;   /* and complaints, and that it unsubscribed: on record, where nothing else is known */
+	struct scope_change change;
 };
 
 static void decide_for(const struct checked *c, struct decision *d)
@@ -104,7 +57,7 @@ static void print_json(const struct checked *c)
 	buf_add(&b, SV("{\"address\":"));
 	buf_add_json(&b, address);
 	if (e)
-		entry_json(&b, e);
+		schema_entry_json(&b, e);
 	else
 		buf_add(&b, SV(",\"status\":\"none\""));
 	if (c->domain)
@@ -138,7 +91,26 @@ void look_print_json(struct sv address, const struct entry *entry, const struct 
 	print_json(&(const struct checked){ .address = address, .entry = entry, .answers = answers, .cursor = cursor });
 }
 
-static void print_field(const char *name, struct sv value)
+void look_before_json(struct json *json, struct sv address, const struct entry *before)
+{
+	struct arena arena = { 0 };
+	struct sv row[EXCHANGE_COLUMNS];
+	uint64_t number;
+
+	exchange_row(&arena, address, before, row);
+	json_object(json, "before");
+	for (int i = EXCHANGE_STATUS; i < EXCHANGE_COLUMNS; i++) {
+		enum exchange_column column = (enum exchange_column)i;
+		if (row[i].n && exchange_is_number(column) && sv_u64(row[i], INT64_MAX, &number))
+			json_number(json, exchange_name(column), (int64_t)number);
+		else if (row[i].n)
+			json_text(json, exchange_name(column), row[i]);
+	}
+	json_end_object(json);
+	arena_free(&arena);
+}
+
+void look_print_field(const char *name, struct sv value)
 {
 	if (!value.n)
 		return;
@@ -153,11 +125,35 @@ static void print_time(const char *name, int64_t time_s)
 
 	clock_format_us(time_s * CLOCK_SECOND_US, text, sizeof text);
 	if (time_s)
-		print_field(name, sv_of(text));
+		look_print_field(name, sv_of(text));
 }
 
-static void print_scopes(struct sv scopes)
+/* "by a complaint that came by mail, 2026-11-22T20:00:00Z: nixie token 1HDQZ7R3C0" */
+static void print_scope_change(const struct scope_change *c, struct sv token)
 {
+	char text[SCHEMA_TOKEN_MAX], time[CLOCK_TEXT_MAX];
+	bool by_mail = sv_eq(c->by, SV("receive")), complaint = sv_eq(c->why, SV("complaint"));
+	uint64_t time_s;
+
+	(void)printf("  %-9s by ", "");
+	if (by_mail && (complaint || sv_eq(c->why, SV("unsubscribe")))) {
+		(void)fputs(complaint ? "a complaint that came by mail" : "an unsubscription that came by mail", stdout);
+	} else {
+		term_clean(stdout, c->by);
+		(void)fputs(c->why.n ? ": " : "", stdout);
+		term_clean(stdout, c->why);
+	}
+	if (sv_u64(c->time, STATE_TIME_MAX_S, &time_s)) {
+		clock_format_us((int64_t)time_s * CLOCK_SECOND_US, time, sizeof time);
+		(void)printf(", %s", time);
+	}
+	schema_token_encode(token, text);
+	(void)printf(": nixie token %s\n", text);
+}
+
+static void print_scopes(const struct checked *c)
+{
+	struct sv scopes = c->entry->scopes;
 	struct scope s;
 
 	while (scopes_next(&scopes, &s)) {
@@ -168,6 +164,8 @@ static void print_scopes(struct sv scopes)
 		(void)printf("  %-9s %s for %s ", "scope", s.status == STATUS_MANUAL ? "do-not-mail" : status_name(s.status), scope_kind_name(s.kind));
 		term_clean(stdout, sv_of(s.value));
 		(void)printf(" since %s%s%s\n", since, *until ? " until " : "", until);
+		if (c->change.scoped && c->change.scope.kind == s.kind && strcmp(c->change.scope.value, s.value) == 0)
+			print_scope_change(&c->change, c->entry->token);
 	}
 }
 
@@ -182,33 +180,50 @@ static void print_domain(const struct entry *domain)
 static void print_shadow(const struct decision *d)
 {
 	if (d->action != ACTION_DUNNO && d->shadow)
-		print_field("shadow", sv_of(d->reply));
+		look_print_field("shadow", sv_of(d->reply));
 }
 
-static void print_human(const struct checked *c)
+/* What did not come from a log. */
+static const char *origin_words(enum origin origin)
 {
-	struct sv address = c->address;
-	const struct entry *e = c->entry;
-	struct decision d;
-	char token[SCHEMA_TOKEN_MAX], codes[64], enhanced[ENHANCED_TEXT_MAX], lost[LOST_TEXT_MAX];
+	return origin == ORIGIN_DSN ? "dsn: a bounce that came by mail" : origin == ORIGIN_FEEDBACK ? "feedback: a reader's, by mail" : origin_name(origin);
+}
 
-	decide_for(c, &d);
-	term_clean(stdout, address);
-	if (!e) {
-		(void)printf(": nothing is known; policyd answers %s\n", decide_reply(&d));
-		print_shadow(&d);
-		if (c->domain)
-			print_domain(c->domain);
-		return;
+/* Of which there is no entry. */
+static void print_unknown(const struct checked *c, const struct decision *d)
+{
+	(void)printf(": nothing is known%s; policyd answers %s\n", c->bounces ? " now" : "", decide_reply(d));
+	if (c->bounces) {
+		(void)printf("  %-9s %" PRIu64 " event%s on record: nixie history ", "but", c->bounces, c->bounces == 1 ? " is" : "s are");
+		term_clean(stdout, c->address);
+		(void)putchar('\n');
 	}
-	enum colour colour = d.action != ACTION_DUNNO && d.action != ACTION_PAROLE ? COLOUR_RED : e->status == STATUS_SOFT ? COLOUR_YELLOW : COLOUR_GREEN;
+	print_shadow(d);
+	if (c->domain)
+		print_domain(c->domain);
+}
+
+/* "user@example.com: hard, recipient.unknown (no such user or mailbox)", behind the address */
+static void print_status(const struct entry *e, const struct decision *d)
+{
+	bool refused = d->action != ACTION_DUNNO && d->action != ACTION_PAROLE;
+	enum colour colour = refused ? COLOUR_RED : e->status == STATUS_SOFT ? COLOUR_YELLOW : COLOUR_GREEN;
+
 	(void)printf(": %s%s%s", term_colour(stdout, colour), status_name(e->status), term_colour(stdout, COLOUR_PLAIN));
-	bool person = e->status == STATUS_MANUAL || e->status == STATUS_ALLOW;
-	if (!person && e->status != STATUS_NONE)
+	if (entry_by_hand(e))
+		(void)fputs(", by hand", stdout);
+	else if (e->status != STATUS_NONE)
 		(void)printf(", %s (%s)", category_name(e->reason), category_meaning(e->reason));
 	(void)putchar('\n');
-	if (e->status == STATUS_HELD && e->origin == ORIGIN_LOG && category_class(e->reason) == CLASS_HARD)
+	if (e->status == STATUS_HELD && (e->origin == ORIGIN_LOG || e->origin == ORIGIN_DSN) && category_class(e->reason) == CLASS_HARD)
 		(void)puts("  brake     held, not suppressed: such failures were unusually many; see nixie alerts --log");
+}
+
+static void print_times(const struct checked *c)
+{
+	const struct entry *e = c->entry;
+	char lost[LOST_TEXT_MAX];
+
 	print_time("since", e->since_s);
 	print_time("until", e->until_s);
 	print_time("parole", e->parole_s);
@@ -217,26 +232,54 @@ static void print_human(const struct checked *c)
 	if (e->count)
 		(void)printf("  %-9s %lld\n", "failures", (long long)e->count);
 	if (c->lost)
-		print_field("lost", sv_of(lost_text(c->lost, lost)));
+		look_print_field("lost", sv_of(lost_text(c->lost, lost)));
+}
+
+/* What was said, by whom. */
+static void print_reply(const struct entry *e)
+{
+	char codes[64], enhanced[ENHANCED_TEXT_MAX];
+
 	enhanced_format(e->enhanced, enhanced);
 	(void)snprintf(codes, sizeof codes, "%.0d%s%s", e->code, e->code && enhanced[0] ? " " : "", enhanced);
-	print_field("code", sv_of(codes));
-	print_field("text", e->text);
-	print_field("remote", e->remote);
-	print_field("rule", e->rule);
+	look_print_field("code", sv_of(codes));
+	look_print_field(entry_by_hand(e) && !e->code ? "reason" : "text", e->text);
+	look_print_field("remote", e->remote);
+	look_print_field("rule", e->rule);
 	if (e->status != STATUS_NONE)
-		print_field("origin", sv_of(origin_name(e->origin)));
-	print_field("by", e->by);
-	print_scopes(e->scopes);
-	if (c->domain)
-		print_domain(c->domain);
-	schema_token_encode(e->token, token);
-	print_field("token", sv_of(token));
-	if (d.action == ACTION_PAROLE && !d.shadow)
+		look_print_field("origin", sv_of(origin_words(e->origin)));
+	look_print_field("by", e->by);
+}
+
+static void print_answer(const struct decision *d)
+{
+	if (d->action == ACTION_PAROLE && !d->shadow)
 		(void)puts("  policyd   DUNNO to one message, the next that comes: its term is over");
 	else
-		print_field("policyd", sv_of(decide_reply(&d)));
-	print_shadow(&d);
+		look_print_field("policyd", sv_of(decide_reply(d)));
+	print_shadow(d);
+}
+
+static void print_human(const struct checked *c)
+{
+	struct decision d;
+	char token[SCHEMA_TOKEN_MAX];
+
+	decide_for(c, &d);
+	term_clean(stdout, c->address);
+	if (!c->entry) {
+		print_unknown(c, &d);
+		return;
+	}
+	print_status(c->entry, &d);
+	print_times(c);
+	print_reply(c->entry);
+	print_scopes(c);
+	if (c->domain)
+		print_domain(c->domain);
+	schema_token_encode(c->entry->token, token);
+	look_print_field("token", sv_of(token));
+	print_answer(&d);
 }
 
 static enum store_result get_entry(struct ctl *ctl, struct arena *arena, struct sv key, struct entry *entry_r, const struct entry **known_r, struct err *err)
@@ -245,6 +288,36 @@ static enum store_result get_entry(struct ctl *ctl, struct arena *arena, struct 
 
 	*known_r = result == STORE_OK ? entry_r : NULL;
 	return result == STORE_ABSENT ? STORE_OK : result;
+}
+
+static void count_bounce(void *arg, struct sv address, const struct bounce *bounce)
+{
+	uint64_t *n = arg;
+
+	(void)address, (void)bounce;
+	++*n;
+}
+
+static void on_change_field(void *arg, struct sv name, struct sv value)
+{
+	struct scope_change *c = arg;
+	struct sv *to = sv_eq(name, SV("why")) ? &c->why : sv_eq(name, SV("by")) ? &c->by : sv_eq(name, SV("time")) ? &c->time : NULL;
+
+	if (sv_eq(name, SV("scope")))
+		c->scoped = scope_parse(value, &c->scope);
+	else if (to && value.n)
+		*to = arena_dup(c->arena, value);
+}
+
+/* One question more. Of an older decision nothing is found so, and who may not read the journal gets the rest. */
+static void find_scope_change(struct ctl *ctl, struct arena *arena, struct checked *c)
+{
+	struct err err;
+
+	c->change.arena = arena;
+	if (c->entry->scopes.n && c->entry->token.n &&
+	    store_journal_entry(ctl->store, arena_printf(arena, "%.*s", SV_ARG(c->entry->token)).p, on_change_field, &c->change, &err) != STORE_OK)
+		c->change.scoped = false;
 }
 
 /* EXIT_OK: something is known of it. */
@@ -267,6 +340,10 @@ static int check_one(struct ctl *ctl, const char *text, const struct sender *sen
 	struct lost lost;
 	if (result == STORE_OK && c.entry && lost_failures(ctl->store, &ctl->config.conversions, c.address, c.entry, &lost))
 		c.lost = &lost;
+	if (result == STORE_OK && !c.entry && !ctl->json)
+		result = store_history(ctl->store, c.address, count_bounce, &c.bounces, &err);
+	if (result == STORE_OK && c.entry && !ctl->json)
+		find_scope_change(ctl, &arena, &c);
 	if (result == STORE_OK) {
 		(ctl->json ? print_json : print_human)(&c);
 		code = c.entry ? EXIT_OK : EXIT_NOT_FOUND;
@@ -284,7 +361,7 @@ int verb_check(struct ctl *ctl, int argc, char **argv)
 		{ NULL, NULL, NULL } };
 	int code = EXIT_OK;
 
-	if (!verb_options(ctl, argc, argv, "check [--sender ADDR | DOMAIN] [--login NAME] [--context NAME] [--json] ADDR | @DOMAIN...", own, &code))
+	if (!verb_options(ctl, argc, argv, "check", own, &code))
 		return code;
 	if (optind == argc) {
 		log_error("name an address: nixie check user@example.com");
@@ -306,8 +383,12 @@ int verb_stats(struct ctl *ctl, int argc, char **argv)
 	struct err err;
 	int code;
 
-	if (!only_json(ctl, argc, argv, "stats [--json]", &code))
+	if (!verb_options(ctl, argc, argv, "stats", NULL, &code))
 		return code;
+	if (optind < argc) {
+		log_error("%s: there is no argument here; of some days: nixie report", argv[optind]);
+		return EXIT_USAGE;
+	}
 	if (!ctl->json && !alerts_print_lines(ctl->store, stdout, &err))
 		return verb_store_failed(&err);
 	enum store_result result = ctl->json ? totals_read(ctl->store, &totals, &err) : report_summary(ctl->store, stdout, &err);
@@ -315,64 +396,5 @@ int verb_stats(struct ctl *ctl, int argc, char **argv)
 		return verb_store_failed(&err);
 	if (ctl->json)
 		report_totals_json(&totals, stdout);
-	return EXIT_OK;
-}
-
-struct token_fields {
-	struct buf *b;
-	bool json;
-};
-
-static void print_token_field(void *arg, struct sv field, struct sv value)
-{
-	struct token_fields *t = arg;
-
-	char time[CLOCK_TEXT_MAX];
-	uint64_t time_s;
-
-	if (!value.n)
-		return;
-	if (sv_eq(field, SV("time")) && sv_u64(value, INT64_MAX / CLOCK_SECOND_US, &time_s)) {
-		clock_format_us((int64_t)time_s * CLOCK_SECOND_US, time, sizeof time);
-		value = sv_of(time);
-	}
-	if (t->json) {
-		buf_add_char(t->b, t->b->n > 1 ? ',' : ' ');
-		buf_add_json(t->b, field);
-		buf_add_char(t->b, ':');
-		buf_add_json(t->b, value);
-		return;
-	}
-	char name[32];
-	(void)snprintf(name, sizeof name, "%.*s", SV_ARG(sv_head(field, 30)));
-	print_field(name, value);
-}
-
-int verb_token(struct ctl *ctl, int argc, char **argv)
-{
-	static char room[8192];
-	struct buf b = BUF_ON(room);
-	char id[SCHEMA_ID_MAX];
-	struct err err;
-	int code;
-
-	if (!only_json(ctl, argc, argv, "token [--json] TOKEN", &code))
-		return code;
-	if (optind + 1 != argc || !schema_token_decode(sv_of(argv[optind]), id)) {
-		log_error("give the token of a rejection text, as in: nixie token 1HDQZ7R3C0");
-		return EXIT_USAGE;
-	}
-	struct token_fields fields = { &b, ctl->json };
-	buf_add_char(&b, '{');
-	enum store_result result = store_journal_entry(ctl->store, id, print_token_field, &fields, &err);
-	if (result == STORE_ABSENT) {
-		log_error("no change has the token %s; it may be older than the journal", argv[optind]);
-		return EXIT_NOT_FOUND;
-	}
-	if (result != STORE_OK)
-		return verb_store_failed(&err);
-	buf_add(&b, SV("}\n"));
-	if (ctl->json)
-		(void)fwrite(b.p, 1, b.n, stdout);
 	return EXIT_OK;
 }

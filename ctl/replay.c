@@ -283,6 +283,8 @@ static void take_bounce(void *arg, struct sv address, const struct bounce *bounc
 	struct replay *r = arg;
 	struct verdict v[2];
 
+	if (bounce->unsubscribed || bounce->failure.class_ == CLASS_COMPLAINT) /* no rule judged it */
+		return;
 	if (!sv_eq(address, r->address))
 		begin_address(r, address);
 	for (int i = 0; i < 2; i++) {
@@ -363,10 +365,6 @@ static void print_summary(const struct replay *r)
 	json_end_line(&json);
 }
 
-static const char usage[] = "replay --rules DIR... [--against DIR...] [--json] [FILE...]\n"
-	"  what the rules of DIR make of logs (FILE, also compressed; - is standard input, journal: that of systemd), or without FILE\n"
-	"  of the history in Redis, that the present rules, or those of --against, do not";
-
 static int run(struct replay *r, char *const *files, size_t n)
 {
 	int code = EXIT_OK;
@@ -402,7 +400,7 @@ int verb_replay(struct ctl *ctl, int argc, char **argv)
 	struct ruleset *before, *after;
 	int code;
 
-	if (!verb_load_both(ctl, argc, argv, usage, &after, &before, &code))
+	if (!verb_load_both(ctl, argc, argv, "replay", &after, &before, &code))
 		return code;
 	struct replay *r = xalloc(sizeof *r);
 	r->ctl = ctl;

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "buf.h"
+
 /* ---- bytes ---- */
 
 static int get(struct rows *r)
@@ -186,14 +188,14 @@ enum token { TOKEN_END, TOKEN_BAD, TOKEN_LONG, TOKEN_TEXT, TOKEN_WORD, TOKEN_OPE
 
 static bool keep_utf8(struct rows *r, uint32_t u)
 {
-	if (u < 0x80)
-		return keep(r, (int)u);
-	if (u < 0x800)
-		return keep(r, (int)(0xc0 | u >> 6)) && keep(r, (int)(0x80 | (u & 63)));
-	if (u < 0x10000)
-		return keep(r, (int)(0xe0 | u >> 12)) && keep(r, (int)(0x80 | (u >> 6 & 63))) && keep(r, (int)(0x80 | (u & 63)));
-	return keep(r, (int)(0xf0 | u >> 18)) && keep(r, (int)(0x80 | (u >> 12 & 63))) && keep(r, (int)(0x80 | (u >> 6 & 63))) &&
-		keep(r, (int)(0x80 | (u & 63)));
+	char room[4];
+	struct buf b = BUF_ON(room);
+
+	buf_add_utf8(&b, u);
+	for (size_t i = 0; i < b.n; i++)
+		if (!keep(r, (unsigned char)room[i]))
+			return false;
+	return true;
 }
 
 static bool read_hex(struct rows *r, uint32_t *u_r)

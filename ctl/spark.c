@@ -14,7 +14,7 @@ static int64_t sum_of(const int64_t *values, size_t n, size_t cells, size_t cell
 	return sum;
 }
 
-void spark_add(struct buf *to, const int64_t *values, size_t n, size_t cells)
+static void add(struct buf *to, const int64_t *values, size_t n, size_t cells, bool utf8)
 {
 	int64_t most = 0;
 
@@ -27,9 +27,21 @@ void spark_add(struct buf *to, const int64_t *values, size_t n, size_t cells)
 		int step = value > 0 ? (int)((double)value / (double)most * STEPS + 0.5) : 0;
 		if (value > 0 && step == 0)
 			step = 1;
-		if (step)
+		if (!utf8)
+			buf_add_char(to, " .:-=+*%#"[step]);
+		else if (step)
 			buf_addf(to, "\xe2\x96%c", 0x80 + step); /* U+2581 .. U+2588 */
 		else
 			buf_add_char(to, ' ');
 	}
+}
+
+void spark_add(struct buf *to, const int64_t *values, size_t n, size_t cells)
+{
+	add(to, values, n, cells, true);
+}
+
+void spark_add_ascii(struct buf *to, const int64_t *values, size_t n, size_t cells)
+{
+	add(to, values, n, cells, false);
 }

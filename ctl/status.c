@@ -7,37 +7,23 @@
 #include "arena.h"
 #include "buf.h"
 #include "clock.h"
+#include "daemons.h"
 #include "doctor.h"
 #include "json.h"
 #include "log.h"
 #include "map.h"
+#include "returns.h"
 #include "store.h"
 #include "term.h"
-
-/* A reader that is gone for so long is told of no more; one that read a log once, sooner. */
-#define FORGET_S (30 * CLOCK_DAY_S)
-#define FORGET_DONE_S CLOCK_DAY_S
-
-struct known_reader {
-	struct reader_state state;
-	bool running, ended; /* ended: by intent, there is nothing to do */
-	const char *trouble; /* what is not as it should be; NULL: nothing */
-};
-
-struct known_door {
-	struct door_state state;
-	bool running, ended; /* ended: told to stop */
-	const char *trouble; /* NULL: nothing */
-};
 
 struct glance {
 	struct ctl *ctl;
 	struct arena arena;
 	struct map facts;    /* of the first server: struct sv by name */
-	struct known_reader *readers;
-	struct known_door *doors;
-	size_t n_readers, readers_size, n_doors, doors_size, n_alerts;
-	uint64_t suppressed;
+	struct daemons daemons;
+	size_t n_alerts;
+	uint64_t suppressed, scoped;
+	struct returns returns; /* of today */
 	const char *redis_trouble; /* NULL: none */
 	struct err err;
 };
@@ -67,62 +53,6 @@ static int64_t fact_number(const struct glance *s, const char *name)
 	return sv_u64(fact(s, name), INT64_MAX, &n) ? (int64_t)n : 0;
 }
 
-static const char *trouble_of(const struct glance *s, const struct known_reader *r)
-{
-	if (!r->running)
-		return "not running";
-	if (r->state.doing == READER_MISSING)
-		return "the log is not there, or may not be read";
-	if (r->state.doing == READER_BLOCKED)
-		return "a rotated log cannot be unpacked";
-	return s->ctl->config.alerts_log_lag_ms && r->state.lag_s > s->ctl->config.alerts_log_lag_ms / 1000 ? "far behind" : NULL;
-}
-
-static void on_reader(void *arg, const struct reader_state *state)
-{
-	struct glance *s = arg;
-	int64_t silent_s = clock_now_s() - state->updated_s;
-	struct known_reader r = { .state = *state, .ended = state->doing == READER_DONE };
-
-	if (silent_s > (r.ended ? FORGET_DONE_S : FORGET_S))
-		return;
-	r.running = !r.ended && state->doing != READER_STOPPED && silent_s <= READER_GONE_S;
-	r.trouble = r.ended ? NULL : trouble_of(s, &r);
-	s->readers = xgrow(s->readers, s->n_readers, &s->readers_size, sizeof *s->readers);
-	s->readers[s->n_readers++] = r;
-}
-
-static void on_door(void *arg, const struct door_state *state)
-{
-	struct glance *s = arg;
-	int64_t silent_s = clock_now_s() - state->updated_s;
-	struct known_door d = { .state = *state, .ended = state->doing == DOOR_STOPPED };
-
-	if (silent_s > FORGET_S)
-		return;
-	d.running = !d.ended && silent_s <= DOOR_GONE_S;
-	d.trouble = d.running ? NULL : "not running";
-	s->doors = xgrow(s->doors, s->n_doors, &s->doors_size, sizeof *s->doors);
-	s->doors[s->n_doors++] = d;
-}
-
-static int compare(struct sv x, struct sv y)
-{
-	int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
-
-	return order ? order : (x.n > y.n) - (x.n < y.n);
-}
-
-static int door_by_name(const void *a, const void *b)
-{
-	return compare(((const struct known_door *)a)->state.name, ((const struct known_door *)b)->state.name);
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return compare(((const struct known_reader *)a)->state.source, ((const struct known_reader *)b)->state.source);
-}
-
 static void on_alert(void *arg, const struct alert *alert)
 {
 	(void)alert;
@@ -133,16 +63,14 @@ static void on_alert(void *arg, const struct alert *alert)
 static bool read_all(struct glance *s)
 {
 	struct store *store = s->ctl->store;
+	int64_t now_s = clock_now_s(), today_s = now_s - now_s % CLOCK_DAY_S;
 
 	if (store_facts(&s->ctl->config, 0, on_fact, s, &s->err) != STORE_OK ||
-	    store_suppressed_count(store, &s->suppressed, &s->err) != STORE_OK ||
+	    store_suppressed_count(store, &s->suppressed, &s->err) != STORE_OK || store_scoped_count(store, &s->scoped, &s->err) != STORE_OK ||
 	    store_alerts(store, &s->arena, on_alert, &s->n_alerts, &s->err) != STORE_OK ||
-	    store_readers(store, &s->arena, on_reader, s, &s->err) != STORE_OK || store_doors(store, &s->arena, on_door, s, &s->err) != STORE_OK)
+	    returns_read(&s->returns, store, today_s, today_s + CLOCK_DAY_S, &s->err) != STORE_OK ||
+	    daemons_read(&s->daemons, store, &s->ctl->config, &s->arena, &s->err) != STORE_OK)
 		return false;
-	if (s->n_readers)
-		qsort(s->readers, s->n_readers, sizeof *s->readers, by_name);
-	if (s->n_doors)
-		qsort(s->doors, s->n_doors, sizeof *s->doors, door_by_name);
 	if (fact(s, "no-writes").n)
 		s->redis_trouble = "it takes no writes";
 	else if (fact(s, "aof_last_write_status").n && !sv_eq(fact(s, "aof_last_write_status"), SV("ok")))
@@ -152,12 +80,12 @@ static bool read_all(struct glance *s)
 
 static bool is_well(const struct glance *s)
 {
-	bool well = !s->redis_trouble && s->n_alerts == 0 && s->n_readers > 0;
+	bool well = !s->redis_trouble && s->n_alerts == 0 && s->daemons.n_readers > 0;
 
-	for (size_t i = 0; i < s->n_readers; i++)
-		well = well && !s->readers[i].trouble;
-	for (size_t i = 0; i < s->n_doors; i++)
-		well = well && !s->doors[i].trouble;
+	for (size_t i = 0; i < s->daemons.n_readers; i++)
+		well = well && !s->daemons.readers[i].trouble;
+	for (size_t i = 0; i < s->daemons.n_doors; i++)
+		well = well && !s->daemons.doors[i].trouble;
 	return well;
 }
 
@@ -217,7 +145,22 @@ static void tell_redis(const struct glance *s)
 static void tell_data(const struct glance *s)
 {
 	begin_line("data");
-	(void)printf("%" PRIu64 " address%s suppressed\n", s->suppressed, s->suppressed == 1 ? " is" : "es are");
+	(void)printf("%" PRIu64 " address%s suppressed", s->suppressed, s->suppressed == 1 ? " is" : "es are");
+	if (s->scoped)
+		(void)printf(", %" PRIu64 " for some senders (nixie list --scoped)", s->scoped);
+	(void)putchar('\n');
+}
+
+/* Where there is none, there is none to be expected. */
+static void tell_returns(const struct returns *r)
+{
+	if (!r->mails)
+		return;
+	begin_line("mail");
+	(void)printf("%" PRId64 " came back today, %" PRId64 " counted", r->mails, r->outcomes[RECEIVE_COUNTED]);
+	if (r->outcomes[RECEIVE_ASIDE])
+		(void)printf(", %" PRId64 " prove%s nothing: nixie aside", r->outcomes[RECEIVE_ASIDE], r->outcomes[RECEIVE_ASIDE] == 1 ? "s" : "");
+	(void)puts("");
 }
 
 static bool tell_alerts(struct glance *s)
@@ -323,16 +266,17 @@ static bool tell_people(struct glance *s)
 {
 	tell_redis(s);
 	tell_data(s);
-	for (size_t i = 0; i < s->n_readers; i++)
-		tell_reader(&s->readers[i]);
-	if (!s->n_readers) {
+	tell_returns(&s->returns);
+	for (size_t i = 0; i < s->daemons.n_readers; i++)
+		tell_reader(&s->daemons.readers[i]);
+	if (!s->daemons.n_readers) {
 		begin_line("reader");
 		in_colour(COLOUR_YELLOW, "none has written yet");
 		(void)puts("; start nixie-logtail: systemctl enable --now nixie-logtail");
 	}
-	for (size_t i = 0; i < s->n_doors; i++)
-		tell_door(&s->doors[i]);
-	if (!s->n_doors) {
+	for (size_t i = 0; i < s->daemons.n_doors; i++)
+		tell_door(&s->daemons.doors[i]);
+	if (!s->daemons.n_doors) {
 		begin_line("policyd");
 		in_colour(COLOUR_YELLOW, "none has told of itself yet");
 		(void)puts("; start nixie-policyd: systemctl enable --now nixie-policyd");
@@ -452,14 +396,19 @@ static void tell_json(const struct glance *s, bool reachable)
 	json_redis(&j, s, reachable);
 	if (reachable) {
 		json_number(&j, "suppressed", (int64_t)s->suppressed);
+		json_number(&j, "scoped", (int64_t)s->scoped);
+		if (s->returns.mails) {
+			json_number(&j, "returned", s->returns.mails);
+			json_number(&j, "aside", s->returns.outcomes[RECEIVE_ASIDE]);
+		}
 		json_number(&j, "alerts", (int64_t)s->n_alerts);
 		json_list(&j, "readers");
-		for (size_t i = 0; i < s->n_readers; i++)
-			json_reader(&j, &s->readers[i]);
+		for (size_t i = 0; i < s->daemons.n_readers; i++)
+			json_reader(&j, &s->daemons.readers[i]);
 		json_end_list(&j);
 		json_list(&j, "doors");
-		for (size_t i = 0; i < s->n_doors; i++)
-			json_door(&j, &s->doors[i]);
+		for (size_t i = 0; i < s->daemons.n_doors; i++)
+			json_door(&j, &s->daemons.doors[i]);
 		json_end_list(&j);
 	}
 	json_end_object(&j);
@@ -470,7 +419,7 @@ int verb_status(struct ctl *ctl, int argc, char **argv)
 {
 	int code;
 
-	if (!verb_options(ctl, argc, argv, "status [--json]", NULL, &code))
+	if (!verb_options(ctl, argc, argv, "status", NULL, &code))
 		return code;
 	if (optind < argc) {
 		log_error("%s: there is no argument here", argv[optind]);
@@ -484,8 +433,7 @@ int verb_status(struct ctl *ctl, int argc, char **argv)
 	else if (reachable)
 		reachable = tell_people(s);
 	code = !reachable ? ctl->json ? EXIT_STORE : verb_store_failed(&s->err) : is_well(s) ? EXIT_OK : EXIT_FAULTS;
-	free(s->readers);
-	free(s->doors);
+	daemons_free(&s->daemons);
 	map_free(&s->facts);
 	arena_free(&s->arena);
 	free(s);

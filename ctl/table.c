@@ -44,23 +44,32 @@ void table_add_cell(struct buf *to, struct sv text, size_t cells, bool right, bo
 		buf_add_char(to, ' ');
 }
 
-void table_fit(const struct table_column *columns, size_t n, const size_t *wanted, size_t width, size_t *fitted_r)
+/* Of the first so many columns. False: they are narrower, but not enough. */
+static bool fit_some(const struct table_column *columns, size_t n, const size_t *wanted, size_t width, size_t *fitted)
 {
 	size_t all = n ? TABLE_GAP * (n - 1) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		fitted_r[i] = wanted[i] < TABLE_WIDE ? wanted[i] : TABLE_WIDE;
-		all += fitted_r[i];
+		fitted[i] = wanted[i] < TABLE_WIDE ? wanted[i] : TABLE_WIDE;
+		all += fitted[i];
 	}
 	for (; width && all > width; all--) {
 		size_t widest = n;
 		for (size_t i = 0; i < n; i++)
-			if (columns[i].shrinks && fitted_r[i] > TABLE_NARROW && (widest == n || fitted_r[i] > fitted_r[widest]))
+			if (columns[i].shrinks && fitted[i] > TABLE_NARROW && (widest == n || fitted[i] > fitted[widest]))
 				widest = i;
 		if (widest == n)
-			return;
-		fitted_r[widest]--;
+			return false;
+		fitted[widest]--;
 	}
+	return true;
+}
+
+size_t table_fit(const struct table_column *columns, size_t n, const size_t *wanted, size_t width, size_t *fitted_r)
+{
+	while (!fit_some(columns, n, wanted, width, fitted_r) && n > 1)
+		n--;
+	return n;
 }
 
 void table_start(struct table *t, FILE *to, const struct table_column *columns, size_t n_columns)
@@ -70,12 +79,12 @@ void table_start(struct table *t, FILE *to, const struct table_column *columns, 
 		t->wanted[i] = strlen(columns[i].title);
 }
 
-static void write_row(const struct table *t, const struct table_cell *row, const size_t *widths)
+static void write_row(const struct table *t, const struct table_cell *row, const size_t *widths, size_t n)
 {
-	for (size_t i = 0; i < t->n_columns; i++) {
+	for (size_t i = 0; i < n; i++) {
 		char room[4 * TABLE_WIDE + 4];
 		struct buf b = BUF_ON(room);
-		bool last = i + 1 == t->n_columns, fits = table_cells(row[i].text) <= widths[i];
+		bool last = i + 1 == n, fits = table_cells(row[i].text) <= widths[i];
 		/* no blanks at the end of a line */
 		table_add_cell(&b, row[i].text, last && !t->columns[i].right && fits ? table_cells(row[i].text) : widths[i], t->columns[i].right, t->utf8);
 		(void)fprintf(t->to, "%s%.*s%s%*s", row[i].colour ? term_colour(t->to, row[i].colour) : "", SV_ARG(buf_sv(&b)),
@@ -89,14 +98,14 @@ static void flush_rows(struct table *t)
 	size_t widths[TABLE_COLUMNS_MAX];
 	struct table_cell titles[TABLE_COLUMNS_MAX];
 
-	table_fit(t->columns, t->n_columns, t->wanted, t->width, widths);
+	size_t n = table_fit(t->columns, t->n_columns, t->wanted, t->width, widths);
 	for (size_t i = 0; i < t->n_columns; i++)
 		titles[i] = (struct table_cell){ sv_of(t->columns[i].title), COLOUR_BOLD };
 	if (!t->titled)
-		write_row(t, titles, widths);
+		write_row(t, titles, widths, n);
 	t->titled = true;
 	for (size_t i = 0; i + t->n_columns <= t->n; i += t->n_columns)
-		write_row(t, t->cells + i, widths);
+		write_row(t, t->cells + i, widths, n);
 	t->n = 0;
 	t->cells = NULL;
 	arena_reset(&t->arena);

@@ -48,8 +48,9 @@ void table_end(struct table *table);
 
 /* ---- the pure parts ---- */
 
-/* How wide each column gets: as wide as it wants, or the widest of those that shrink narrower until all fit, if they can. */
-void table_fit(const struct table_column *columns, size_t n, const size_t *wanted, size_t width, size_t *fitted_r);
+/* How wide each column gets: as wide as it wants, or the widest of those that shrink narrower until all fit. Where they cannot,
+ * the last ones are left out: how many are shown, at least one. */
+size_t table_fit(const struct table_column *columns, size_t n, const size_t *wanted, size_t width, size_t *fitted_r);
 
 /* Code points of UTF-8. */
 size_t table_cells(struct sv text);

@@ -18,6 +18,7 @@ int verb_list(struct ctl *ctl, int argc, char **argv);
 int verb_history(struct ctl *ctl, int argc, char **argv);
 int verb_report(struct ctl *ctl, int argc, char **argv);
 int verb_tail(struct ctl *ctl, int argc, char **argv);
+int verb_top(struct ctl *ctl, int argc, char **argv);
 int verb_stats(struct ctl *ctl, int argc, char **argv);
 int verb_token(struct ctl *ctl, int argc, char **argv);
 int verb_suppress(struct ctl *ctl, int argc, char **argv);
@@ -27,12 +28,18 @@ int verb_remove(struct ctl *ctl, int argc, char **argv);
 int verb_export(struct ctl *ctl, int argc, char **argv);
 int verb_import(struct ctl *ctl, int argc, char **argv);
 int verb_classify(struct ctl *ctl, int argc, char **argv);
+int verb_receive(struct ctl *ctl, int argc, char **argv);
+int verb_verp(struct ctl *ctl, int argc, char **argv);
+int verb_aside(struct ctl *ctl, int argc, char **argv);
 int verb_explain(struct ctl *ctl, int argc, char **argv);
 int verb_alerts(struct ctl *ctl, int argc, char **argv);
 int verb_undo(struct ctl *ctl, int argc, char **argv);
 int verb_replay(struct ctl *ctl, int argc, char **argv);
 int verb_status(struct ctl *ctl, int argc, char **argv);
 int verb_doctor(struct ctl *ctl, int argc, char **argv);
+int verb_metrics(struct ctl *ctl, int argc, char **argv);
+int verb_help(struct ctl *ctl, int argc, char **argv);
+int verb_complete(struct ctl *ctl, int argc, char **argv);
 
 /* nixie rules SUBVERB: argv[0] is the subverb. */
 int verb_rules(struct ctl *ctl, int argc, char **argv);
@@ -40,6 +47,7 @@ int rules_list(struct ctl *ctl, int argc, char **argv);
 int rules_show(struct ctl *ctl, int argc, char **argv);
 int rules_test(struct ctl *ctl, int argc, char **argv);
 int rules_lint(struct ctl *ctl, int argc, char **argv);
+int rules_forms(struct ctl *ctl, int argc, char **argv);
 int rules_words(struct ctl *ctl, int argc, char **argv);
 int rules_stats(struct ctl *ctl, int argc, char **argv);
 int rules_unknown(struct ctl *ctl, int argc, char **argv);
@@ -51,21 +59,21 @@ struct verb_option {
 	bool *given;
 };
 
-#define VERB_OPTIONS_MAX 16
+#define VERB_OPTIONS_MAX 24
 
-/* Takes the options of a verb: --json, --help and its own. optind is then at the arguments.
+/* Takes the options of a verb: --json, --help and its own; `verb` as in help_find(). optind is then at the arguments.
  * False: *code_r is the exit code (help, or wrong usage). */
-bool verb_options(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
+bool verb_options(struct ctl *ctl, int argc, char **argv, const char *verb, const struct verb_option *own,
 	int *code_r) NIXIE_MUST_CHECK;
 
 /* verb_options(), --rules DIR among them (own may be NULL), and the rules of those
  * directories, or else of the configuration. NULL: *code_r is the exit code, after a message. */
-struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
+struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const char *verb, const struct verb_option *own,
 	int *code_r);
 
 /* The same for two sets of rules: --rules DIR, which must be there, and --against DIR, or
  * else the rules of the configuration. False: *code_r is the exit code, after a message. */
-bool verb_load_both(struct ctl *ctl, int argc, char **argv, const char *usage, struct ruleset **rules_r,
+bool verb_load_both(struct ctl *ctl, int argc, char **argv, const char *verb, struct ruleset **rules_r,
 	struct ruleset **against_r, int *code_r) NIXIE_MUST_CHECK;
 
 /* Behind the options there is nothing; else false after a message. For verbs about rules. */

@@ -62,6 +62,12 @@ class Verbs(SharedCase):
         self.assertEqual(known['action'], 'DUNNO')
         self.assertIn('mailbox.full', self.ctl('check', 'full@example.com'))
 
+    def test_an_option_is_no_value(self):
+        for args in (['export', '--format', '--help'], ['history', '--last', '--json'], ['list', '--domain', '--limit', '3'], ['rules', 'stats', '--limit', '--json']):
+            self.assertRegex(self.ctl(*args, status=USAGE), r'^nixie: error: \S+( stats)?: %s needs a value, and %s is an option' % tuple(args[-2 - ('3' in args):][:2]))
+        self.assertIn('--since: -3h: write 3h', self.ctl('list', '--since', '-3h', status=USAGE))
+        self.ctl('suppress', '--reason', '-- by phone', '--dry-run', 'some@reason.example')
+
     def test_check_unknown(self):
         text = self.ctl('check', 'nobody@example.com', status=NOT_FOUND)
         self.assertIn('nobody@example.com', text)
@@ -235,6 +241,34 @@ class Verbs(SharedCase):
         self.assertIn('\n  time      %s\n' % row['time'], text)
         self.ctl('token', '000000000', status=NOT_FOUND)
         self.ctl('token', '!?', status=USAGE)
+
+    def test_token_of_a_pasted_refusal(self):
+        token = self.json('check', '--json', 'gone@example.com')[0]['token']
+        text = self.ctl('token', token)
+        for pasted in (token + '.', '(%s),' % token, 'token ' + token, 'Token %s, ' % token, '550 5.1.1 Recipient suppressed by nixie: '
+                       'recipient.unknown since 2026-09-21, token %s (in reply to RCPT TO command)' % token):
+            self.assertEqual(self.ctl('token', pasted), text)
+        self.assertEqual(self.ctl('token', 'token', token), text)
+        self.ctl('token', '550 5.1.1 no such user', status=USAGE)
+
+    def test_token_tells_the_state_now(self):
+        token = self.json('check', '--json', 'gone@example.com')[0]['token']
+        self.assertRegex(self.ctl('token', token), r'(?m)^  now       hard since 20\d\d-\d\d-\d\d, recipient.unknown \(.*\)\n'
+                         r'  next      nixie check gone@example.com\n +nixie history gone@example.com\n +nixie reset gone@example.com\n')
+        self.site.ctl_ok('suppress', '--reason', 'by phone', "o'neil@now.example")
+        first = self.json('check', '--json', "o'neil@now.example")[0]
+        self.site.ctl_ok('suppress', '--hard', '--force', "o'neil@now.example")
+        second = self.json('check', '--json', "o'neil@now.example")[0]
+        self.site.ctl_ok('reset', "o'neil@now.example")
+        text = self.ctl('token', second['token'])
+        self.assertRegex(text, r'\n  before    manual since 20\d\d-\d\d-\d\d, by hand\n')
+        self.assertIn("\n  now       not suppressed\n  next      nixie check 'o'\\''neil@now.example'\n", text)
+        self.assertNotIn('nixie reset', text)
+        before = self.json('token', '--json', second['token'])[0]['before']
+        self.assertEqual((before['status'], before['text'], before['since']), ('manual', 'by phone', first['since']))
+        self.site.ctl_ok('suppress', '@now.example')
+        self.assertIn('\n  now       not suppressed; but the whole domain is manual\n', self.ctl('token', second['token']))
+        self.site.ctl_ok('remove', '--force', '@now.example')
 
     def test_stats(self):
         stats, = self.json('stats', '--json')

@@ -4,9 +4,9 @@ import io
 import json
 import time
 
-from harness.case import Case
+from harness.case import RedisCase
 from harness.maillog import Message, delivered, full, hard
-from harness.nixie import NO_REDIS, NOT_FOUND, OK, USAGE, run
+from harness.nixie import NO_REDIS, NOT_FOUND, OK, USAGE
 from harness.terminal import on_terminal, plain
 
 DAY, HOUR = 86400, 3600
@@ -17,24 +17,13 @@ def day(when):
     return time.strftime('%Y-%m-%d', time.gmtime(when))
 
 
-class ReportCase(Case):
-    partitions = 1
+class ReportCase(RedisCase):
+    options = {'alerts': {'minimum': 10}}
 
     def setUp(self):
         super().setUp()
-        self.with_redis()
-        self.site.options['redis']['partitions'] = self.partitions
-        self.site.options['alerts'] = {'minimum': 10}
-        self.site.write_conf()
-        self.now = int(time.time())
         # noon, so that nothing goes over midnight
         self.noon = self.now - self.now % DAY - DAY + 12 * HOUR
-
-    def read(self, *texts):
-        with open(self.site.log_path, 'a') as f:
-            f.write(''.join(texts))
-        done = run('nixie-logtail', '-f', '-c', self.site.conf_path, '--once')
-        self.assertEqual(done.returncode, OK, done.stderr)
 
     def ctl(self, *args, status=OK):
         done = self.site.ctl('report', *args)
@@ -51,6 +40,16 @@ class ReportCase(Case):
 
     def by(self, what, *args):
         return {r[what]: r for r in self.rows('--by', what, *args, row=what)}
+
+
+class NothingOfIt(ReportCase):
+    def test_no_campaign(self):
+        self.read(delivered('a@example.com', when=self.noon))
+        self.assertRegex(self.ctl('--by', 'campaign', status=NOT_FOUND), r'^no result of these days has a campaign: logtail.campaign-headers ')
+        self.assertRegex(self.ctl('--by', 'provider', status=NOT_FOUND), r'^no result of these days is of a known provider: ')
+        row, = [json.loads(x) for x in self.ctl('--by', 'campaign', '--json', status=NOT_FOUND).splitlines()]
+        self.assertEqual(row['row'], 'total')
+        self.ctl('--by', 'dest')
 
 
 class Reports(ReportCase):
@@ -133,6 +132,12 @@ class Reports(ReportCase):
         self.assertNotIn('!', text)
         self.assertLessEqual(max(map(len, plain(text).splitlines())), 80)
 
+    def test_bars(self):
+        for charset, bar in ('C.UTF-8', '█'), ('C', '#'):
+            _, text = on_terminal(self.site, 'stats', env={'LC_ALL': charset})
+            self.assertIn(bar, text)
+            self.assertEqual(text.isascii(), charset == 'C', text)
+
     def test_curves(self):
         _, text = on_terminal(self.site, 'report', '--by', 'day', columns=80)
         lines = plain(text).splitlines()
@@ -194,6 +199,7 @@ class Hours(ReportCase):
         self.assertEqual((total['delivered'], total['soft'], total['hard']), (4, 1, 3))
         del want[self.name(5)]
         self.assertEqual(self.counted('--from', self.name(4)), want)
+        self.assertEqual(self.counted('--from', self.name(5), '--to', self.name(3)), {self.name(5): (4, 0, 0)})
         self.assertTrue(any(self.redis.command('XLEN', 'nixie:{%d}:roll:hour' % p) for p in range(self.partitions)))
 
 

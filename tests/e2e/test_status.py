@@ -1,15 +1,15 @@
 """nixie status, what log readers tell in Redis, and the alerts about logs."""
 import json
 import os
-import pty
 import re
 import subprocess
 import time
 
 from harness.case import Case
 from harness.maillog import delivered, hard, stamp
-from harness.nixie import NO_REDIS, NOT_FOUND, OK, USAGE, binary
+from harness.nixie import NO_REDIS, NOT_FOUND, OK, USAGE
 from harness.proc import wait_until
+from harness.terminal import on_terminal
 
 READER = 'nixie:{0}:reader:'
 FIELDS = ('state', 'version', 'pid', 'host', 'started', 'updated', 'path', 'file', 'offset', 'size', 'lag-bytes', 'lag-s', 'lines', 'lines-per-s',
@@ -53,26 +53,6 @@ class StatusCase(Case):
 
     def wait_alert(self, kind, there=True):
         wait_until(lambda: (kind in self.alerts()) == there, 'alert %s %s' % (kind, 'open' if there else 'closed'))
-
-    def on_terminal(self):
-        ours, its = pty.openpty()
-        try:
-            p = subprocess.Popen([binary('nixie'), '-c', self.site.conf_path, 'status'], stdout=its, stdin=subprocess.DEVNULL,
-                                 env=dict(os.environ, TERM='xterm', NO_COLOR=''))
-            os.close(its)
-            out = b''
-            while True:
-                try:
-                    more = os.read(ours, 65536)
-                except OSError:     # all is read, and nobody writes any more
-                    more = b''
-                if not more:
-                    break
-                out += more
-            p.wait()
-            return out.decode()
-        finally:
-            os.close(ours)
 
 
 class Status(StatusCase):
@@ -189,7 +169,7 @@ class Status(StatusCase):
         self.site.logtail()
         self.wait_state('caught-up')
         self.assertNotIn('\x1b', self.status())
-        self.assertIn('\x1b[32mcaught-up\x1b[0m', self.on_terminal())
+        self.assertIn('\x1b[32mcaught-up\x1b[0m', on_terminal(self.site, 'status')[1])
 
     def test_several_partitions(self):
         self.site.options['redis']['partitions'] = 8
@@ -408,7 +388,7 @@ class Alerts(StatusCase):
 
     def test_a_quiet_log_is_not_behind(self):
         """Its last line is of two hours ago, and of now there is one that tells of no delivery."""
-        self.site.write_conf(alerts={'log-lag': '1s'})
+        self.site.write_conf(alerts={'log-lag': '1 hour'})
         self.write(hard('gone@example.com', when=time.time() - 7200))
         self.site.logtail().stop()
         self.write('%s mx1 postfix/smtpd[1]: connect from client.example.org[192.0.2.7]\n' % stamp())
@@ -417,7 +397,7 @@ class Alerts(StatusCase):
         self.assertEqual(self.redis.command('EXISTS', 'nixie:{0}:alert-log'), 0)
 
     def test_a_log_that_was_never_read_is_not_behind(self):
-        self.site.write_conf(alerts={'log-lag': '1s'})
+        self.site.write_conf(alerts={'log-lag': '1 hour'})
         self.write(hard('gone@example.com', when=time.time() - 30 * 86400))
         self.site.logtail()
         self.wait_state('caught-up')

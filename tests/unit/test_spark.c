@@ -31,10 +31,22 @@ static void curves(void **state)
 	}
 }
 
+static void curves_without_utf8(void **state)
+{
+	static const int64_t values[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8 };
+	char room[64];
+	struct buf b = BUF_ON(room);
+
+	(void)state;
+	spark_add_ascii(&b, values, 9, 80);
+	WANT_TEXT(buf_sv(&b), " .:-=+*%#");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(curves),
+		cmocka_unit_test(curves_without_utf8),
 	};
 
 	return RUN(tests);

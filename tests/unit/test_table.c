@@ -5,23 +5,26 @@
 static void columns_fit(void **state)
 {
 	static const struct table_column columns[] = { { "A", false, false }, { "B", false, true }, { "C", false, true } };
-	static const struct { const char *name; size_t wanted[3], width, fitted[3]; } table[] = {
-		{ "there is room", { 5, 20, 30 }, 80, { 5, 20, 30 } },
-		{ "just enough", { 5, 20, 30 }, 59, { 5, 20, 30 } },
-		{ "the widest gives", { 5, 20, 30 }, 58, { 5, 20, 29 } },
-		{ "then both do", { 5, 20, 30 }, 41, { 5, 16, 16 } },
-		{ "not below the least", { 5, 20, 30 }, 10, { 5, 8, 8 } },
-		{ "what does not shrink stays", { 50, 20, 30 }, 40, { 50, 8, 8 } },
-		{ "what is narrow stays", { 5, 3, 30 }, 20, { 5, 3, 8 } },
-		{ "no terminal", { 5, 200, 250 }, 0, { 5, 200, 250 } },
-		{ "there is an end", { 5, 20, 100000 }, 0, { 5, 20, TABLE_WIDE } },
+	static const struct { const char *name; size_t wanted[3], width, fitted[3], n; /* that are shown */ } table[] = {
+		{ "there is room", { 5, 20, 30 }, 80, { 5, 20, 30 }, 3 },
+		{ "just enough", { 5, 20, 30 }, 59, { 5, 20, 30 }, 3 },
+		{ "the widest gives", { 5, 20, 30 }, 58, { 5, 20, 29 }, 3 },
+		{ "then both do", { 5, 20, 30 }, 41, { 5, 16, 16 }, 3 },
+		{ "not below the least", { 5, 20, 30 }, 25, { 5, 8, 8 }, 3 },
+		{ "then the last is left out, and the others have its room", { 5, 20, 30 }, 24, { 5, 17 }, 2 },
+		{ "and the next", { 5, 20, 30 }, 10, { 5 }, 1 },
+		{ "what does not shrink stays", { 50, 20, 30 }, 40, { 50 }, 1 },
+		{ "what is narrow stays", { 5, 3, 30 }, 20, { 5, 3, 8 }, 3 },
+		{ "no terminal", { 5, 200, 250 }, 0, { 5, 200, 250 }, 3 },
+		{ "there is an end", { 5, 20, 100000 }, 0, { 5, 20, TABLE_WIDE }, 3 },
 	};
 
 	(void)state;
 	EACH(row, table) {
 		size_t fitted[3];
-		table_fit(columns, 3, row->wanted, row->width, fitted);
-		for (size_t i = 0; i < 3; i++)
+		size_t n = table_fit(columns, 3, row->wanted, row->width, fitted);
+		WANT_INT((int64_t)n, (int64_t)row->n);
+		for (size_t i = 0; i < n; i++)
 			WANT_INT((int64_t)fitted[i], (int64_t)row->fitted[i]);
 	}
 }
