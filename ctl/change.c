@@ -1,34 +1,17 @@
-/* suppress, allow, reset, remove: what a person decides about an address. */
+/* suppress, allow, reset, remove: what a person decides about addresses. */
+#include "change.h"
+
 #include <getopt.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "arena.h"
-#include "buf.h"
+#include "ask.h"
 #include "clock.h"
 #include "log.h"
-#include "scope.h"
-#include "store.h"
-#include "verbs.h"
 
-/* Somebody else may change the same entry at the same moment; not as often as this. */
-#define CONFLICTS_MAX 10
-
-struct change {
-	const char *verb;
-	enum status to; /* STATUS_NONE: the entry goes */
-	bool forget;    /* with its history */
-	bool force, may_scope;
-	const char *reason;
-	struct span term;
-	struct sv by;
-	char batch[64];
-	bool scoped; /* for some senders only: */
-	struct scope scope;
-	const char *scope_text;
-};
+/* How often the signals are looked at. */
+#define LOOK_ADDRESSES 256
 
 struct sv verb_who(void)
 {
@@ -40,95 +23,86 @@ struct sv verb_who(void)
 	return sv_of(name);
 }
 
-static void say(const struct ctl *ctl, struct sv address, enum status from, enum status to)
-{
-	char room[4 * ADDRESS_KEY_MAX + 128];
-	struct buf b = BUF_ON(room);
+/* ---- one address ---- */
 
-	if (ctl->json) {
-		buf_add(&b, SV("{\"address\":"));
-		buf_add_json(&b, address);
-		buf_addf(&b, ",\"from\":\"%s\",\"to\":\"%s\"}\n", status_name(from), status_name(to));
-	} else {
-		buf_add_clean(&b, address);
-		buf_addf(&b, ": %s -> %s\n", status_name(from), status_name(to));
-	}
-	(void)fwrite(b.p, 1, b.n, stdout);
+static bool has_term(const struct change *change)
+{
+	return change->term.ms || change->term.months;
 }
 
-/* Is the change one that may be made? Else says why, and what to do. */
-static int permitted(const struct change *change, const struct account *a)
+static int64_t end_of_term(const struct change *change, int64_t now_s)
 {
-	enum status is = a->entry.status;
-
-	if (change->to == STATUS_NONE && (change->forget ? entry_is_empty(&a->entry) : is == STATUS_NONE) && a->window->n == 0) {
-		log_error("%.*s: nothing is known of it", SV_ARG(a->key));
-		return EXIT_NOT_FOUND;
-	}
-	if (change->to == STATUS_NONE && is == STATUS_ALLOW && !change->forget) {
-		log_error("%.*s is allowed, not suppressed; use nixie remove", SV_ARG(a->key));
-		return EXIT_NOT_FOUND;
-	}
-	if (change->forget && a->entry.scopes.n && !change->force) {
-		log_error("%.*s is protected for some senders; nixie check shows them; --force does it all the same", SV_ARG(a->key));
-		return EXIT_USAGE;
-	}
-	if (status_protected(is) && change->to != STATUS_MANUAL && !change->force) {
-		log_error("%.*s is protected (%s): somebody asked not to get this mail; --force does it all the same",
-			SV_ARG(a->key), is == STATUS_MANUAL ? "do-not-mail" : "complaint");
-		return EXIT_USAGE;
-	}
-	return EXIT_OK;
+	return has_term(change) ? clock_after_us(now_s * CLOCK_SECOND_US, change->term) / CLOCK_SECOND_US : 0;
 }
 
-static bool find_scope(const struct entry *e, const struct scope *wanted, struct scope *scope_r)
+/* Is it for ever what it shall be, by a person's hand? */
+static bool is_so(const struct change *change, const struct entry *e)
 {
-	struct sv rest = e->scopes;
-
-	while (scopes_next(&rest, scope_r))
-		if (scope_r->kind == wanted->kind && strcmp(scope_r->value, wanted->value) == 0)
-			return true;
-	*scope_r = *wanted;
-	scope_r->status = STATUS_NONE;
-	return false;
+	return e->status == change->to && !e->until_s && !has_term(change) && (change->to != STATUS_HARD || e->origin == ORIGIN_MANUAL);
 }
 
-/* The same for one scope of an entry; *before_r is its status until now. */
-static int change_scope(struct transaction *t, const struct change *change, struct account *a, enum status *before_r)
+static bool is_protected(const struct change *change, enum status is)
+{
+	if (change->to == STATUS_NONE)
+		return status_protected(is);
+	if (is == STATUS_ALLOW)
+		return change->to != STATUS_ALLOW;
+	return status_protected(is) && change->to != STATUS_MANUAL;
+}
+
+/* A term would free it sooner. */
+static bool is_for_longer(const struct change *change, const struct entry *e)
 {
 	int64_t now_s = clock_now_s();
-	struct scope s;
 
-	if (!find_scope(&a->entry, &change->scope, &s) && change->to == STATUS_NONE) {
-		log_error("%.*s: nothing is set for %s", SV_ARG(a->key), change->scope_text);
-		return EXIT_NOT_FOUND;
-	}
-	struct entry before = a->entry;
-	*before_r = s.status;
-	if (change->to == STATUS_NONE && !change->force) {
-		log_error("%.*s is protected (%s, %s): somebody asked not to get this mail; --force does it all the same",
-			SV_ARG(a->key), status_name(s.status), change->scope_text);
-		return EXIT_USAGE;
-	}
-	s.status = change->to;
-	s.since_s = now_s;
-	s.until_s = change->term.ms || change->term.months ? clock_after_us(now_s * CLOCK_SECOND_US, change->term) / CLOCK_SECOND_US : 0;
-	if (!scopes_put(t->arena, a->entry.scopes, &s, &a->entry.scopes)) {
-		log_error("%.*s: %d scopes are set already; suppress it for all instead", SV_ARG(a->key), SCOPES_MAX);
-		return EXIT_USAGE;
-	}
-	account_transition(t, a, &before, change->reason ? sv_of(change->reason) : sv_of(change->verb), now_s);
-	a->last_transition->from = *before_r;
-	a->last_transition->to = change->to;
-	a->last_transition->scope = sv_of(change->scope_text);
-	return EXIT_OK;
+	return change->to == STATUS_HELD && entry_suppressed(e, now_s) && (!e->until_s || e->until_s > end_of_term(change, now_s));
+}
+
+/* Is the change one that may be made, and makes any difference? */
+static enum change_outcome judge(const struct change *change, const struct account *a)
+{
+	const struct entry *e = &a->entry;
+
+	if (change->to == STATUS_NONE && a->window->n == 0 && (change->forget ? entry_is_empty(e) && !a->has_history : e->status == STATUS_NONE))
+		return CHANGE_UNKNOWN;
+	if (change->to == STATUS_NONE && e->status == STATUS_ALLOW && !change->forget)
+		return CHANGE_ALLOWED;
+	if (change->forget && e->scopes.n && !change->force)
+		return CHANGE_SCOPED;
+	if (is_protected(change, e->status) && !change->force)
+		return CHANGE_PROTECTED;
+	if (is_for_longer(change, e) && !change->force)
+		return CHANGE_LONGER;
+	if (change->to != STATUS_NONE && is_so(change, e) && (!change->reason || sv_eq(e->text, sv_head(sv_of(change->reason), STATE_TEXT_MAX))))
+		return CHANGE_ALREADY;
+	return CHANGE_DONE;
+}
+
+static struct sv why(const struct change *change)
+{
+	return sv_of(change->reason ? change->reason : change->verb);
+}
+
+static void set_entry(const struct change *change, struct entry *e, int64_t now_s)
+{
+	bool so = is_so(change, e); /* with another reason */
+
+	/* a category is of failures; those that were before a decision with a term, or for hard, still tell why */
+	if (change->to == STATUS_MANUAL || change->to == STATUS_ALLOW || e->status == STATUS_NONE)
+		e->reason = CATEGORY_OTHER;
+	e->status = change->to;
+	e->origin = ORIGIN_MANUAL;
+	e->since_s = so ? e->since_s : now_s;
+	e->until_s = end_of_term(change, now_s);
+	e->by = change->by;
+	if (change->reason)
+		e->text = sv_head(sv_of(change->reason), STATE_TEXT_MAX);
 }
 
 static void make_entry(struct transaction *t, const struct change *change, struct account *a)
 {
 	int64_t now_s = clock_now_s();
 	struct entry was = a->entry;
-	enum status before = was.status;
 
 	a->entry.parole_s = 0;
 	a->entry.parole_by = sv_make("", 0);
@@ -140,152 +114,257 @@ static void make_entry(struct transaction *t, const struct change *change, struc
 		a->window_changed = true;
 		a->forget_history = change->forget;
 	} else {
-		a->entry.status = change->to;
-		a->entry.origin = ORIGIN_MANUAL;
-		a->entry.reason = change->to == STATUS_MANUAL || change->to == STATUS_ALLOW ? CATEGORY_OTHER : a->entry.reason;
-		if (before == STATUS_NONE)
-			a->entry.reason = CATEGORY_OTHER;
-		a->entry.since_s = now_s;
-		a->entry.until_s = change->term.ms || change->term.months ?
-			clock_after_us(now_s * CLOCK_SECOND_US, change->term) / CLOCK_SECOND_US : 0;
-		a->entry.by = change->by;
-		if (change->reason)
-			a->entry.text = sv_head(sv_of(change->reason), STATE_TEXT_MAX);
+		set_entry(change, &a->entry, now_s);
 	}
-	account_transition(t, a, &was, change->reason ? sv_of(change->reason) : sv_of(change->verb), now_s);
+	account_transition(t, a, &was, why(change), now_s);
 }
 
-static int change_one(struct ctl *ctl, const struct change *change, const char *text)
+/* The same for one scope of an entry. */
+static enum change_outcome change_scope(struct transaction *t, const struct change *change, struct account *a, enum status *from_r)
 {
-	struct transaction t = { .by = change->by, .batch = sv_of(change->batch), .soft_expiry = ctl->config.soft_expiry, .window_expiry = ctl->config.soft_expiry };
-	struct arena arena = { 0 };
-	struct address address;
-	struct err err = { "the entry is being changed by others faster than it can be read" };
-	enum store_result result = STORE_CONFLICT;
-	int code = EXIT_OK;
+	int64_t now_s = clock_now_s();
+	struct entry before = a->entry;
+	struct scope s;
+	bool found = scopes_find(a->entry.scopes, &change->scope, &s);
 
-	if (!verb_address(ctl, text, &address))
-		return EXIT_USAGE;
-	for (int i = 0; result == STORE_CONFLICT && i < CONFLICTS_MAX; i++) {
-		transaction_begin(&t, &arena);
-		struct account *a = transaction_account(&t, address_key(&address));
-		a->needs_window = true;
-		result = store_load(ctl->store, &t, &err);
-		if (result != STORE_OK)
-			break;
-		enum status before = a->entry.status;
-		code = change->scoped ? change_scope(&t, change, a, &before) : permitted(change, a);
-		if (code != EXIT_OK)
-			break;
-		if (!change->scoped)
-			make_entry(&t, change, a);
-		result = store_commit(ctl->store, &t, &err);
-		if (result == STORE_OK)
-			say(ctl, address_key(&address), before, change->to);
+	*from_r = s.status;
+	if (!found && change->to == STATUS_NONE)
+		return CHANGE_UNKNOWN;
+	if (change->to == STATUS_NONE && !change->force)
+		return CHANGE_PROTECTED;
+	if (found && s.status == change->to && !s.until_s)
+		return CHANGE_ALREADY;
+	s.status = change->to;
+	s.since_s = now_s;
+	s.until_s = 0;
+	if (!scopes_put(t->arena, a->entry.scopes, &s, &a->entry.scopes))
+		return CHANGE_FULL;
+	account_scope_transition(t, a, &before, sv_of(change->scope_text), *from_r, change->to, why(change), now_s);
+	return CHANGE_DONE;
+}
+
+static void apply(void *arg, struct transaction *t, struct account *a, struct batch_item *item)
+{
+	const struct change *change = arg;
+
+	item->before = a->entry;
+	item->from = a->entry.status;
+	if (a->changed || (change->targets.chosen && (!entry_suppressed(&a->entry, clock_now_s()) ||
+						       !filter_matches(&change->targets.filter, a->key, &a->entry)))) {
+		item->outcome = CHANGE_PASSED;
+		return;
 	}
-	transaction_free(&t);
-	arena_free(&arena);
-	return result == STORE_OK ? code : verb_store_failed(&err);
+	enum change_outcome outcome = change->scoped ? change_scope(t, change, a, &item->from) : judge(change, a);
+	item->outcome = (int)outcome;
+	if (outcome == CHANGE_DONE && !change->scoped)
+		make_entry(t, change, a);
 }
 
-enum { LONG_HARD = 256, LONG_MANUAL, LONG_FOR, LONG_REASON, LONG_FORCE, LONG_JSON, LONG_SCOPE };
-
-static bool take_scope(struct change *change, const char *text)
+static void tell(void *arg, const struct batch_item *item)
 {
-	change->scoped = scope_parse(sv_of(text), &change->scope);
-	change->scope_text = text;
-	if (!change->scoped)
-		log_error("--scope %s: write sender:DOMAIN, login:NAME or context:NAME", text);
-	return change->scoped;
+	struct change *change = arg;
+
+	change_count(change, item);
+	change_tell(change, item);
 }
 
-static int run(struct ctl *ctl, int argc, char **argv, struct change *change, const char *usage)
-{
-	static const struct option options[] = {
-		{ "hard", no_argument, NULL, LONG_HARD }, { "manual", no_argument, NULL, LONG_MANUAL },
-		{ "for", required_argument, NULL, LONG_FOR }, { "reason", required_argument, NULL, LONG_REASON },
-		{ "force", no_argument, NULL, LONG_FORCE }, { "json", no_argument, NULL, LONG_JSON },
-		{ "scope", required_argument, NULL, LONG_SCOPE },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
-	};
-	int c, code = EXIT_OK, changed = 0;
-	bool suppresses = change->to == STATUS_MANUAL;
-	enum status chosen = STATUS_NONE; /* one of --manual, --hard and --for */
+/* ---- all of them ---- */
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		bool ok = true;
-		if (c == LONG_REASON)
-			change->reason = optarg;
-		else if (c == LONG_FORCE)
-			change->force = true;
-		else if (c == LONG_JSON)
-			ctl->json = true;
-		else if (c == LONG_SCOPE && change->may_scope)
-			ok = take_scope(change, optarg);
-		else if (suppresses && !chosen && (c == LONG_HARD || c == LONG_MANUAL))
-			chosen = change->to = c == LONG_HARD ? STATUS_HARD : STATUS_MANUAL;
-		else if (c == LONG_FOR && suppresses && !chosen && config_parse_span(sv_of(optarg), &change->term) &&
-			 (change->term.ms || change->term.months))
-			chosen = change->to = STATUS_HELD;
-		else
-			ok = false;
-		if (!ok) {
-			(void)fprintf(c == 'h' ? stdout : stderr, "usage: nixie %s\n", usage);
-			return c == 'h' ? EXIT_OK : EXIT_USAGE;
+static enum store_result change_all(struct change *change, struct batch *b, bool *interrupted_r, struct err *err)
+{
+	enum store_result result = STORE_OK;
+	struct sv key;
+	uint64_t n = 0;
+
+	targets_rewind(&change->targets);
+	while (result == STORE_OK && !*interrupted_r && targets_next(&change->targets, &key)) {
+		result = batch_add(b, key, NULL, err);
+		if (++n % LOOK_ADDRESSES == 0) {
+			progress_show(&change->progress, change->targets.done, change->targets.size, n);
+			*interrupted_r = batch_interrupted(b);
 		}
 	}
-	if (change->scoped && change->to != STATUS_MANUAL && change->to != STATUS_NONE) {
-		log_error("--scope goes with do-not-mail only: failures are facts about the address, for all senders");
-		return EXIT_USAGE;
+	if (result == STORE_OK && !*interrupted_r)
+		result = batch_flush(b, err);
+	progress_end(&change->progress, change->targets.done, n);
+	return result;
+}
+
+static int say_stopped(const struct change *change, int code)
+{
+	uint64_t n = change->counts.n[CHANGE_DONE];
+	char number[ASK_NUMBER_MAX];
+
+	log_error("%s after %s address%s; to go on run it again", code == EXIT_STORE ? "stopped" : "interrupted", ask_number(n, number), n == 1 ? "" : "es");
+	if (n)
+		log_error("or take them back with: nixie undo --batch %s%s", change->id, ask_not(n));
+	return code;
+}
+
+/* One pass over all addresses. EXIT_OK: to its end. */
+static int run_pass(struct change *change, enum change_pass pass)
+{
+	struct batch b = { .ctl = change->ctl, .by = change->by, .id = sv_of(change->id), .dry_run = pass != PASS_WRITE, .apply = apply, .tell = tell,
+		.needs_window = change->to == STATUS_NONE || change->targets.chosen, .needs_history = change->forget, .arg = change };
+	bool many = change->targets.n > ASK_UNASKED_MAX, interrupted = false;
+	struct err err = { "" };
+
+	change->pass = pass;
+	memset(change->counts.n, 0, sizeof change->counts.n);
+	memset(change->counts.from, 0, sizeof change->counts.from);
+	memset(change->counts.reasons, 0, sizeof change->counts.reasons);
+	change->counts.whole_domains = 0;
+	/* lines of the dry run, and of JSON, would stand between */
+	bool watched = many && isatty(STDERR_FILENO) && !(isatty(STDOUT_FILENO) && (pass == PASS_DRY_RUN || (change->ctl->json && pass == PASS_WRITE)));
+	progress_start(&change->progress, watched ? stderr : NULL, pass == PASS_WRITE ? "changing" : "counting");
+	change->progress.unit = "addresses";
+	enum store_result result = batch_start(&b, many, &err);
+	if (result == STORE_OK)
+		result = change_all(change, &b, &interrupted, &err);
+	batch_free(&b);
+	int code = result != STORE_OK ? verb_store_failed(&err) : interrupted || !targets_whole(&change->targets) ? EXIT_NOT_FOUND : EXIT_OK;
+	if (code != EXIT_OK && pass == PASS_WRITE && many)
+		code = say_stopped(change, code);
+	return code;
+}
+
+/* Before more than some: how many they are, and whether that is meant. EXIT_OK: go on. */
+static int ask(struct change *change)
+{
+	int code = run_pass(change, PASS_COUNT);
+
+	if (code != EXIT_OK || change->counts.n[CHANGE_DONE] <= ASK_UNASKED_MAX)
+		return code;
+	change_overview(change);
+	switch (ask_change(change->counts.n[CHANGE_DONE], change->targets.from_input)) {
+	case ASK_YES:
+		return EXIT_OK;
+	case ASK_NO:
+		log_error("nothing was changed");
+		return EXIT_NOT_FOUND;
+	case ASK_NOBODY:
+		break;
 	}
-	if (optind == argc) {
-		log_error("name an address: nixie %s user@example.com", change->verb);
+	log_error("nothing was changed: there is no terminal to ask at; look at them with --dry-run, then type it with --yes: nixie %s --yes ...", change->verb);
+	return EXIT_USAGE;
+}
+
+/* Nothing could be done without --force: the command was not the right one. Else 1 when some were left out. */
+static int exit_code_of(const struct change *change)
+{
+	const struct change_counts *c = &change->counts;
+	uint64_t protected = c->n[CHANGE_PROTECTED] + c->n[CHANGE_SCOPED] + c->n[CHANGE_FULL];
+
+	if (protected && protected + c->n[CHANGE_PASSED] == change->targets.n)
 		return EXIT_USAGE;
-	}
+	return change_left_out(c) || c->n[CHANGE_UNKNOWN] || change->targets.errors ? EXIT_NOT_FOUND : EXIT_OK;
+}
+
+static int change_targets(struct change *change)
+{
+	int code = EXIT_OK;
+
 	change->by = verb_who();
-	(void)snprintf(change->batch, sizeof change->batch, "%s-%lld-%ld", change->verb, (long long)clock_now_s(), (long)getpid());
-	for (int i = optind; i < argc; i++) { /* all or none: a typing error changes nothing */
-		struct address address;
-		if (!verb_address(ctl, argv[i], &address))
-			return EXIT_USAGE;
+	(void)snprintf(change->id, sizeof change->id, "%s-%lld-%ld", change->verb, (long long)clock_now_s(), (long)getpid());
+	if (!change->dry_run && !change->yes && change->targets.n > ASK_UNASKED_MAX)
+		code = ask(change);
+	if (code == EXIT_OK)
+		code = run_pass(change, change->dry_run ? PASS_DRY_RUN : PASS_WRITE);
+	if (code != EXIT_OK)
+		return code;
+	change_summary(change);
+	return exit_code_of(change);
+}
+
+/* ---- options ---- */
+
+struct words {
+	const char *term, *scope;
+	bool hard, manual;
+};
+
+static bool take_term(struct change *change, const char *text)
+{
+	change->to = STATUS_HELD;
+	if (config_parse_span(sv_of(text), &change->term) && has_term(change))
+		return true;
+	log_error("--for %s: write how long, as in --for \"15 days\"", text);
+	return false;
+}
+
+static bool take_words(struct change *change, const struct words *w)
+{
+	if (w->hard + w->manual + (w->term != NULL) > 1) {
+		log_error("--manual, --hard and --for: one of them");
+		return false;
 	}
-	for (int i = optind; i < argc; i++) {
-		int one = change_one(ctl, change, argv[i]);
-		if (one == EXIT_STORE)
-			return one;
-		changed += one == EXIT_OK;
-		code = one > code ? one : code;
-	}
-	if (changed > 1 && !ctl->json)
-		(void)printf("take this back with: nixie undo --batch %s\n", change->batch);
+	if (w->hard)
+		change->to = STATUS_HARD;
+	if (w->term && !take_term(change, w->term))
+		return false;
+	if (!w->scope)
+		return true;
+	change->scoped = scope_parse(sv_of(w->scope), &change->scope);
+	change->scope_text = w->scope;
+	if (!change->scoped)
+		log_error("--scope %s: write sender:DOMAIN, login:NAME or context:NAME", w->scope);
+	else if (change->to != STATUS_MANUAL && change->to != STATUS_NONE)
+		log_error("--scope goes with do-not-mail only: failures are facts about the address, for all senders");
+	else
+		return true;
+	return false;
+}
+
+#define COMMON_OPTIONS(c) FILTER_OPTIONS(&(c)->targets.filter), { "reason", &(c)->reason, NULL }, { "force", NULL, &(c)->force }, \
+	{ "dry-run", NULL, &(c)->dry_run }, { "yes", NULL, &(c)->yes }, { "skip-errors", NULL, &(c)->targets.skip_errors }
+
+static int run(struct ctl *ctl, int argc, char **argv, struct change *change, const struct words *words, const struct verb_option *own)
+{
+	int code;
+
+	change->ctl = change->targets.ctl = ctl;
+	if (!verb_options(ctl, argc, argv, change->verb, own, &code))
+		return code;
+	code = EXIT_USAGE;
+	if (take_words(change, words) && targets_take(&change->targets, change->verb, argc - optind, argv + optind, &code))
+		code = change_targets(change);
+	targets_free(&change->targets);
+	map_free(&change->counts.domains);
+	arena_free(&change->counts.arena);
 	return code;
 }
 
 int verb_suppress(struct ctl *ctl, int argc, char **argv)
 {
-	struct change change = { .verb = "suppress", .to = STATUS_MANUAL, .may_scope = true };
+	struct change change = { .verb = "suppress", .to = STATUS_MANUAL };
+	struct words w = { .term = NULL };
+	const struct verb_option own[] = { COMMON_OPTIONS(&change), { "manual", NULL, &w.manual }, { "hard", NULL, &w.hard }, { "for", &w.term, NULL },
+		{ "scope", &w.scope, NULL }, { NULL, NULL, NULL } };
 
-	return run(ctl, argc, argv, &change,
-		"suppress [--manual | --hard | --for \"15 days\"] [--scope KIND:VALUE] [--reason TEXT] [--force] [--json] ADDR | @DOMAIN...");
+	return run(ctl, argc, argv, &change, &w, own);
 }
 
 int verb_allow(struct ctl *ctl, int argc, char **argv)
 {
 	struct change change = { .verb = "allow", .to = STATUS_ALLOW };
+	const struct verb_option own[] = { COMMON_OPTIONS(&change), { NULL, NULL, NULL } };
 
-	return run(ctl, argc, argv, &change, "allow [--reason TEXT] [--force] [--json] ADDR | @DOMAIN...");
+	return run(ctl, argc, argv, &change, &(const struct words){ 0 }, own);
 }
 
 int verb_reset(struct ctl *ctl, int argc, char **argv)
 {
-	struct change change = { .verb = "reset", .to = STATUS_NONE, .may_scope = true };
+	struct change change = { .verb = "reset", .to = STATUS_NONE };
+	struct words w = { .term = NULL };
+	const struct verb_option own[] = { COMMON_OPTIONS(&change), { "scope", &w.scope, NULL }, { NULL, NULL, NULL } };
 
-	return run(ctl, argc, argv, &change, "reset [--scope KIND:VALUE] [--reason TEXT] [--force] [--json] ADDR | @DOMAIN...");
+	return run(ctl, argc, argv, &change, &w, own);
 }
 
 int verb_remove(struct ctl *ctl, int argc, char **argv)
 {
 	struct change change = { .verb = "remove", .to = STATUS_NONE, .forget = true };
+	const struct verb_option own[] = { COMMON_OPTIONS(&change), { NULL, NULL, NULL } };
 
-	return run(ctl, argc, argv, &change, "remove [--reason TEXT] [--force] [--json] ADDR | @DOMAIN...");
+	return run(ctl, argc, argv, &change, &(const struct words){ 0 }, own);
 }

@@ -5,6 +5,7 @@ import time
 from harness.case import Case
 from harness.maillog import Message, delivered, full, hard
 from harness.nixie import NOT_FOUND, OK, USAGE, run
+from harness.terminal import Session
 
 DAY = 86400
 UNKNOWN = '550 5.1.1 <{to}>: Recipient address rejected: User unknown in virtual mailbox table'
@@ -110,6 +111,20 @@ class Undo(Case):
         self.assertEqual(self.status('more1@provider.example'), 'hard')
         self.assertIn('24 addresses restored', self.undo('--yes', *self.span()))
         self.assertIsNone(self.status('more1@provider.example'))
+
+    def test_what_changes_during_the_question_stays(self):
+        names = ['asked%d@example.com' % i for i in range(12)]
+        self.site.ctl_ok('suppress', '--hard', '--yes', *names)
+        text = self.site.ctl_ok('suppress', '--yes', *names)
+        session = Session(self.site, 'undo', '--batch', text.split('--batch ')[1].split()[0])
+        self.addCleanup(session.close)
+        session.wait_main('[y/N]')
+        self.site.ctl_ok('reset', '--force', names[0])
+        self.site.ctl_ok('suppress', '--reason', 'asked again', names[1])
+        session.type('y\n')
+        self.assertEqual(session.end(), OK)
+        self.assertIn('10 addresses restored; 2 left alone', session.sequences)
+        self.assertEqual([self.status(a) for a in names[:3]], [None, 'manual', 'hard'])
 
     def test_a_conversion_does_not_come_back_at_once(self):
         when = self.bad - 20 * DAY
