@@ -1,6 +1,4 @@
 /* export: what is known, as a list for other servers, other programs and partners. */
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +8,7 @@
 #include "exchange.h"
 #include "json.h"
 #include "log.h"
+#include "replace.h"
 #include "sha256.h"
 #include "store.h"
 #include "term.h"
@@ -181,32 +180,16 @@ static int write_all(struct export *x)
 	return result == STORE_OK ? EXIT_OK : verb_store_failed(&err);
 }
 
-/* Under a name of its own until it is whole: who finds the file finds all of it. The addresses are for nobody else to read. */
+/* The addresses are for nobody else to read. */
 static int write_file(struct export *x, const char *path)
 {
-	char part[4096];
-	int code = EXIT_NOT_FOUND;
+	struct replacement file;
+	int code = replace_open(&file, path, 0600, false);
 
-	if ((size_t)snprintf(part, sizeof part, "%s.part", path) >= sizeof part) {
-		log_error("%.60s...: the name is too long", path);
-		return EXIT_USAGE;
-	}
-	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	x->to = fd >= 0 ? fdopen(fd, "w") : NULL;
-	if (!x->to) {
-		log_error("cannot write %s: %m", part);
-		return EXIT_USAGE;
-	}
-	code = write_all(x);
-	bool written = !ferror(x->to) && fflush(x->to) == 0 && fsync(fd) == 0;
-	written = fclose(x->to) == 0 && written;
-	if (code == EXIT_OK && !(written && rename(part, path) == 0)) {
-		log_error("cannot write %s: %m", path);
-		code = EXIT_NOT_FOUND;
-	}
 	if (code != EXIT_OK)
-		(void)unlink(part);
-	return code;
+		return code;
+	x->to = file.to;
+	return replace_close(&file, write_all(x));
 }
 
 static void say(const struct export *x, const char *path)
@@ -232,8 +215,7 @@ int verb_export(struct ctl *ctl, int argc, char **argv)
 		{ "hash", NULL, &x.hash }, { NULL, NULL, NULL } };
 	int code;
 
-	if (!verb_options(ctl, argc, argv, "export [--format csv | jsonl] [--status suppressed | STATUS,...] [--columns NAME,...] [--hash] [--json] [FILE]",
-		own, &code))
+	if (!verb_options(ctl, argc, argv, "export", own, &code))
 		return code;
 	if (!take_format(&x, format) || !take_status(&x, status, columns || x.hash) || !take_columns(&x, columns))
 		return EXIT_USAGE;

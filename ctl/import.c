@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "buf.h"
 #include "clock.h"
 #include "exchange.h"
@@ -24,7 +25,7 @@
 /* Somebody else may change an entry at the same moment; not as often as this. */
 #define CONFLICTS_MAX 10
 /* So many records are written at once: in all, and in one partition, whose server does nothing else meanwhile. */
-#define RECORDS_MAX 2048
+#define RECORDS_MAX 4096
 #define PARTITION_RECORDS_MAX 250
 /* Nobody waits at the door: a server that has much to do may take its time for so many. */
 #define TIMEOUT_MS 30000
@@ -44,7 +45,16 @@ struct part {
 	struct arena arena;
 	struct item *first, **tail;
 	size_t n;
-	uint64_t outcomes[EXCHANGE_PROTECTED + 1];
+	uint64_t outcomes[EXCHANGE_PROTECTED + 1], full; /* full: scopes that found no room */
+};
+
+/* What is written together. There are two: while one is on its way the next is read. */
+struct batch {
+	struct part *parts; /* of each partition */
+	struct transaction **t; /* of those parts that have something */
+	struct arena items;
+	size_t n, waiting;
+	bool sent;
 };
 
 struct import {
@@ -58,11 +68,11 @@ struct import {
 	int signals;
 	char batch[128];
 	struct progress progress;
-	struct arena items; /* of what is not written yet */
-	size_t waiting;
 	unsigned partitions;
-	struct part *parts;
-	uint64_t records, skipped, errors, outcomes[EXCHANGE_PROTECTED + 1];
+	struct batch batches[2];
+	struct batch *filling;
+	bool unasked; /* the addresses are new, as those before them: who is not finds out when it is written */
+	uint64_t records, skipped, errors, outcomes[EXCHANGE_PROTECTED + 1], full;
 };
 
 static uint64_t done(const struct import *m)
@@ -76,26 +86,25 @@ static uint64_t done(const struct import *m)
 
 /* ---- writing ---- */
 
-/* Those for some senders are strengthened like an entry: each is a change of its own in the journal. */
-static bool add_scopes(struct import *m, struct transaction *t, struct account *a, struct sv wanted)
+/* Those for some senders are strengthened like an entry: each is a change of its own in the journal. full_r: so many found no room. */
+static bool add_scopes(const struct import *m, struct transaction *t, struct account *a, struct sv wanted, uint64_t *full_r)
 {
 	struct scope s, is;
 	bool any = false;
 
 	while (scopes_next(&wanted, &s)) {
 		struct entry before = a->entry;
-		struct sv rest = before.scopes;
-		bool found = false;
-		while (!found && scopes_next(&rest, &is))
-			found = is.kind == s.kind && strcmp(is.value, s.value) == 0;
-		const struct entry now = { .status = found ? is.status : STATUS_NONE, .until_s = found ? is.until_s : 0 };
+		(void)scopes_find(before.scopes, &s, &is); /* else status none */
+		const struct entry now = { .status = is.status, .until_s = is.until_s };
 		enum exchange_outcome outcome = exchange_weigh(&now, &(struct entry){ .status = s.status, .until_s = s.until_s });
-		if ((outcome != EXCHANGE_NEW && outcome != EXCHANGE_CHANGED) || !scopes_put(t->arena, before.scopes, &s, &a->entry.scopes))
+		if (outcome != EXCHANGE_NEW && outcome != EXCHANGE_CHANGED)
 			continue;
-		account_transition(t, a, &before, m->list.reason ? sv_of(m->list.reason) : SV("import"), m->list.now_s);
-		a->last_transition->from = now.status;
-		a->last_transition->to = s.status;
-		a->last_transition->scope = arena_printf(t->arena, "%s:%s", scope_kind_name(s.kind), s.value);
+		if (!scopes_put(t->arena, before.scopes, &s, &a->entry.scopes)) {
+			++*full_r;
+			continue;
+		}
+		account_scope_transition(t, a, &before, arena_printf(t->arena, "%s:%s", scope_kind_name(s.kind), s.value), is.status, s.status,
+			m->list.reason ? sv_of(m->list.reason) : SV("import"), m->list.now_s);
 		any = true;
 	}
 	return any;
@@ -110,21 +119,20 @@ static void put_entry(struct import *m, struct transaction *t, struct account *a
 	a->entry.revision = was.revision;
 	if (was.status == wanted->status && was.since_s && was.since_s < wanted->since_s)
 		a->entry.since_s = was.since_s;
-	if (!wanted->count) { /* what failed here is not forgotten */
-		a->entry.count = was.count;
-		a->entry.first_s = was.first_s;
-		a->entry.last_s = was.last_s;
-		a->entry.term = was.term;
-	}
+	/* what failed here is not forgotten where the list knows nothing of it */
+	a->entry.count = wanted->count ? wanted->count : was.count;
+	a->entry.first_s = wanted->first_s ? wanted->first_s : was.first_s;
+	a->entry.last_s = wanted->last_s ? wanted->last_s : was.last_s;
+	a->entry.term = wanted->term ? wanted->term : was.term;
 	/* behind the scopes: the token of the entry is that of its last change */
 	account_transition(t, a, &was, m->list.reason ? sv_of(m->list.reason) : SV("import"), m->list.now_s);
 }
 
-static enum exchange_outcome apply(struct import *m, struct transaction *t, struct account *a, const struct item *item)
+static enum exchange_outcome apply(struct import *m, struct transaction *t, struct account *a, const struct item *item, uint64_t *full_r)
 {
 	bool was_empty = entry_is_empty(&a->entry);
 	enum exchange_outcome outcome = item->entry.status == STATUS_NONE ? EXCHANGE_THERE : exchange_weigh(&a->entry, &item->entry);
-	bool scoped = add_scopes(m, t, a, item->entry.scopes);
+	bool scoped = add_scopes(m, t, a, item->entry.scopes, full_r);
 
 	if (outcome == EXCHANGE_NEW || outcome == EXCHANGE_CHANGED) {
 		put_entry(m, t, a, &item->entry);
@@ -133,97 +141,143 @@ static enum exchange_outcome apply(struct import *m, struct transaction *t, stru
 	return !scoped ? outcome : was_empty ? EXCHANGE_NEW : EXCHANGE_CHANGED;
 }
 
-static void begin_part(const struct import *m, struct part *p)
+static void begin_part(const struct import *m, struct part *p, bool unasked)
 {
 	transaction_begin(&p->t, &p->arena);
+	p->t.bulk = true;
 	p->t.by = m->list.by;
 	p->t.batch = sv_of(m->batch);
 	p->t.soft_expiry = p->t.window_expiry = m->ctl->config.soft_expiry;
 	memset(p->outcomes, 0, sizeof p->outcomes);
-	for (const struct item *i = p->first; i; i = i->next)
-		(void)transaction_account(&p->t, i->address);
+	p->full = 0;
+	for (const struct item *i = p->first; i; i = i->next) {
+		struct account *a = transaction_account(&p->t, i->address);
+		a->loaded = a->absent = unasked;
+	}
 }
 
-static void apply_part(struct import *m, struct part *p)
+/* Returns whether all of them are new. */
+static bool apply_part(struct import *m, struct part *p)
 {
 	for (const struct item *i = p->first; i; i = i->next)
-		p->outcomes[apply(m, &p->t, transaction_account(&p->t, i->address), i)]++;
+		p->outcomes[apply(m, &p->t, transaction_account(&p->t, i->address), i, &p->full)]++;
+	return p->outcomes[EXCHANGE_NEW] == p->n;
 }
 
 static void end_part(struct import *m, struct part *p)
 {
 	for (int i = 0; i <= EXCHANGE_PROTECTED; i++)
 		m->outcomes[i] += p->outcomes[i];
+	m->full += p->full;
 	p->first = NULL;
 	p->tail = &p->first;
 	p->n = 0;
 }
 
-/* Those that have something, once. What was changed by others meanwhile is there afterwards, too. */
-static enum store_result write_round(struct import *m, struct transaction **t, struct err *err)
+/* Those that have something. unasked: nobody is asked what there is. */
+static enum store_result begin_batch(struct import *m, struct batch *b, bool unasked, struct err *err)
 {
-	size_t n = 0;
-	enum store_result result;
+	enum store_result result = STORE_OK;
 
+	b->n = 0;
 	for (unsigned i = 0; i < m->partitions; i++) {
-		if (!m->parts[i].n)
+		if (!b->parts[i].n)
 			continue;
-		begin_part(m, &m->parts[i]);
-		t[n++] = &m->parts[i].t;
+		begin_part(m, &b->parts[i], unasked);
+		b->t[b->n++] = &b->parts[i].t;
 	}
-	if (n == 0)
-		return STORE_OK;
-	result = store_load_all(m->ctl->store, t, n, err);
+	if (b->n && !unasked)
+		result = store_load_all(m->ctl->store, b->t, b->n, err);
 	if (result != STORE_OK)
 		return result;
+	bool all_new = true;
 	for (unsigned i = 0; i < m->partitions; i++)
-		if (m->parts[i].n)
-			apply_part(m, &m->parts[i]);
-	if (!m->dry_run)
-		result = store_commit_all(m->ctl->store, t, n, err);
+		if (b->parts[i].n)
+			all_new = apply_part(m, &b->parts[i]) && all_new;
+	m->unasked = all_new && !m->dry_run;
+	return STORE_OK;
+}
+
+/* What was changed by others meanwhile is there afterwards, too. */
+static enum store_result end_batch(struct import *m, struct batch *b, enum store_result result)
+{
 	for (unsigned i = 0; i < m->partitions; i++) {
-		if (!m->parts[i].n)
+		if (!b->parts[i].n)
 			continue;
-		if (m->dry_run || m->parts[i].t.result == STORE_OK)
-			end_part(m, &m->parts[i]);
-		else if (m->parts[i].t.result != STORE_CONFLICT)
-			result = m->parts[i].t.result;
+		if (m->dry_run || b->parts[i].t.result == STORE_OK)
+			end_part(m, &b->parts[i]);
+		else if (b->parts[i].t.result != STORE_CONFLICT)
+			result = b->parts[i].t.result;
 	}
 	return result;
 }
 
-static enum store_result write_waiting(struct import *m, struct err *err)
+/* Once more, at once, what somebody else has changed. */
+static enum store_result write_again(struct import *m, struct batch *b, struct err *err)
 {
-	struct transaction **t = xalloc(m->partitions * sizeof(struct transaction *));
-	enum store_result result = STORE_CONFLICT;
+	enum store_result result = begin_batch(m, b, false, err);
 
-	(void)err_set(err, "the entries are being changed by others faster than they can be read");
-	for (int i = 0; result == STORE_CONFLICT && i < CONFLICTS_MAX; i++)
-		result = write_round(m, t, err);
-	free(t);
+	if (result != STORE_OK || !b->n)
+		return result;
+	return end_batch(m, b, store_commit_all(m->ctl->store, b->t, b->n, err));
+}
+
+/* Waits for the one that is on its way. */
+static enum store_result finish_batch(struct import *m, struct batch *b, struct err *err)
+{
+	enum store_result result = STORE_OK;
+
+	if (b->sent)
+		result = end_batch(m, b, store_commit_finish(m->ctl->store, b->t, b->n, err));
+	b->sent = false;
+	for (int i = 0; result == STORE_CONFLICT && i < CONFLICTS_MAX; i++) {
+		(void)err_set(err, "the entries are being changed by others faster than they can be read");
+		result = write_again(m, b, err);
+	}
 	if (result == STORE_OK) {
-		m->waiting = 0;
-		arena_reset(&m->items);
+		b->waiting = 0;
+		arena_reset(&b->items);
 	}
 	return result;
+}
+
+/* Sends what was read, when what was sent before has arrived. */
+static enum store_result turn(struct import *m, struct err *err)
+{
+	struct batch *b = m->filling, *before = b == m->batches ? b + 1 : m->batches;
+	enum store_result result = begin_batch(m, b, m->unasked, err), of_before = finish_batch(m, before, err);
+
+	if (result == STORE_OK)
+		result = of_before;
+	if (result != STORE_OK)
+		return result;
+	if (m->dry_run) {
+		(void)end_batch(m, b, STORE_OK);
+	} else if (b->n) {
+		store_commit_start(m->ctl->store, b->t, b->n, err);
+		b->sent = true;
+	}
+	m->filling = before;
+	return STORE_OK;
 }
 
 /* A copy: the record goes with the next one. */
 static bool add_item(struct import *m, struct sv key, const struct entry *entry)
 {
-	struct item *item = arena_alloc(&m->items, sizeof *item);
+	struct batch *b = m->filling;
+	struct item *item = arena_alloc(&b->items, sizeof *item);
 	struct sv *texts[] = { &item->entry.rule, &item->entry.text, &item->entry.remote, &item->entry.by, &item->entry.batch, &item->entry.parole_by,
 		&item->entry.scopes };
 
 	item->entry = *entry;
-	item->address = arena_dup(&m->items, key);
+	item->address = arena_dup(&b->items, key);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		*texts[i] = arena_dup(&m->items, *texts[i]);
-	struct part *p = &m->parts[store_partition_of(m->ctl->store, item->address)];
+		*texts[i] = arena_dup(&b->items, *texts[i]);
+	struct part *p = &b->parts[store_partition_of(m->ctl->store, item->address)];
 	*p->tail = item;
 	p->tail = &item->next;
-	m->waiting++;
-	return ++p->n >= PARTITION_RECORDS_MAX || m->waiting >= RECORDS_MAX;
+	b->waiting++;
+	return ++p->n >= PARTITION_RECORDS_MAX || b->waiting >= RECORDS_MAX;
 }
 
 /* ---- reading ---- */
@@ -296,10 +350,10 @@ static enum store_result pass(struct import *m, bool write, struct err *store_er
 		}
 		m->records++;
 		if (write && add_item(m, address_key(&address), &entry))
-			result = write_waiting(m, store_err);
+			result = turn(m, store_err);
 	}
-	if (result == STORE_OK && m->waiting && !m->interrupted)
-		result = write_waiting(m, store_err);
+	if (result == STORE_OK && write && !m->interrupted)
+		result = turn(m, store_err);
 	return result;
 }
 
@@ -384,6 +438,8 @@ static void say_json(const struct import *m)
 	json_number(&json, "changed", (int64_t)m->outcomes[EXCHANGE_CHANGED]);
 	json_number(&json, "there", (int64_t)m->outcomes[EXCHANGE_THERE]);
 	json_number(&json, "protected", (int64_t)m->outcomes[EXCHANGE_PROTECTED]);
+	if (m->full)
+		json_number(&json, "no-room", (int64_t)m->full);
 	json_number(&json, "skipped", (int64_t)m->skipped);
 	json_number(&json, "errors", (int64_t)m->errors);
 	json_end_object(&json);
@@ -407,13 +463,17 @@ static void say(const struct import *m)
 	say_number("changed", m->outcomes[EXCHANGE_CHANGED], "was known, and weaker");
 	say_number("there", m->outcomes[EXCHANGE_THERE], "as strong already, left alone");
 	say_number("protected", m->outcomes[EXCHANGE_PROTECTED], "complaint, do-not-mail or allowed: left alone");
+	if (m->full)
+		say_number("no room", m->full, "do-not-mail or complaints for some senders, left out: an address has 16 at most");
 	say_number("skipped", m->skipped, "soft or not the address's fault: no reason to suppress");
 	say_number("errors", m->errors, "left out");
+	if (m->dry_run && m->outcomes[EXCHANGE_NEW])
+		(void)puts("an address that the list has twice, far apart, is counted twice here");
 	uint64_t changes = m->outcomes[EXCHANGE_NEW] + m->outcomes[EXCHANGE_CHANGED];
 	if (!m->dry_run && changes > m->partitions * strtoull(SCHEMA_JOURNAL_MAX, NULL, 10))
 		(void)puts("the journal is shorter than this list: only the newest of these changes can be taken back");
 	if (!m->dry_run && changes)
-		(void)printf("take this back with: nixie undo --batch %s --yes\n", m->batch);
+		(void)printf("take this back with: nixie undo --batch %s%s\n", m->batch, ask_not(changes));
 }
 
 static void say_refused(const struct import *m)
@@ -426,28 +486,52 @@ static void say_refused(const struct import *m)
 
 /* ---- ---- */
 
+static void make_batch(struct import *m, struct batch *b)
+{
+	b->parts = xalloc(m->partitions * sizeof *b->parts);
+	b->t = xalloc(m->partitions * sizeof(struct transaction *));
+	for (unsigned i = 0; i < m->partitions; i++)
+		b->parts[i].tail = &b->parts[i].first;
+}
+
+static void free_batch(struct import *m, struct batch *b)
+{
+	for (unsigned i = 0; i < m->partitions; i++) {
+		transaction_free(&b->parts[i].t);
+		arena_free(&b->parts[i].arena);
+	}
+	free(b->parts);
+	free(b->t);
+	arena_free(&b->items);
+}
+
+static enum store_result write_batches(struct import *m, struct err *err)
+{
+	for (int i = 0; i < 2; i++)
+		make_batch(m, &m->batches[i]);
+	m->filling = &m->batches[0];
+	m->unasked = !m->dry_run;
+	progress_start(&m->progress, isatty(STDERR_FILENO) ? stderr : NULL, m->dry_run ? "comparing" : "importing");
+	enum store_result result = pass(m, true, err), last = STORE_OK;
+	for (int i = 0; i < 2; i++) /* also of a list that goes no further: what is on its way is counted */
+		if (m->batches[i].sent)
+			last = finish_batch(m, &m->batches[i], err);
+	progress_end(&m->progress, m->rows.bytes, m->records + m->skipped + m->errors);
+	for (int i = 0; i < 2; i++)
+		free_batch(m, &m->batches[i]);
+	return result == STORE_OK ? last : result;
+}
+
 static int write_list(struct import *m)
 {
 	struct err err = { "" };
-	bool watched = isatty(STDERR_FILENO);
 
 	if (m->ctl->config.redis_timeout_ms < TIMEOUT_MS)
 		store_set_timeout(m->ctl->store, TIMEOUT_MS);
 	m->partitions = store_partitions(m->ctl->store, &err);
 	if (!m->partitions)
 		return verb_store_failed(&err);
-	m->parts = xalloc(m->partitions * sizeof *m->parts);
-	for (unsigned i = 0; i < m->partitions; i++)
-		m->parts[i].tail = &m->parts[i].first;
-	progress_start(&m->progress, watched ? stderr : NULL, m->dry_run ? "comparing" : "importing");
-	enum store_result result = pass(m, true, &err);
-	progress_end(&m->progress, m->rows.bytes, m->records + m->skipped + m->errors);
-	for (unsigned i = 0; i < m->partitions; i++) {
-		transaction_free(&m->parts[i].t);
-		arena_free(&m->parts[i].arena);
-	}
-	free(m->parts);
-	arena_free(&m->items);
+	enum store_result result = write_batches(m, &err);
 	if (result == STORE_OK && !m->interrupted) {
 		say(m);
 		return EXIT_OK;
@@ -456,7 +540,7 @@ static int write_list(struct import *m)
 	log_error("%s after %llu of the list's addresses%s; to go on run it again: what is there is left alone", m->interrupted ? "interrupted" : "stopped",
 		(unsigned long long)done(m), m->dry_run ? ", of which nothing was changed" : "");
 	if (!m->dry_run && done(m))
-		log_error("or take them back with: nixie undo --batch %s --yes", m->batch);
+		log_error("or take them back with: nixie undo --batch %s%s", m->batch, ask_not(done(m)));
 	return code;
 }
 
@@ -474,6 +558,10 @@ static int check_and_write(struct import *m)
 	}
 	if (m->errors && !m->skip_errors) {
 		say_refused(m);
+		return EXIT_NOT_FOUND;
+	}
+	if (!m->records && !m->skipped && !m->errors) {
+		log_error("%s: the list has no address in it%s", m->path, m->rows.bytes ? ", only a header, comments or blank lines" : "");
 		return EXIT_NOT_FOUND;
 	}
 	return write_list(m);
@@ -519,8 +607,7 @@ int verb_import(struct ctl *ctl, int argc, char **argv)
 	int code;
 
 	m->ctl = ctl;
-	if (verb_options(ctl, argc, argv, "import [--format nixie | ses | sendgrid | mailgun | postmark | sparkpost | mailchimp | plain] [--as STATUS]\n"
-		"                    [--dry-run] [--skip-errors] [--reason TEXT] [--batch NAME] [--json] FILE | -", own, &code)) {
+	if (verb_options(ctl, argc, argv, "import", own, &code)) {
 		code = EXIT_USAGE;
 		if (optind + 1 != argc) {
 			log_error("name one list: nixie import FILE, or nixie import - for standard input");
