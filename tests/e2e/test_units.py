@@ -1,6 +1,7 @@
 """The systemd units of nixie-policyd: read by systemd, their filter of system calls, and really started."""
 import glob
 import os
+import re
 import shutil
 import signal
 import socket
@@ -9,16 +10,18 @@ import unittest
 
 from harness import prometheus
 from harness.case import Case, make_directory
-from harness.nixie import REPOSITORY, binary
+from harness.nixie import REPOSITORY, binary, sanitized
 from harness.policy import PolicyClient, ask
-from harness.proc import wait_until
+from harness.proc import LIMIT, wait_until
 from harness.systemd import Systemd
 
 UNITS = os.path.join(REPOSITORY, 'contrib', 'systemd')
+METRICS = os.path.join(REPOSITORY, 'contrib', 'prometheus')
+METRICS_UNITS = ('nixie-metrics.service', 'nixie-metrics.timer')
 SERVICE = os.path.join(UNITS, 'nixie-policyd.service')
 CONFINE = ['/usr/bin/python3', os.path.join(os.path.dirname(os.path.abspath(__file__)), 'harness', 'confine.py')]
 # of 100: what `systemd-analyze security` finds open, at most
-EXPOSURE = {'nixie-policyd.service': 13, 'nixie-logtail.service': 15, 'nixie-redis.service': 15}
+EXPOSURE = {'nixie-policyd.service': 13, 'nixie-logtail.service': 15, 'nixie-redis.service': 15, 'nixie-metrics.service': 15}
 
 
 def analyze(*args, **environment):
@@ -28,20 +31,20 @@ def analyze(*args, **environment):
 
 class Files(Case):
     def test_systemd_understands_them(self):
-        for path in glob.glob(UNITS + '/*.service') + glob.glob(UNITS + '/*.socket'):
+        for path in glob.glob(UNITS + '/*.service') + glob.glob(UNITS + '/*.socket') + [os.path.join(METRICS, n) for n in METRICS_UNITS]:
             with open(path, encoding='utf-8') as f:
-                text = f.read().replace('/usr/local/sbin', os.path.dirname(binary('nixie-policyd')))
+                text = re.sub('/usr/local/s?bin', os.path.dirname(binary('nixie-policyd')), f.read())
             with open(os.path.join(self.directory, os.path.basename(path)), 'w', encoding='utf-8') as f:
                 f.write(text)
         paths = glob.glob(self.directory + '/nixie-*')
-        self.assertEqual(len(paths), 4)
+        self.assertEqual(len(paths), 6)
         done = analyze('verify', '--man=no', *paths, SYSTEMD_UNIT_PATH=self.directory + ':')
         self.assertEqual((done.returncode, done.stdout), (0, ''))
 
     def test_exposure(self):
         for name, limit in EXPOSURE.items():
             with self.subTest(name):
-                done = analyze('security', '--offline=true', '--threshold=%d' % limit, os.path.join(UNITS, name))
+                done = analyze('security', '--offline=true', '--threshold=%d' % limit, os.path.join(METRICS if name in METRICS_UNITS else UNITS, name))
                 self.assertEqual(done.returncode, 0, done.stdout)
 
 
@@ -57,9 +60,8 @@ class Filter(Case):
         self.site.ctl_ok('suppress', 'gone@example.com')
 
     def confined(self):
-        with open(binary('nixie-policyd'), 'rb') as f:
-            if b'__asan_init' in f.read():
-                self.skipTest('a sanitizer has calls of its own')
+        if sanitized('nixie-policyd'):
+            self.skipTest('a sanitizer has calls of its own')
         return self.site.policyd(prefix=CONFINE + ['--deadly', SERVICE, '--'])
 
     def restart(self, policyd):
@@ -107,8 +109,9 @@ class Filter(Case):
 
 
 CONF = '''
-redis: { address = "unix:/run/nixie-redis/redis.sock"; };
+redis: { address = "unix:/run/nixie-redis/redis.sock"; timeout = "10s"; };
 policyd: {
+	deadline = "8s";
 	metrics = [ "unix:/run/nixie/metrics" ];
 	snapshot = "/var/lib/nixie/policyd.snapshot";
 };
@@ -124,7 +127,11 @@ class Booted(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.directory = make_directory(cls.addClassCleanup)
-        cls.systemd = Systemd(cls.directory, {'etc/nixie/nixie.conf': CONF})
+        files = {'etc/nixie/nixie.conf': CONF}
+        for name in METRICS_UNITS:
+            with open(os.path.join(METRICS, name), encoding='utf-8') as f:
+                files['etc/systemd/system/' + name] = f.read()
+        cls.systemd = Systemd(cls.directory, files)
         cls.addClassCleanup(cls.systemd.stop)
         cls.systemd.ok('systemd-sysusers')
         cls.systemd.ok('systemd-tmpfiles', '--create', 'nixie.conf')
@@ -154,6 +161,27 @@ class Booted(unittest.TestCase):
 
     def wait_log(self, words, before=0):
         wait_until(lambda: self.log().count(words) > before, 'log line with %r' % words)
+
+    def test_the_figures_for_node_exporter(self):
+        """By the timer; and what is written when Redis is away."""
+        path = self.systemd.path('/var/lib/prometheus/node-exporter/nixie.prom')
+
+        def has(line):
+            if not os.path.exists(path):
+                return False
+            with open(path, encoding='utf-8') as f:
+                return line in f.read().splitlines()
+        self.systemd.ok('systemctl', 'start', 'nixie-metrics.timer')
+        self.assertEqual(self.systemd.show('nixie-metrics.timer', 'ActiveState'), 'active')
+        self.systemd.ok('systemctl', 'start', 'nixie-metrics')
+        suppressed = len(self.systemd.run('nixie', '--json', 'list').stdout.splitlines())
+        self.assertGreater(suppressed, 0)
+        self.assertTrue(has('nixie_suppressed_addresses %d' % suppressed), suppressed)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
+        self.systemd.ok('systemctl', 'stop', 'nixie-metrics.timer', 'nixie-policyd.socket', 'nixie-policyd', 'nixie-redis')
+        self.assertNotEqual(self.systemd.run('systemctl', 'start', 'nixie-metrics').returncode, 0)
+        self.assertTrue(has('nixie_up 0'))
+        self.assertEqual(self.systemd.show('nixie-metrics', 'Result', 'ExecMainStatus'), ['exit-code', '3'])
 
     def test_it_serves(self):
         self.assertServing()
@@ -259,7 +287,7 @@ class Booted(unittest.TestCase):
         self.assertEqual(self.main_pid(), pid)
         with socket.socket(socket.AF_UNIX) as waiting:      # who asks while it restarts, waits
             self.systemd.ok('systemctl', 'stop', 'nixie-policyd.service')
-            waiting.settimeout(30)
+            waiting.settimeout(LIMIT)
             waiting.connect(self.policy)
             self.assertServing()
         self.assertEqual(self.systemd.show('nixie-policyd.socket', 'ActiveState'), 'active')
