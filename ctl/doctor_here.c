@@ -1,15 +1,29 @@
 /* doctor: what is on this host besides the logs: the rules, the conversions, nixie-policyd. */
 #include <errno.h>
 #include <inttypes.h>
-#include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "knock.h"
 #include "doctor.h"
+#include "match.h"
+
+/* The first moment that can be now. */
+#define BEGIN_S INT64_C(1767225600) /* 2026-01-01 */
+
+void doctor_versions(struct doctor *d)
+{
+	bool machine_code = pattern_machine_code();
+	char now[CLOCK_TEXT_MAX];
+
+	doctor_tell(d, machine_code ? FINDING_OK : FINDING_WARNING, "program", machine_code ? "" :
+		"rules are judged some times slower: install a PCRE2 with JIT, or let the kernel allow it", "nixie %s, PCRE2 %s JIT", NIXIE_VERSION,
+		machine_code ? "with" : "without");
+	clock_format_us(clock_now_us(), now, sizeof now);
+	if (clock_now_s() < BEGIN_S)
+		doctor_tell(d, FINDING_ERROR, "time", "timedatectl set-ntp true", "this host's clock says %s: terms begin and end by it", now);
+}
 
 /* ---- rules and conversions ---- */
 
@@ -74,97 +88,28 @@ void doctor_conversions(struct doctor *d, struct ruleset *rules)
 
 /* ---- nixie-policyd ---- */
 
-static int connect_unix(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+/* Something that listens, and what it is asked about. */
+struct door {
+	const char *check, *option;
+	const char *question;
+	char end; /* of the answer */
+	void (*judge)(struct doctor *d, const struct door *door, const char *endpoint, struct sv answer, int64_t took_ms);
+};
 
-	(void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
-		return fd;
-	int error = errno;
-	close(fd);
-	errno = error;
-	return -1;
+static void tell_other(struct doctor *d, const struct door *door, const char *endpoint, struct sv answer)
+{
+	char advice[160];
+
+	(void)snprintf(advice, sizeof advice, "another program listens there: change %s, or that one's", door->option);
+	doctor_tell(d, FINDING_ERROR, door->check, advice, "%s: answers \"%.*s\"", endpoint, SV_ARG(sv_head(answer, 100)));
 }
 
-static bool wait_for(int fd, short events, int64_t end_ms)
+static void judge_policy(struct doctor *d, const struct door *door, const char *endpoint, struct sv answer, int64_t took_ms)
 {
-	struct pollfd p = { fd, events, 0 };
-	int64_t left_ms = end_ms - clock_mono_ms();
+	struct sv action = answer;
 
-	errno = ETIMEDOUT;
-	return left_ms > 0 && poll(&p, 1, (int)left_ms) == 1;
-}
-
-static int connect_inet(const char *host_port, int64_t end_ms)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
-	const char *colon = strrchr(host_port, ':'); /* config.c has checked it */
-	struct sv h = sv_make(host_port, (size_t)(colon - host_port));
-	char host[CONFIG_STRING_MAX];
-	int fd = -1, error = ECONNREFUSED;
-
-	if (h.n > 2 && h.p[0] == '[' && h.p[h.n - 1] == ']') /* [::1] */
-		h = sv_make(h.p + 1, h.n - 2);
-	(void)snprintf(host, sizeof host, "%.*s", SV_ARG(h));
-	if (getaddrinfo(host, colon + 1, &hints, &list) != 0) {
-		errno = EADDRNOTAVAIL;
-		return -1;
-	}
-	for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
-		socklen_t size = sizeof error;
-		fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
-		if (fd < 0)
-			continue;
-		if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
-			break;
-		error = errno;
-		if (error == EINPROGRESS && wait_for(fd, POLLOUT, end_ms) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0)
-			break;
-		close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(list);
-	errno = error;
-	return fd;
-}
-
-/* Asks; the first line of the answer, or "" with errno. */
-static void ask(int fd, int64_t end_ms, char *answer, size_t size)
-{
-	static const char request[] = "request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=nixie-doctor@invalid\nsender=\n"
-		"queue_id=\ninstance=nixie-doctor\n\n";
-	size_t n = 0;
-
-	answer[0] = '\0';
-	if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)(sizeof request - 1))
-		return;
-	while (n < size - 1 && !memchr(answer, '\n', n)) {
-		if (!wait_for(fd, POLLIN, end_ms))
-			break;
-		ssize_t got = read(fd, answer + n, size - 1 - n);
-		if (got <= 0) {
-			errno = got == 0 ? ECONNRESET : errno;
-			break;
-		}
-		n += (size_t)got;
-		answer[n] = '\0';
-	}
-	char *end = memchr(answer, '\n', n);
-	answer[end ? (size_t)(end - answer) : 0] = '\0';
-}
-
-static void check_answer(struct doctor *d, const char *endpoint, const char *answer, int64_t took_ms)
-{
-	struct sv action = sv_of(answer);
-
-	if (!answer[0])
-		doctor_tell(d, FINDING_ERROR, "policyd", "restart it, and look into its log; is it a program of nixie that listens there?",
-			"%s: takes connections and does not answer: %s", endpoint, strerror(errno));
-	else if (!sv_take(&action, SV("action=")))
-		doctor_tell(d, FINDING_ERROR, "policyd", "another program listens there: change policyd.listen, or that one's",
-			"%s: answers \"%s\"", endpoint, answer);
+	if (!sv_take(&action, SV("action=")))
+		tell_other(d, door, endpoint, answer);
 	else if (!sv_eq(action, SV("DUNNO")))
 		doctor_tell(d, FINDING_ERROR, "policyd", "can nixie-policyd reach Redis? It may run with another configuration, or as another user",
 			"%s: answers \"%.*s\" about an address that nobody has", endpoint, SV_ARG(action));
@@ -173,28 +118,64 @@ static void check_answer(struct doctor *d, const char *endpoint, const char *ans
 			answers_all_shadow(&d->config->policyd_answers) ? "; policyd.shadow: it refuses nothing" : "");
 }
 
-static void check_listener(struct doctor *d, const char *endpoint)
+static void judge_maps(struct doctor *d, const struct door *door, const char *endpoint, struct sv answer, int64_t took_ms)
 {
-	struct sv e = sv_of(endpoint);
+	struct sv rest = answer;
+
+	(void)sv_cut(&rest, ':'); /* of the netstring */
+	if (sv_starts(rest, SV("NOTFOUND")))
+		doctor_tell(d, FINDING_OK, "maps", "", "%s: answers in %" PRId64 " ms", endpoint, took_ms);
+	else if (sv_starts(rest, SV("TEMP")) || sv_starts(rest, SV("TIMEOUT")) || sv_starts(rest, SV("OK")) || sv_starts(rest, SV("PERM")))
+		doctor_tell(d, FINDING_ERROR, "maps", "can nixie-policyd reach Redis? It may run with another configuration, or as another user",
+			"%s: answers \"%.*s\" about an address that nobody has", endpoint, SV_ARG(rest));
+	else
+		tell_other(d, door, endpoint, answer);
+}
+
+static void judge_metrics(struct doctor *d, const struct door *door, const char *endpoint, struct sv answer, int64_t took_ms)
+{
+	if (sv_starts(answer, SV("HTTP/1.")) && sv_starts(sv_skip(answer, strlen("HTTP/1.1")), SV(" 200")))
+		doctor_tell(d, FINDING_OK, "metrics", "", "%s: answers in %" PRId64 " ms", endpoint, took_ms);
+	else
+		tell_other(d, door, endpoint, answer);
+}
+
+static void check_listener(struct doctor *d, const struct door *door, const char *endpoint)
+{
 	char answer[512];
-	bool local = sv_take(&e, SV("unix:"));
 	int64_t begin_ms = clock_mono_ms(), end_ms = begin_ms + d->config->policyd_deadline_ms + 2000;
-	int fd = local ? connect_unix(e.p) : connect_inet(endpoint + strlen("inet:"), end_ms);
+	int fd = knock_open(endpoint, end_ms);
 
 	if (fd < 0) {
 		bool denied = errno == EACCES || errno == EPERM;
-		doctor_tell(d, FINDING_WARNING, "policyd", denied ? "use sudo, or join the group that may use the socket (policyd.socket-mode)" :
+		doctor_tell(d, FINDING_WARNING, door->check, denied ? "use sudo, or join the group that may use the socket (policyd.socket-mode)" :
 			"start it: systemctl enable --now nixie-policyd; until then nothing is refused", "%s: %s", endpoint,
 			denied ? "this user may not connect" : strerror(errno));
 		return;
 	}
-	ask(fd, end_ms, answer, sizeof answer);
-	check_answer(d, endpoint, answer, clock_mono_ms() - begin_ms);
+	if (knock(fd, sv_of(door->question), door->end, end_ms, answer, sizeof answer))
+		door->judge(d, door, endpoint, sv_of(answer), clock_mono_ms() - begin_ms);
+	else
+		doctor_tell(d, FINDING_ERROR, door->check, "restart it, and look into its log; is it a program of nixie that listens there?",
+			"%s: takes connections and does not answer: %s", endpoint, strerror(errno));
 	close(fd);
+}
+
+static void check_listeners(struct doctor *d, const struct door *door, const struct strings *endpoints)
+{
+	for (size_t i = 0; i < endpoints->n; i++)
+		check_listener(d, door, endpoints->v[i]);
 }
 
 void doctor_policyd(struct doctor *d)
 {
-	for (size_t i = 0; i < d->config->policyd_listen.n; i++)
-		check_listener(d, d->config->policyd_listen.v[i]);
+	static const struct door policy = { "policyd", "policyd.listen",
+		"request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=nixie-doctor@invalid\nsender=\nqueue_id=\ninstance=nixie-doctor\n\n",
+		'\n', judge_policy };
+	static const struct door maps = { "maps", "policyd.maps", "27:access nixie-doctor@invalid,", ',', judge_maps };
+	static const struct door metrics = { "metrics", "policyd.metrics", "GET /metrics HTTP/1.0\r\n\r\n", '\n', judge_metrics };
+
+	check_listeners(d, &policy, &d->config->policyd_listen);
+	check_listeners(d, &maps, &d->config->policyd_maps);
+	check_listeners(d, &metrics, &d->config->policyd_metrics);
 }

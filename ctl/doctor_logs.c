@@ -38,20 +38,24 @@ struct logs {
 
 static void check_file(struct doctor *d, struct log_file *file)
 {
-	int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	/* a FIFO is not opened: its writer would take us for its reader */
+	bool fifo = stat(file->path, &file->st) == 0 && S_ISFIFO(file->st.st_mode);
+	int fd = fifo ? -1 : open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0 && errno == EACCES)
+	if (fifo)
+		doctor_tell(d, FINDING_OK, "log", "", "%s: a FIFO; what was read of it is on record nowhere", file->path);
+	else if (fd < 0 && errno == EACCES)
 		doctor_tell(d, FINDING_WARNING, "log", "run this as root, or as the user of nixie-logtail, who must be able to read it (adduser nixie adm)",
 			"%s: this user may not read it", file->path);
 	else if (fd < 0)
 		doctor_tell(d, FINDING_ERROR, "log", "set logtail.files to where the MTA logs; without syslog that is \"journal:\", see nixie-logtail(8)",
 			"%s: %s", file->path, strerror(errno));
-	else if (fstat(fd, &file->st) == 0 && S_ISFIFO(file->st.st_mode))
-		doctor_tell(d, FINDING_OK, "log", "", "%s: a FIFO; what was read of it is on record nowhere", file->path);
-	else if (!S_ISREG(file->st.st_mode))
+	else if (fstat(fd, &file->st) != 0 || !S_ISREG(file->st.st_mode))
 		doctor_tell(d, FINDING_ERROR, "log", "set logtail.files to files", "%s: not a regular file", file->path);
 	else
 		file->readable = true;
+	if ((fifo || fd >= 0) && geteuid() == 0)
+		doctor_reader(d, file->path);
 	if (fd >= 0)
 		close(fd);
 }
@@ -184,6 +188,30 @@ static void on_source(void *arg, const struct position *p, int64_t updated_s)
 	}
 	doctor_tell(logs->d, FINDING_OK, "source", "", "%.*s: last line %s ago, read %s ago; not in this configuration",
 		SV_ARG(p->source), doctor_age(now_s - p->time_s, last), doctor_age(now_s - updated_s, idle));
+}
+
+/* Older ones are told by nixie status. */
+#define GAP_S (7 * CLOCK_DAY_S)
+
+static void on_gap(void *arg, struct sv source, int64_t time_s)
+{
+	struct doctor *d = arg;
+	int64_t age_s = clock_now_s() - time_s;
+	char age[DOCTOR_AGE_MAX];
+
+	if (age_s < GAP_S)
+		doctor_tell(d, FINDING_WARNING, "lost", "nixie status tells how many",
+			"%.*s: lines were lost, the last %s ago: failures from before do not convert", SV_ARG(source), doctor_age(age_s, age));
+}
+
+void doctor_gaps(struct doctor *d)
+{
+	struct store *store = store_redis(d->config);
+	struct err err;
+
+	if (store_gaps(store, on_gap, d, &err) != STORE_OK)
+		doctor_tell(d, FINDING_ERROR, "lost", "", "%s", err.text);
+	store_free(store);
 }
 
 void doctor_logs(struct doctor *d, bool reachable)

@@ -133,7 +133,7 @@ static void check_data(struct facts *f)
 
 	if (has(f, "no-meta"))
 		doctor_tell(f->d, FINDING_ERROR, "data", "", "%s:meta: %.*s", c->redis_prefix, SV_ARG(text(f, "no-meta")));
-	else if (!has(f, "meta.schema") && !has(f, "meta.partitions"))
+	else if (!has(f, "meta.partitions") && (!has(f, "meta.schema") || number(f, "meta.schema") == SCHEMA_VERSION))
 		doctor_tell(f->d, FINDING_OK, "data", "", "none of nixie yet; the first program that writes begins it");
 	else if (number(f, "meta.schema") != SCHEMA_VERSION || number(f, "meta.partitions") < 1 || number(f, "meta.partitions") > SCHEMA_PARTITIONS_MAX)
 		doctor_tell(f->d, FINDING_ERROR, "data", "upgrade nixie, or set another redis.prefix or redis.database",

@@ -3,33 +3,39 @@ import json
 import os
 import re
 import socket
+import subprocess
 import threading
 import time
 
 from harness.case import Case
 from harness.journal import Journal
 from harness.maillog import delivered, hard
-from harness.nixie import BAD_CONFIG, NO_REDIS, NOT_FOUND, OK, REPOSITORY, USAGE
+from harness.nixie import BAD_CONFIG, NO_REDIS, NOT_FOUND, OK, REPOSITORY, USAGE, run
 from harness.proc import wait_until
 from harness.redis import RedisError, RedisServer
 
 GOOD = ('--hash-max-listpack-value', '512', '--zset-max-listpack-value', '256',
-        '--stream-node-max-bytes', '1024', '--maxmemory-policy', 'noeviction')
+        '--stream-node-max-bytes', '1024', '--maxmemory-policy', 'noeviction', '--appendfsync', 'everysec')
 FAULTS = NOT_FOUND
+# the mail servers of this host are none of ours
+ALONE = ('--postfix', 'none', '--exim', 'none')
 
 
 class Doctor(Case):
-    def doctor(self, *args, status=None):
-        """All findings as {check: [finding]}; ok ones too."""
-        done = self.site.ctl(*args, 'doctor', '--json')
+    def doctor(self, *args, status=None, verb=True, prefix=(), stderr=False):
+        """All findings as {check: [finding]}; ok ones too. The Postfix of this host is none of ours."""
+        words = [*args, *(['doctor', *ALONE] if verb else []), '--json']
+        done = self.site.ctl(*words, prefix=prefix)
         self.status = done.returncode
         if status is not None:
             self.assertEqual(done.returncode, status, done.stdout + done.stderr)
-        self.assertEqual(done.stderr, '')
+        if not stderr:
+            self.assertEqual(done.stderr, '')
         found = {}
         for line in done.stdout.splitlines():
             finding = json.loads(line)
             self.assertIn(finding['level'], ('ok', 'warning', 'error'))
+            self.assertIn(finding['group'], ('nixie', 'Redis', 'Logs', 'Policy service', 'Postfix', 'Exim', 'Mail that comes back'))
             found.setdefault(finding['check'], []).append(finding)
         return found
 
@@ -69,13 +75,16 @@ class Healthy(Doctor):
 
     def test_for_people(self):
         self.healthy()
-        done = self.site.ctl('doctor')
+        done = self.site.ctl('doctor', *ALONE)
         self.assertEqual(done.returncode, OK, done.stdout)
+        groups = re.findall(r'(?m)^(\w+(?: \w+)?)\n(?=ok )', done.stdout)
+        self.assertEqual(groups, ['nixie', 'Redis', 'Logs', 'Policy service'])
         for line in done.stdout.splitlines()[:-1]:
-            self.assertRegex(line, r'^ok       [a-z]+ +\S')
+            if line and line not in groups and not line.startswith(' ' * 25):   # of daemons of other tests
+                self.assertRegex(line, r'^ok       [a-z]+ +\S')
         self.assertRegex(done.stdout.splitlines()[-1], r'^0 errors, 0 warnings, \d+ ok$')
         self.redis.command('CONFIG', 'SET', 'appendfsync', 'no')
-        done = self.site.ctl('doctor')
+        done = self.site.ctl('doctor', *ALONE)
         self.assertEqual(done.returncode, FAULTS)
         self.assertRegex(done.stdout, r'(?m)^warning  persistence   .*\n {25}CONFIG SET appendfsync everysec')
 
@@ -502,4 +511,75 @@ class Here(Doctor):
     def test_configuration(self):
         self.healthy()
         self.site.write_raw('nonsense = 1;\n')
-        self.assertEqual(self.site.ctl('doctor').returncode, BAD_CONFIG)
+        self.assertEqual(self.site.ctl('doctor', *ALONE).returncode, BAD_CONFIG)
+
+
+class Host(Doctor):
+    def test_maps_and_metrics(self):
+        site = self.with_redis(*GOOD)
+        open(site.log_path, 'w').close()
+        for option in ('maps', 'metrics'):
+            site.options['policyd'][option] = ['unix:%s/%s' % (self.directory, option)]
+        site.write_conf()
+        found = self.doctor(status=FAULTS)
+        self.assertEqual(self.faults(found), ['warning maps', 'warning metrics', 'warning policyd'])
+        policyd = site.policyd()
+        self.assertEqual(self.faults(self.doctor(status=OK)), [])
+        policyd.kill()
+        for option in ('maps', 'metrics'):
+            path = os.path.join(self.directory, option)
+            if os.path.exists(path):
+                os.unlink(path)
+            self.only(self.with_answer(path, b'220 mail.example ESMTP,\r\n', option), option, 'error', 'another program', 'policyd.' + option)
+
+    def with_answer(self, path, answer, _option):
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(path)
+        server.listen()
+
+        def serve():
+            try:
+                while True:
+                    end, _ = server.accept()
+                    end.sendall(answer)
+                    end.recv(65536)
+                    end.close()
+            except OSError:
+                pass
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            return self.doctor()
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            server.close()
+            thread.join()
+
+    def test_lost_lines(self):
+        self.healthy()
+        self.redis.command('HSET', 'nixie:{0}:gaps', 'mx1:/var/log/mail.log', str(int(time.time()) - 7200))
+        self.only(self.doctor(status=FAULTS), 'lost', 'warning', 'mx1:/var/log/mail.log', '2 h ago', 'nixie status')
+        self.redis.command('HSET', 'nixie:{0}:gaps', 'mx1:/var/log/mail.log', str(int(time.time()) - 30 * 86400))
+        self.assertNotIn('lost', self.doctor(status=OK))
+
+    def test_clock(self):
+        self.healthy()
+        self.assertIn('1970-01-01', str(self.doctor(prefix=['env', 'NIXIE_CLOCK=1000'])['time']))
+
+    def test_daemons(self):
+        """One that was started by hand, with options of its own; what is said leads to it."""
+        site = self.healthy()
+        own = [f['text'] for f in self.doctor(status=OK)['daemon'] if self.directory in f['text']]
+        self.assertEqual(len(own), 1, own)
+        self.assertRegex(own[0], r'^nixie-policyd \(process \d+\) runs with -c ' + re.escape(site.conf_path))
+        # the same socket by a name that is good here only
+        directory, name = os.path.split(site.options['redis']['address'][len('unix:'):])
+        same = self.doctor('-o', 'redis.address=unix:' + name, prefix=['env', '-C', directory])
+        self.assertEqual([f['text'] for f in same['daemon'] if self.directory in f['text']], own)
+        done = run('nixie', '-c', '/dev/null', 'doctor', *ALONE, '--json')
+        said = [f for f in map(json.loads, done.stdout.splitlines()) if f['check'] == 'daemon' and site.conf_path in f.get('advice', '')]
+        self.assertEqual(len(said), 1, done.stdout)
+        self.assertIn('another redis.address', said[0]['text'])
+        line = said[0]['advice'].split(': ', 1)[1]
+        done = subprocess.run(['sh', '-c', '%s %s' % (line, ' '.join(ALONE))], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual(done.returncode, OK, done.stdout + done.stderr)
