@@ -3,57 +3,15 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "arena.h"
 #include "clock.h"
+#include "help.h"
 #include "log.h"
 #include "store.h"
 #include "verbs.h"
-
-static const char help[] =
-	"usage: nixie [-c FILE] [-o NAME=VALUE] VERB [options] ...\n"
-	"\n"
-	"Look\n"
-	"  check ADDR...        what is known, and what nixie-policyd answers now\n"
-	"  list                 suppressed addresses, oldest first  [--status S] [--domain NAME] [--since 7d] [--limit N] ...\n"
-	"  history ADDR...      each bounce of an address: when, which message, what the server said\n"
-	"  stats                totals of all counters\n"
-	"  report               results and rates of some days  [--last \"7 days\"] [--by day|hour|sender|campaign|dest|...] [--csv]\n"
-	"  tail                 changes as they happen, until ^C\n"
-	"  token T              the change that a rejection text names\n"
-	"  alerts               what jumped or is over its limit just now, and what to do  [--log: all that was]\n"
-	"  status               readers, Redis, alerts and data at a glance; exit status 1 when something needs attention\n"
-	"  doctor               is all as it should be: Redis, logs, rules, nixie-policyd; and what to do\n"
-	"Change\n"
-	"  suppress ADDR...     never mail again (do-not-mail)  [--hard] [--for \"15 days\"] [--reason TEXT]\n"
-	"  allow ADDR...        never suppress  [--reason TEXT]\n"
-	"  reset ADDR...        free a suppressed address  [--force for complaint and do-not-mail]\n"
-	"  remove ADDR...       forget an address and its history  [--force]\n"
-	"  undo                 take back what failures, or one batch, did  [--since TIME] [--rule ID] ... [--dry-run]\n"
-	"Lists\n"
-	"  export [FILE]        everything that is known, as CSV  [--format jsonl] [--status suppressed] [--columns NAMES] [--hash]\n"
-	"  import FILE | -      a list of nixie export, Amazon SES, SendGrid, Mailgun ..., or of addresses  [--dry-run]\n"
-	"Rules\n"
-	"  explain TEXT | ADDR  what a reply or a log line means and why; or the last failure of an address\n"
-	"  classify             replies on standard input to CLASS CATEGORY RULE CODE ENHANCED\n"
-	"  rules list           all rules  [--category C] [--class C]\n"
-	"  rules show ID...     everything of a rule\n"
-	"  rules test           do the rules win their examples?  [--strict]\n"
-	"  rules lint           rules that cannot work, or not as they should\n"
-	"  rules words [NAME]   the lists of words that rules name\n"
-	"  replay [FILE...]     what other rules would make of old logs, or of the history in Redis  [--against DIR]\n"
-	"  rules stats          final failures by rule  [--limit N]\n"
-	"  rules unknown        replies that no rule knows  [--as-rules] [--limit N]\n"
-	"  All but the last two take --rules DIR, also several times: these in place of the configured and the shipped rules.\n"
-	"\n"
-	"Every verb that prints takes --json: one object a line.\n"
-	"Exit status: 0 done or found, 1 not found or not as it should be, 2 usage, 3 Redis, 4 configuration.\n"
-	"\n"
-	"  nixie check user@example.com\n"
-	"  nixie suppress --reason \"asked by phone\" user@example.com\n"
-	"  nixie explain '550 5.1.1 <user@example.com>: no such user'\n"
-	"Manual: nixie(1), nixie(7), nixie-rules(5), nixie-redis(7)\n";
 
 static const struct verb {
 	const char *name;
@@ -66,6 +24,7 @@ static const struct verb {
 	{ "stats", verb_stats, true },
 	{ "report", verb_report, true },
 	{ "tail", verb_tail, true },
+	{ "top", verb_top, true },
 	{ "token", verb_token, true },
 	{ "alerts", verb_alerts, true },
 	{ "suppress", verb_suppress, true },
@@ -76,11 +35,17 @@ static const struct verb {
 	{ "export", verb_export, true },
 	{ "import", verb_import, true },
 	{ "classify", verb_classify, false },
+	{ "receive", verb_receive, false },
+	{ "verp", verb_verp, false },
+	{ "aside", verb_aside, true },
 	{ "explain", verb_explain, false },
 	{ "replay", verb_replay, false },
 	{ "rules", verb_rules, false },
 	{ "status", verb_status, true },
 	{ "doctor", verb_doctor, false },
+	{ "metrics", verb_metrics, true },
+	{ "help", verb_help, false },
+	{ "complete", verb_complete, false },
 };
 
 static const struct option long_options[] = { CLI_LONG_OPTIONS, { "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
@@ -93,25 +58,6 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
-/* "@example.com": canonical like that of an address. */
-static enum address_result parse_domain(const char *text, const struct address_options *options, struct address *address_r)
-{
-	char with_user[ADDRESS_KEY_MAX + 8];
-	enum address_result result;
-
-	if ((size_t)snprintf(with_user, sizeof with_user, "x%s", text) >= sizeof with_user)
-		return ADDRESS_TOO_LONG;
-	result = address_parse(sv_of(with_user), ADDRESS_EXTERNAL, options, address_r);
-	if (result == ADDRESS_OK && address_r->at != 1)
-		return ADDRESS_BAD;
-	if (result == ADDRESS_OK) {
-		memmove(address_r->key, address_r->key + 1, address_r->n); /* with the terminator */
-		address_r->n--;
-		address_r->at = 0;
-	}
-	return result;
-}
-
 bool verb_find_address(const struct ctl *ctl, const char *text, struct address *address_r, struct err *err)
 {
 	struct address_options options = config_address_options(&ctl->config);
@@ -119,7 +65,7 @@ bool verb_find_address(const struct ctl *ctl, const char *text, struct address *
 	/* copied with what stood around it; in a log the same may be an address */
 	if (*text != '"' && *text != '@' && (strpbrk(text, " \t<>,;") || strchr(text, '@') != strrchr(text, '@') || strncmp(text, "mailto:", 7) == 0))
 		return err_set(err, "%s: write the address alone, as in user@example.com", text);
-	enum address_result result = *text == '@' ? parse_domain(text, &options, address_r) :
+	enum address_result result = *text == '@' ? address_parse_domain(sv_of(text + 1), address_r) :
 		address_parse(sv_of(text), ADDRESS_EXTERNAL, &options, address_r);
 	return result == ADDRESS_OK || err_set(err, "%s: %s", text, address_problem(result));
 }
@@ -140,21 +86,42 @@ int verb_store_failed(const struct err *err)
 	return EXIT_STORE;
 }
 
+/* In a host whose configuration is broken, too. */
+static bool needs_config(const struct verb *verb)
+{
+	return verb->run != verb_help && verb->run != verb_complete;
+}
+
+/* Mail that a server hands over must stay in its queue, whatever went wrong: it knows the words of sysexits.h only. */
+static int code_of(const struct verb *verb, int argc, char **argv, int code)
+{
+	if (verb->run != verb_receive || code == EXIT_OK)
+		return code;
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--dry-run") == 0)
+			return code;
+	return EX_TEMPFAIL;
+}
+
 static int run_verb(const struct cli *cli, const struct verb *verb, bool json, int argc, char **argv)
 {
+	static char output[65536];
 	struct ctl *ctl = xalloc(sizeof *ctl);
 	struct err err;
 	int code;
 
 	ctl->json = json;
-	if (!config_load(&cli->config, &ctl->config, &err)) {
+	if (needs_config(verb) && !config_load(&cli->config, &ctl->config, &err)) {
 		log_fatal("%s", err.text);
 		free(ctl);
 		return EXIT_CONFIG;
 	}
 	if (verb->needs_store)
 		verb_open_store(ctl);
+	if (!isatty(STDOUT_FILENO)) /* a list may be long */
+		(void)setvbuf(stdout, output, _IOFBF, sizeof output);
 	optind = 0; /* glibc: begin anew with the verb's own options */
+	opterr = 0; /* help_refuse() tells what is wrong, and what was meant */
 	code = verb->run(ctl, argc, argv);
 	/* a reader that went away (| head) has what it wanted */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE) {
@@ -168,7 +135,7 @@ static int run_verb(const struct cli *cli, const struct verb *verb, bool json, i
 
 int main(int argc, char **argv)
 {
-	struct cli cli = { .name = "nixie", .help = help, .exit = -1 };
+	struct cli cli = { .name = "nixie", .help = help_all(), .exit = -1 };
 	bool json = false;
 	int c;
 
@@ -184,13 +151,13 @@ int main(int argc, char **argv)
 		return cli.exit;
 	log_open("nixie", LOG_TARGET_STDERR, cli.verbose);
 	if (optind == argc) {
-		(void)fputs(help, stderr);
+		(void)fputs(cli.help, stderr);
 		return EXIT_USAGE;
 	}
 	const struct verb *verb = find_verb(argv[optind]);
-	if (!verb) {
-		log_fatal("there is no verb \"%s\"; nixie --help lists them", argv[optind]);
-		return EXIT_USAGE;
-	}
-	return run_verb(&cli, verb, json, argc - optind, argv + optind);
+	if (!verb)
+		return help_no_verb("", argv[optind]);
+	argc -= optind;
+	argv += optind;
+	return code_of(verb, argc, argv, run_verb(&cli, verb, json, argc, argv));
 }

@@ -2,12 +2,13 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "help.h"
 #include "log.h"
 #include "period.h"
 #include "store.h"
 #include "verbs.h"
 
-enum { OPTION_JSON = 1, OPTION_HELP, OPTION_RULES, OPTION_AGAINST, OPTION_OWN };
+enum { OPTION_JSON = 1, OPTION_RULES, OPTION_AGAINST, OPTION_OWN };
 
 /* Directories of rules, the first has the most weight. */
 struct rule_directories {
@@ -40,7 +41,13 @@ static bool take_directory(struct directory_options *options, size_t which, cons
 	return true;
 }
 
-static bool take_options(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
+/* Behind an option whose value was forgotten; --option=--value is meant. */
+static bool is_option(char **argv, const char *value)
+{
+	return value && value == argv[optind - 1] && strncmp(value, "--", 2) == 0 && sv_is_alnum(value[2]);
+}
+
+static bool take_options(struct ctl *ctl, int argc, char **argv, const char *verb, const struct verb_option *own,
 	struct directory_options *directories, int *code_r)
 {
 	struct option options[VERB_OPTIONS_MAX + 5] = { { .name = NULL } };
@@ -48,12 +55,18 @@ static bool take_options(struct ctl *ctl, int argc, char **argv, const char *usa
 	int c;
 
 	add(options, &n, "json", no_argument, OPTION_JSON);
-	add(options, &n, "help", no_argument, OPTION_HELP);
+	add(options, &n, "help", no_argument, 'h');
 	for (int i = 0; directories && i < (int)directories->n; i++)
 		add(options, &n, directory_options[i], required_argument, OPTION_RULES + i);
 	for (size_t i = 0; own && own[i].name && i < VERB_OPTIONS_MAX; i++)
 		add(options, &n, own[i].name, own[i].value ? required_argument : no_argument, OPTION_OWN + (int)i);
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	int which = 0;
+	while ((c = getopt_long(argc, argv, "h", options, &which)) != -1) {
+		if (is_option(argv, optarg)) {
+			log_error("%s: --%s needs a value, and %s is an option; a file of that name is ./%s", verb, options[which].name, optarg, optarg);
+			*code_r = EXIT_USAGE;
+			return false;
+		}
 		if (c == OPTION_JSON) {
 			ctl->json = true;
 		} else if (c == OPTION_RULES || c == OPTION_AGAINST) {
@@ -67,9 +80,7 @@ static bool take_options(struct ctl *ctl, int argc, char **argv, const char *usa
 			if (o->given)
 				*o->given = true;
 		} else {
-			bool asked = c == 'h' || c == OPTION_HELP;
-			(void)fprintf(asked ? stdout : stderr, "usage: nixie %s\n", usage);
-			*code_r = asked ? EXIT_OK : EXIT_USAGE;
+			*code_r = help_refuse(verb, c, argv);
 			return false;
 		}
 	}
@@ -77,9 +88,9 @@ static bool take_options(struct ctl *ctl, int argc, char **argv, const char *usa
 	return true;
 }
 
-bool verb_options(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own, int *code_r)
+bool verb_options(struct ctl *ctl, int argc, char **argv, const char *verb, const struct verb_option *own, int *code_r)
 {
-	return take_options(ctl, argc, argv, usage, own, NULL, code_r);
+	return take_options(ctl, argc, argv, verb, own, NULL, code_r);
 }
 
 /* The rules of the directories, or without one of the configuration. */
@@ -95,22 +106,22 @@ static struct ruleset *load(const struct ctl *ctl, const struct rule_directories
 	return rules;
 }
 
-struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const char *usage, const struct verb_option *own,
+struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const char *verb, const struct verb_option *own,
 	int *code_r)
 {
 	struct directory_options directories = { .n = 1 };
 
-	if (!take_options(ctl, argc, argv, usage, own, &directories, code_r))
+	if (!take_options(ctl, argc, argv, verb, own, &directories, code_r))
 		return NULL;
 	return load(ctl, &directories.v[0], code_r);
 }
 
-bool verb_load_both(struct ctl *ctl, int argc, char **argv, const char *usage, struct ruleset **rules_r,
+bool verb_load_both(struct ctl *ctl, int argc, char **argv, const char *verb, struct ruleset **rules_r,
 	struct ruleset **against_r, int *code_r)
 {
 	struct directory_options directories = { .n = 2 };
 
-	if (!take_options(ctl, argc, argv, usage, NULL, &directories, code_r))
+	if (!take_options(ctl, argc, argv, verb, NULL, &directories, code_r))
 		return false;
 	if (!directories.v[0].n) {
 		log_error("name the new rules: --rules DIR; with the shipped ones behind your own: --rules DIR --rules %s", cli_shipped_rules());
