@@ -61,10 +61,10 @@ def found(rows, what):
 # ---- options ----
 
 def options():
-    """name, type, default, reloadable, from the table in config.c"""
+    """name, type, default, reloadable, from the table in config_options.c"""
     row = re.compile(r'\{ "([a-z.-]+)", OPTION_(\w+), AT\([\w.]+\), ("((?:[^"\\]|\\.)*)"|NULL), '
                      r'[^\n]*?, (true|false), (?:NULL|check_\w+),\n', re.M)
-    return found([(m[1], m[2], m[4], m[5] == 'true') for m in row.finditer(read('common/config.c'))],
+    return found([(m[1], m[2], m[4], m[5] == 'true') for m in row.finditer(read('common/config_options.c'))],
                  'options')
 
 
@@ -118,7 +118,7 @@ def check_options():
 
 def check_words_and_ranges():
     """choices, and the numbers of the table's ranges, stand in the manual"""
-    source, manual = read('common/config.c'), blocks(page('nixie.conf'), 'Va')
+    source, manual = read('common/config_options.c'), blocks(page('nixie.conf'), 'Va')
     words = dict(re.findall(r'(\w+_words)\[\] = \{ (.*?), NULL \};', source))
     for name, array in re.findall(r'\{ "([a-z.-]+)", OPTION_ENUM, .*?, (\w+_words),', source):
         for word in re.findall(r'"([a-z-]+)"', words[array]):
@@ -134,7 +134,7 @@ def check_words_and_ranges():
 def run(*argv):
     try:
         return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              check=False, timeout=30).stdout.decode('utf-8', 'replace')
+                              check=False, timeout=300).stdout.decode('utf-8', 'replace')
     except OSError as e:
         check(False, '%s: %s; run make' % (argv[0], e.strerror))
         return ''
@@ -160,18 +160,59 @@ def check_programs():
             check(documents(page(name), option), '%s: --%s is not in %s' % (name, option, PAGES[name]))
         for section in SECTIONS[name]:
             check('.Sh %s\n' % section in page(name), '%s has no %s' % (PAGES[name], section))
-    for verb in verbs():
-        check(re.search(r'\bCm %s\b' % verb, page('nixie')), 'nixie.1 has no verb %s' % verb)
-        for option in long_options(run(os.path.join(BIN, 'nixie'), verb, '--help')):
-            check(documents(page('nixie'), option), 'nixie %s: --%s is not in nixie.1' % (verb, option))
 
 
-def check_subverbs():
-    """nixie rules SUBVERB: the same for these"""
-    for name in found(re.findall(r'\{ "([a-z-]+)", rules_\w+, (?:true|false)', read('ctl/rules.c')), 'subverbs of rules'):
-        check(re.search(r'\bCm rules %s\b' % name, page('nixie')), 'nixie.1 has no rules %s' % name)
-        for option in long_options(run(os.path.join(BIN, 'nixie'), 'rules', name, '--help')):
-            check(documents(page('nixie'), option), 'nixie rules %s: --%s is not in nixie.1' % (name, option))
+def flags(text):
+    return set(re.findall(r'\bFl -([a-z-]+)', text))
+
+
+def verb_headers():
+    """verb or "rules SUBVERB" to its options in the header of its paragraph in nixie.1; where "options" is among them,
+    also those that the verbs of the section have in common"""
+    item = re.compile(r'^\.It (?:Xo\n\.Cm ([a-z ]+)\n(.*?)^\.Xc$|Cm ([a-z]+(?: [a-z]+)?)(?= |$)([^\n]*)$)', re.M | re.S)
+    headers = {}
+    for section in page('nixie').split('\n.Ss ')[1:]:
+        items = list(item.finditer(section))
+        preface = section[:items[0].start()] if items else ''
+        common = flags('\n'.join(re.findall(r'^\.It (?:Xo\n.*?^\.Xc$|[^\n]*)', preface, re.M | re.S)))
+        for m in items:
+            header = m[2] or m[4] or ''
+            headers[m[1] or m[3]] = flags(header) | (common if 'Ar options' in header else set())
+    return headers
+
+
+def accepted(verb, options):
+    """those that the program takes: it stops at --help, or at what is wrong"""
+    loop = ('for o; do case $o in scope) x=sender:shop.example ;; *) x=1d ;; esac; said=$("$nixie" -c /dev/null %s "--$o=$x" --help 2>&1 >/dev/null </dev/null); '
+            'case $said in *"takes no value"* | "") echo "$o" ;; esac; done' % verb)
+    return subprocess.run(['sh', '-c', loop, 'sh', *options], env={**os.environ, 'nixie': os.path.join(BIN, 'nixie')},
+                          stdout=subprocess.PIPE, check=False, timeout=60).stdout.decode().split()
+
+
+def check_help():
+    """the options in the help of a verb are those of its paragraph in nixie.1, and those that it takes"""
+    subverbs = found(re.findall(r'\{ "([a-z-]+)", rules_\w+, (?:true|false)', read('ctl/rules.c')), 'subverbs of rules')
+    names = [v for v in verbs() if v != 'rules'] + ['rules ' + name for name in subverbs]
+    helps = {name: run(os.path.join(BIN, 'nixie'), *name.split(), '--help') for name in names}
+    everything = {o for text in helps.values() for o in long_options(text)}
+    headers, summary = verb_headers(), run(os.path.join(BIN, 'nixie'), '--help')
+    for number, (name, text) in enumerate(helps.items()):
+        usage, _, rest = text.partition('\n\n')
+        listed = set(re.findall(r'^  (?:-h, )?--([a-z-]+)', rest, re.M)) - {'help'}
+        check(name in headers, 'nixie.1 has no verb %s' % name)
+        check(re.search(r'^  %s( |$)' % name, summary, re.M), 'nixie --help has no %s' % name)
+        check(re.search(r'^Examples\n  .*\bnixie %s\b' % name, text, re.M), 'nixie %s --help has no example' % name)
+        check(listed == set(long_options(usage)), 'nixie %s --help: usage and options differ' % name)
+        check(listed == headers.get(name), 'nixie %s: --help has %s, nixie.1 has %s' % (name, listed, headers.get(name)))
+        # one that is the begin of a longer one is taken for that
+        # (of those that it should not take, a quarter: each is tried with some verbs)
+        options = [o for i, o in enumerate(sorted(everything - {'help'}))
+                   if o in listed or ((i + number) % 4 == 0 and not any(x.startswith(o) for x in listed))]
+        taken = set(accepted(name, options))
+        check(taken == listed, 'nixie %s takes %s, its help has %s' % (name, taken, listed))
+    for text in [summary, *helps.values()]:
+        for line in text.split('\n'):
+            check(len(line) < 80, 'nixie --help: wider than a page: %s' % line)
 
 
 def check_exit_codes():
@@ -286,12 +327,12 @@ def check_pages():
 
 
 def main():
-    for step in (check_options, check_words_and_ranges, check_programs, check_subverbs, check_exit_codes, check_categories,
+    for step in (check_options, check_words_and_ranges, check_programs, check_help, check_exit_codes, check_categories,
                  check_rule_members, check_rule_examples, check_explain_example,
                  check_keys, check_limits, check_pages):
         step()
     for what in failures:
-        print('FAILED: %s' % what)
+        print('--- failed: %s' % what)
     print('%d passed, %d failed' % (passed, len(failures)))
     return 1 if failures else 0
 

@@ -1,14 +1,18 @@
 """make run: the whole of nixie below one directory, and nothing left of it afterwards."""
 import os
+import random
+import re
 import shutil
 import signal
+import subprocess
+import time
 
 from harness.case import Case
 from harness.journal import Journal
 from harness.maillog import hard
-from harness.nixie import REPOSITORY
+from harness.nixie import OK, REPOSITORY, binary
 from harness.policy import ask
-from harness.proc import Child, wait_until
+from harness.proc import LIMIT, Child, wait_until
 from harness.redis import RedisClient, RedisServer
 
 SAMPLE = os.path.join(REPOSITORY, 'contrib', 'sample', 'mail.log')
@@ -29,6 +33,8 @@ def processes_below(directory):
 
 
 class Run(Case):
+    together = True     # make would build the same at the same time
+
     def setUp(self):
         super().setUp()
         self.rundir = os.path.join(self.directory, 'run')
@@ -56,7 +62,7 @@ class Run(Case):
         return os.path.join(self.rundir, name)
 
     def wait_up(self, child):
-        child.wait_log('main.cf', limit=110)
+        child.wait_log('main.cf', limit=2 * LIMIT)
 
         def answers():
             try:
@@ -64,6 +70,10 @@ class Run(Case):
             except OSError:
                 return False
         wait_until(answers, 'answer from the policy service', child=child)
+
+    def wait_refusal(self, child, address):
+        """The configuration is the one that is shipped, and its deadline short."""
+        wait_until(lambda: re.match(r'5\d\d ', ask(self.socket('policy.sock'), address)), 'refusal of ' + address, child=child)
 
     def counters(self):
         redis = RedisClient(self.socket('redis.sock'))
@@ -94,7 +104,7 @@ class Run(Case):
         suppressed = redis('ZRANGE', 'nixie:{0}:suppressed', 0, -1)
         redis.close()
         self.assertTrue(suppressed)
-        self.assertRegex(ask(self.socket('policy.sock'), suppressed[0]), r'^5\d\d ')
+        self.wait_refusal(child, suppressed[0])
         first = self.counters()
         self.assertTrue(first)
         self.interrupt(child)
@@ -106,6 +116,47 @@ class Run(Case):
         self.assertEqual(self.counters(), first)
         self.interrupt(again)
         self.assertIsNone(foreign.child.poll())
+
+    def test_what_it_says_to_ask(self):
+        child = self.make_run()
+        self.wait_up(child)
+        command = re.search(r'Ask nixie.*?: (.*) list\n', child.log()).group(1).split()
+        self.assertEqual(command[1:], ['-c', os.path.join(self.rundir, 'nixie.conf')])
+        command[0] = os.path.join(REPOSITORY, command[0])
+        listed = subprocess.run([*command, 'list'], stdout=subprocess.PIPE, text=True, check=True, cwd='/')
+        self.assertIn('nosuch.reader@bigmail.example', listed.stdout)
+        done = subprocess.run([*command, 'doctor', '--postfix', 'none', '--exim', 'none'], stdout=subprocess.PIPE, text=True, cwd='/')
+        self.assertEqual(done.returncode, OK, done.stdout)
+        for line in r'ok +log +%s: ' % self.log, r'ok +policyd +unix:%s: answers' % self.socket('policy.sock'), r'ok +policyd +inet:127.0.0.1:':
+            self.assertRegex(done.stdout, line)
+        self.assertNotIn('not in this configuration', done.stdout)
+        self.assertRegex(done.stdout, r'nixie-policyd \(process %d\) runs with -c' % self.pid('nixie-policyd'))
+        self.assertEqual(os.stat(os.path.join(self.rundir, 'nixie.conf')).st_mode & 0o777, 0o600)
+        self.interrupt(child)
+
+    def pid(self, name):
+        return next(pid for pid, command in processes_below(self.rundir).items() if name in command.split()[0])
+
+    def test_a_configuration_of_ones_own(self):
+        """What it does not set itself is as it was; what it sets is written once, however it was written before."""
+        foreign = RedisServer(self.directory, name='foreign')
+        self.addCleanup(foreign.stop)
+        foreign.start()
+        config = os.path.join(self.directory, 'own.conf')
+        with open(config, 'w') as f:
+            f.write('redis: {\n  prefix = "mine";\n  address = "unix:/nowhere";\n};\npolicyd: {\n  listen = [\n    "unix:/nowhere"\n  ];\n  deadline = "300ms";\n};\n')
+        odd = os.path.join(self.directory, 'a "log" \\ of mine')
+        os.rename(self.log, odd)
+        child = Child('nixie-run', [os.path.join(REPOSITORY, 'contrib/run/nixie-run'), os.path.dirname(binary('nixie')), config, self.rundir, odd, foreign.address],
+                      os.path.join(self.directory, 'own.log'))
+        self.addCleanup(self.sweep, child)
+        self.wait_up(child)
+        with open(os.path.join(self.rundir, 'nixie.conf')) as f:
+            text = f.read()
+        self.assertNotIn('/nowhere', text)
+        self.assertIn('300ms', text)
+        self.assertTrue(foreign.command('KEYS', 'mine:*'))
+        self.interrupt(child)
 
     def test_term_to_make_alone(self):
         # What a supervisor does. (GNU make hands SIGTERM on to its children, SIGINT not.)
@@ -126,6 +177,19 @@ class Run(Case):
                 self.interrupt(child)
                 shutil.rmtree(self.rundir)
 
+    def test_interrupted_at_any_time(self):
+        """Also between the start of a program and the moment when it is known by its number."""
+        for n in range(30):
+            child = Child('nixie-run', [os.path.join(REPOSITORY, 'contrib/run/nixie-run'), os.path.dirname(binary('nixie')),
+                                        os.path.join(REPOSITORY, 'conf/nixie.conf'), self.rundir, self.log], os.path.join(self.directory, 'any.log'))
+            self.addCleanup(self.sweep, child)
+            sight = self.socket(('', 'policyd.log')[n % 2])
+            while not os.path.exists(sight) and child.poll() is None:
+                time.sleep(0.0002)
+            time.sleep(random.random() * 0.01)
+            self.interrupt(child)
+            shutil.rmtree(self.rundir)
+
     def test_foreign_redis(self):
         foreign = RedisServer(self.directory, name='foreign')
         self.addCleanup(foreign.stop)
@@ -142,13 +206,13 @@ class Run(Case):
         journal.write(hard('gone@example.com'))
         child = self.make_run('LOG=journal:' + journal.directory)
         self.wait_up(child)
-        self.assertTrue(ask(self.socket('policy.sock'), 'gone@example.com').startswith('5'))
+        self.wait_refusal(child, 'gone@example.com')
         self.interrupt(child)
 
     def test_log_that_is_missing(self):
         os.unlink(self.log)
         child = self.make_run()
-        self.assertNotEqual(child.wait(110), 0)
+        self.assertNotEqual(child.wait(2 * LIMIT), 0)
         self.assertIn(self.log, child.log())
         self.assertEqual(processes_below(self.rundir), {})
 
