@@ -8,6 +8,14 @@
 #     make bench BENCH="--only policy --rounds 3 --connections 1 --connections 500"
 #     make bench BENCH="--only smtp"        through a real Postfix, as root
 #
+# make bench-lists: import, export, list and report against redis-cli with the same keys, see tests/bench/lists.py.
+#
+#     make bench-lists N=1000000 N1M=2000000 BENCH="--rounds 3"
+#
+# make bench-mail: nixie receive on generated mail, an mbox and a Maildir of it, against cat of the same files, see tests/bench/returned.py.
+#
+#     make bench-mail BENCH="--messages 100000 --rounds 3"
+#
 # make bench-sizes: how much memory an address takes in Redis, see tests/bench/sizes.py.
 #
 #     make bench-sizes BENCH="--addresses 1000000 --only hard"
@@ -46,7 +54,7 @@ $(BENCH_BUILD)/classify.o: $(BENCH_SOURCES)/classify.c $(wildcard common/*.h)
 $(BENCH_BUILD)/classify: $(BENCH_BUILD)/classify.o $(LIB)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: bench bench-policy bench-tools bench-sizes
+.PHONY: bench bench-policy bench-lists bench-mail bench-tools bench-sizes
 bench-tools: $(BENCH_TOOLS:%=$(BENCH_BUILD)/%)
 
 bench: all bench-tools
@@ -54,6 +62,14 @@ bench: all bench-tools
 
 bench-policy: programs bench-tools
 	/usr/bin/python3 $(BENCH_SOURCES)/bench.py --bin $(BUILD)/bin --tools $(BENCH_BUILD) --only policy --only smtp $(BENCH)
+
+N ?= 200000
+N1M ?= 1000000
+bench-lists: programs bench-tools
+	/usr/bin/python3 $(BENCH_SOURCES)/bench.py --bin $(BUILD)/bin --tools $(BENCH_BUILD) --only lists --addresses $(N) --many $(N1M) $(BENCH)
+
+bench-mail: programs bench-tools
+	/usr/bin/python3 $(BENCH_SOURCES)/bench.py --bin $(BUILD)/bin --tools $(BENCH_BUILD) --only mail $(BENCH)
 
 bench-sizes: all
 	/usr/bin/python3 $(BENCH_SOURCES)/sizes.py --bin $(BUILD)/bin $(BENCH)

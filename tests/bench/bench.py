@@ -7,7 +7,7 @@ alternating order, and what counts is the ratio within a round. Tables show
 "median [least - most]" of the rounds. CPU times come from the kernel.
 
 usage: bench.py [--lines N] [--rounds N] [--only PART]... [--connections N]...
-                [--json FILE] [--bin DIR] [--tools DIR] [--keep]
+                [--addresses N] [--many N] [--messages N] [--json FILE] [--bin DIR] [--tools DIR] [--keep]
 """
 
 import argparse
@@ -23,7 +23,9 @@ import time
 sys.dont_write_bytecode = True
 
 from lab import Failure, Lab, Redis, key_values, peak_rss_kib, steal_ticks  # noqa: E402
+from lists import ADDRESSES, MANY_ADDRESSES, bench_lists  # noqa: E402
 from policy import CONNECTIONS, bench_policy  # noqa: E402
+from returned import MESSAGES, bench_mail  # noqa: E402
 from rulesets import Rulesets  # noqa: E402
 from smtp import bench_smtp  # noqa: E402
 from table import Row, Table, middle_column, ratio_column, value_column  # noqa: E402
@@ -40,11 +42,14 @@ C_LOCALE = {**os.environ, "LC_ALL": "C"}
 class Bench:
     """What the parts share: the laboratory, the options and the generated log."""
 
-    def __init__(self, lab, lines, rounds, connections):
+    def __init__(self, lab, lines, rounds, connections, addresses, many, messages):
         self.lab = lab
         self.lines = lines
         self.rounds = rounds
         self.connections = connections
+        self.addresses = addresses
+        self.many = many
+        self.messages = messages
         self.notes = []
         self._log = None
 
@@ -378,6 +383,8 @@ PARTS = {
     "smtp": bench_smtp,
     "ingest": bench_ingest,
     "latency": bench_latency,
+    "lists": bench_lists,
+    "mail": bench_mail,
 }
 
 
@@ -389,6 +396,9 @@ def parse_arguments():
     parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--connections", action="append", type=int, choices=CONNECTIONS, metavar="N",
                         help="of the policy part: " + ", ".join(map(str, CONNECTIONS)))
+    parser.add_argument("--addresses", type=int, default=ADDRESSES, help="of the part lists")
+    parser.add_argument("--many", type=int, default=MANY_ADDRESSES, help="of the part lists, where all are listed")
+    parser.add_argument("--messages", type=int, default=MESSAGES, help="of the part mail")
     parser.add_argument("--json", metavar="FILE", help="every single value")
     parser.add_argument("--bin", default=os.path.join(root, "build/bin"), metavar="DIR", help="nixie's programs")
     parser.add_argument("--tools", default=os.path.join(root, "build/bench"), metavar="DIR",
@@ -421,7 +431,8 @@ def main():
     stolen, ticks = steal_ticks()
     load = os.getloadavg()[0]
     lab = Lab(arguments.bin, arguments.tools, arguments.keep)
-    bench = Bench(lab, arguments.lines, arguments.rounds, arguments.connections or list(CONNECTIONS))
+    bench = Bench(lab, arguments.lines, arguments.rounds, arguments.connections or list(CONNECTIONS),
+                  arguments.addresses, arguments.many, arguments.messages)
     try:
         results, failures = run_parts(bench, arguments.only or PARTS)
     finally:

@@ -228,13 +228,13 @@ class Lab:
 class Redis:
     """A private, empty redis-server that keeps nothing on disk."""
 
-    def __init__(self, lab, name="redis"):
+    def __init__(self, lab, name="redis", options=()):
         self.lab = lab
         self.socket_path = lab.path(f"{name}.sock")
         self.endpoint = f"unix:{self.socket_path}"
         self.daemon = lab.start(name, [
             "redis-server", "--port", "0", "--unixsocket", self.socket_path, "--save", "",
-            "--appendonly", "no", "--dir", lab.directory, "--loglevel", "warning"])
+            "--appendonly", "no", "--dir", lab.directory, "--loglevel", "warning", *options])
         self._wait_until_up()
 
     def _wait_until_up(self):

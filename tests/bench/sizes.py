@@ -117,7 +117,7 @@ class Kind:
     def _suppress(site, count):
         for first in range(0, count, 2000):
             addresses = [address(number) for number in range(first, min(first + 2000, count))]
-            done = run("nixie", "-c", site.conf_path, "suppress", "--reason", "unsubscribed, old system", *addresses)
+            done = run("nixie", "-c", site.conf_path, "suppress", "--yes", "--reason", "unsubscribed, old system", *addresses)
             if done.returncode:
                 break
         return done
