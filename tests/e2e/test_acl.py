@@ -3,12 +3,14 @@ import os
 import re
 import time
 
+from harness import returned
 from harness.case import Case
 from harness.maillog import Message, delivered, full, hard
 from harness.nixie import OK, REPOSITORY, run
 from harness.proc import wait_until
 
 DAY = 86400
+AGAIN = 75  # EX_TEMPFAIL
 FLUX = '550 5.0.0 flux capacitor'
 
 
@@ -96,3 +98,43 @@ class Acl(Case):
             with self.subTest(' '.join(args)):
                 done = self.site.ctl(*args)
                 self.assertEqual(done.returncode, OK, done.stderr)
+
+    def test_mail_that_came_back(self):
+        """All programs with the group receive, and each as the user of its own."""
+        self.site.options['receive'] = {'remember': '7 days', 'wait': '1 ms'}
+        users, one, other = documented(), Message(), Message()
+        self.be('nixie-logtail', users['nixie-logtail'])
+        self.log(one.begin(), one.sent('dead@reader.example'), other.begin(), other.sent('other@reader.example'))
+        self.logtail(OK)
+        self.be('nixie', users['nixie'])
+        for mail in (returned.failed('dead@reader.example', returned.original('<%s@example.org>' % one.qid)),
+                     returned.complaint(returned.original('<%s@example.org>' % other.qid), 'other@reader.example'),
+                     returned.failed('any@reader.example', returned.original('<made-up@shop.example>'))):
+            self.site.ctl_ok('receive', stdin=mail)
+        for verb in ('aside', 'report', 'metrics'):
+            self.site.ctl_ok(verb)
+        counted = self.redis.hgetall(time.strftime('nixie:{0}:day:%Y%m%d:mail', time.gmtime()))
+        self.assertEqual(counted, {'dsn|counted': '1', 'complaint|counted': '1', 'dsn|aside': '1'})
+        self.be('nixie-policyd', users['nixie-policyd'])
+        self.site.policyd()
+        self.assertSuppressed(self.site.ask('dead@reader.example'), 'recipient.unknown')
+
+    def test_receive_without_one_command(self):
+        """What it may not do is not dealt with: the mail server keeps the mail."""
+        self.site.options['receive'] = {'remember': '7 days', 'wait': '1 ms'}
+        self.site.write_conf()
+        message = Message()
+        self.log(message.begin(), message.sent('dead@reader.example'))
+        self.logtail(OK)
+        mail = returned.failed('dead@reader.example', returned.original('<%s@example.org>' % message.qid))
+        commands = documented()['nixie']
+        for missing in ('zrangebylex', 'hgetall', 'hset', 'zrange', 'zadd', 'xadd', 'expireat', 'eval'):
+            with self.subTest(missing):
+                self.be('lacking', [c for c in commands if c != missing])
+                done = self.site.ctl('receive', stdin=mail)
+                self.assertEqual(done.returncode, AGAIN, done.stderr)
+                self.assertRegex(done.stderr, "NOPERM|can't run this command")
+        self.assertEqual([k for k in self.redis.command('KEYS', '*') if ':told:' in k], [])
+        self.be('nixie', commands)
+        self.site.ctl_ok('receive', stdin=mail)
+        self.assertEqual(self.redis.hgetall('nixie:{0}:addr:dead@reader.example')['status'], 'hard')

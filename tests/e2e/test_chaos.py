@@ -9,12 +9,12 @@ from harness.maillog import hard
 from harness.nixie import REPOSITORY
 from harness.peace import PartitionedSite
 from harness.proc import wait_until
-from harness.servers import AWAY, RedisCluster, slot_of
+from harness.servers import AWAY, FAIL_OVER_LIMIT, RedisCluster, slot_of
 
 sys.path.append(os.path.join(REPOSITORY, 'tests', 'fault'))
 
 import chaos    # noqa: E402
-from compare import Comparison      # noqa: E402
+from compare import DIMENSION_HOURS, MINUTE_HOURS, STARTED, Comparison, is_compared    # noqa: E402
 from traffic import Host            # noqa: E402
 
 # The take-overs of Sentinel last: these, and not what is the same in one server.
@@ -22,6 +22,8 @@ SENTINEL = 'kill_reader', 'second_reader', 'rotate', 'tear', 'fail_over'
 
 
 class Short(Case):
+    apart = True
+
     def survive(self, kills, **options):
         seed = '%d' % random.SystemRandom().randrange(1000000)
         said = ['seed %s' % seed]
@@ -77,7 +79,7 @@ class Outage(Case):
                 return all(site.status(address) == 'hard' for address in gone)
             except AWAY:
                 return False
-        wait_until(all_there, 'all addresses', 60, child)
+        wait_until(all_there, 'all addresses', FAIL_OVER_LIMIT, child)
         self.assertEqual(site.counter('hard'), len(gone))
 
 
@@ -106,7 +108,7 @@ class Forgotten(Case):
                 return all(site.status(address) == 'hard' for address in gone + ['last@example.com'])
             except AWAY:
                 return False
-        wait_until(all_there, 'all addresses', 60, child)
+        wait_until(all_there, 'all addresses', FAIL_OVER_LIMIT, child)
         self.assertEqual(site.counter('hard'), len(gone) + 1)
 
 
@@ -151,6 +153,16 @@ class Judge(Case):
         found = self.judge(x=('journal', ('address', 'a@example.com', 'to', 'hard'), 2))
         self.assertTrue(found)
         self.assertEqual(found.repeated, 1)
+
+    def test_a_minute_that_may_end_meanwhile_is_none_of_it(self):
+        def minute(hours_ago, dimension=''):
+            return time.strftime('min:%Y%m%d%H%M', time.gmtime(STARTED - 3600 * hours_ago)) + dimension
+        for hours, dimension in (MINUTE_HOURS, ''), (DIMENSION_HOURS, ':dest'):
+            self.assertFalse(is_compared(minute(hours, dimension)))
+            self.assertFalse(is_compared(minute(hours - 0.5, dimension)))
+            self.assertTrue(is_compared(minute(hours - 1.5, dimension)))
+        for name in 'day:20261101', 'addr:min:202611010000', 'min:x':
+            self.assertTrue(is_compared(name))
 
     def test_the_same_seed_gives_the_same_log(self):
         now = time.time()

@@ -7,7 +7,7 @@ from harness.maillog import delivered, full, hard
 from harness.nixie import NO_REDIS, NOT_FOUND, OK
 from harness.peace import PeaceCase, snapshot
 from harness.proc import wait_until
-from harness.servers import RedisCluster, partition_of, slot_of
+from harness.servers import FAIL_OVER_LIMIT, RedisCluster, partition_of, slot_of, wait_in_step
 from test_acl import documented
 
 PARTITIONS = 64
@@ -295,6 +295,7 @@ class Moving(ClusterCase):
 
 
 class Failing(ClusterCase):
+    apart = True
     REPLICAS = 1
 
     def survive(self, lagging):
@@ -315,7 +316,7 @@ class Failing(ClusterCase):
             self.assertIs(new, replica)
         # the old master comes back as a replica of the new one
         master.start()
-        wait_until(lambda: master.command('ROLE')[0] == 'slave', 'old master as a replica', 60)
+        wait_until(lambda: master.command('ROLE')[0] == 'slave', 'old master as a replica', FAIL_OVER_LIMIT)
         feeder.finish()
         self.assertWhole(child)
         self.assertEqual(child.stop(), 0)
@@ -348,7 +349,7 @@ class Failing(ClusterCase):
         child = self.policyd(addresses[0])
         master = self.cluster.owner(slot_of(self.site.key(addresses[0])))
         replica = self.cluster.replica_of(master)
-        master.command('WAIT', 1, 30000)
+        wait_in_step(master, replica)
         with self.site.policy_client() as c:
             self.assertSuppressed(c.ask(addresses[0]))
             self.cluster.fail_over(master)

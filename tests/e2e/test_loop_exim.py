@@ -14,9 +14,6 @@ from harness.nixie import run
 from harness.proc import wait_until
 from harness.sink import Sink
 
-# Exim gives up after 5 s, so that is what a daemon costs that ignores a half-close.
-HANG_S = 4.5
-
 
 class EximLoop(SharedCase):
     @classmethod
@@ -28,10 +25,11 @@ class EximLoop(SharedCase):
         cls.site.ctl_ok('suppress', 'gone@example.com')
         cls.exim.start()
 
-    def rcpt(self, recipient, **kw):
-        start = time.monotonic()
+    def rcpt(self, recipient, answered=True, **kw):
+        """Exim gives up after 5 s and says so: that is what a daemon costs that ignores a half-close."""
+        before = self.exim.log().count('no answer')
         code, text = self.exim.rcpt(recipient, **kw)
-        self.assertLess(time.monotonic() - start, HANG_S)
+        self.assertEqual(self.exim.log().count('no answer') == before, answered)
         return code, ' '.join(text.split())
 
     def test_suppressed_is_refused(self):
@@ -40,10 +38,8 @@ class EximLoop(SharedCase):
         self.assertRegex(text, r'^5\.\d\.\d .*nixie')
 
     def test_unknown_is_accepted(self):
-        without_answer = self.exim.log().count('no answer')
         code, text = self.rcpt('fine@example.com')
         self.assertEqual(code, 250, text)
-        self.assertEqual(self.exim.log().count('no answer'), without_answer)
 
     def test_never_seen_before_is_accepted(self):
         # Not in the daemon's memory: the answer waits for Redis, the half-close does not.
@@ -69,8 +65,7 @@ class EximLoop(SharedCase):
     def test_daemon_down_is_accepted(self):
         self.assertEqual(self.policyd.stop(), 0)
         try:
-            self.assertEqual(self.rcpt('gone@example.com')[0], 250)
-            self.assertIn('no answer', self.exim.log())
+            self.assertEqual(self.rcpt('gone@example.com', answered=False)[0], 250)
         finally:
             type(self).policyd = self.site.policyd()
         self.assertEqual(self.rcpt('gone@example.com')[0], 550)

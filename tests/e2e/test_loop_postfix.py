@@ -6,7 +6,7 @@ import time
 from harness.case import LoopCase, SharedCase
 from harness.policy import request
 from harness.postfix import Postfix
-from harness.proc import wait_until
+from harness.proc import free_port, wait_until
 from harness.sink import Sink
 
 UNKNOWN = '550 5.1.1 <{0}>: Recipient address rejected: User unknown in virtual mailbox table'
@@ -238,6 +238,9 @@ class Daemon(SharedCase):
         cls.addClassCleanup(cls.postfix.stop)
         cls.site.policy_path = cls.postfix.policy_path
         cls.site.options['policyd']['listen'] = ['unix:' + cls.site.policy_path]
+        # who gets no answer waits for so long that it is noticed on any machine
+        cls.waits = free_port()
+        cls.postfix.configure(master='127.0.0.1:%d inet n - n - - smtpd -o smtpd_policy_service_retry_delay=60s\n' % cls.waits)
         cls.postfix.start()
 
     def setUp(self):
@@ -256,7 +259,7 @@ class Daemon(SharedCase):
         self.assertEqual(self.policyd.stop(), 0)
         start = time.monotonic()
         self.assertEqual(self.postfix.rcpt('gone@nixie.test')[0], 250)
-        self.assertLess(time.monotonic() - start, 9)
+        self.assertLess(time.monotonic() - start, 20)      # which is twice the timeout
         self.policyd = self.site.policyd()
         self.addCleanup(self.policyd.kill)
         self.assertEqual(self.postfix.rcpt('gone@nixie.test')[0], 550)
@@ -278,10 +281,10 @@ class Daemon(SharedCase):
         try:
             start = time.monotonic()
             for n in range(5):
-                code, text = self.postfix.rcpt('u%d@nixie.test' % n)
+                code, text = self.postfix.rcpt('u%d@nixie.test' % n, port=self.waits)
                 self.assertEqual(code, 250, text)
-            # Postfix itself waits a second or more for whatever is not an answer.
-            self.assertLess(time.monotonic() - start, 4.5)
+            # Postfix itself waits for whatever is not an answer.
+            self.assertLess(time.monotonic() - start, 40)
             self.assertEqual(self.postfix.log().count('problem talking to server'), trouble)
         finally:
             self.redis.start()

@@ -9,8 +9,8 @@ from harness.nixie import NO_REDIS
 from harness.proc import wait_until
 from harness.redis import RedisServer
 
-# Far above the deadline of 250 ms, far below what a hang would take.
-PROMPT_S = 2.5
+# Who waits although there is no Redis to wait for does so for DEADLINE; who does not takes PROMPT_S at most, on any machine.
+DEADLINE, PROMPT_S = '30s', 15.0
 
 
 class Failures(Case):
@@ -19,6 +19,8 @@ class Failures(Case):
         self.redis = RedisServer(self.directory)
         self.addCleanup(self.redis.stop)
         self.make_site(self.redis)
+        self.site.options['policyd']['deadline'] = DEADLINE
+        self.site.write_conf()
         self.sent = self.hard = 0
 
     def log(self, n=5):
@@ -83,8 +85,6 @@ class Down(Failures):
         wait_until(lambda: self.site.ask('user@example.com') == 'DUNNO', 'DUNNO', child=child)
 
     def test_policyd_killed_under_an_open_connection(self):
-        # with everysec a kill may lose what was written last
-        self.redis.options += ['--appendfsync', 'always']
         self.redis.start()
         child = self.site.policyd()
         self.site.ctl_ok('suppress', 'gone@example.com')
@@ -189,11 +189,13 @@ class Hung(Failures):
     def setUp(self):
         super().setUp()
         self.redis.start()
+        self.site.options['policyd']['deadline'] = '250ms'
+        self.site.write_conf()
 
     def test_policyd(self):
         child = self.site.policyd()
         self.site.ctl_ok('suppress', 'gone@example.com')
-        self.assertSuppressed(self.site.ask('gone@example.com'))
+        self.wait_refusal('gone@example.com', child)
         self.redis.freeze()
         try:
             self.prompt_dunno('never-asked@example.com', times=5)
@@ -220,6 +222,7 @@ class Hung(Failures):
 
     def test_logtail_is_exact_after_lost_answers(self):
         # The frozen server has the batch in its socket and applies it when thawed.
+        self.site.write_conf(redis={'timeout': '1s'})
         self.log(20)
         child = self.site.logtail()
         self.redis.freeze()
@@ -232,11 +235,10 @@ class Hung(Failures):
         self.settle()
 
     def test_nixie(self):
+        self.site.write_conf(redis={'timeout': '1s'})
         self.redis.freeze()
         try:
-            start = time.monotonic()
-            done = self.site.ctl('check', 'user@example.com')
-            self.assertLess(time.monotonic() - start, 10)
+            done = self.site.ctl('check', 'user@example.com')       # which ends
         finally:
             self.redis.thaw()
         self.assertEqual(done.returncode, NO_REDIS, done.stderr)
