@@ -1,17 +1,20 @@
 #include "cli.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "log.h"
 
 #define SHARE "/share/nixie/rules.d"
+#define NOTIFY_WAIT_S 2
 
 void cli_option(struct cli *cli, int option, const char *argument)
 {
@@ -160,7 +163,9 @@ void cli_notify(const char *state)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){ .tv_sec = NOTIFY_WAIT_S }, sizeof(struct timeval));
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0 &&
+		errno == EAGAIN)
+		log_warning("the service manager did not take %s within %d s; going on without", state, NOTIFY_WAIT_S);
 	close(fd);
 }

@@ -54,7 +54,7 @@ bool cli_daemonize(void) NIXIE_MUST_CHECK;
 int cli_signals(const int *more);
 
 /* Tells systemd (sd_notify(3)): "READY=1", "STOPPING=1", "RELOADING=1"... A no-op
- * where NOTIFY_SOCKET is not set. */
+ * where NOTIFY_SOCKET is not set. Who listens there may be slow: after 2 s that is logged, and nothing waits any longer. */
 void cli_notify(const char *state);
 
 #endif

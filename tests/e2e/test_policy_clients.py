@@ -2,6 +2,7 @@
 import fcntl
 import os
 import resource
+import signal
 import socket
 import time
 
@@ -211,6 +212,24 @@ class Clients(Case):
             self.assertNotIn('dropped', os.read(reader, 1 << 16).decode())
             for _ in range(200):
                 self.assertSuppressed(c.ask(GONE))
+        self.assertEqual(self.child.stop(), 0)
+
+    def test_a_service_manager_that_does_not_listen(self):
+        """Its socket is full: that is logged, and mail waits no longer than said."""
+        self.policyd()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full:
+            full.setblocking(False)
+            full.connect(self.child.notify.getsockname())
+            for _ in range(2):
+                before = self.child.log().count('reloaded')
+                with self.assertRaises(BlockingIOError):
+                    while True:
+                        full.send(b'STATUS=')
+                os.kill(self.child.pid, signal.SIGHUP)      # not send_signal(): that reads what was told
+                wait_until(lambda before=before: self.child.log().count('reloaded') > before, 'reload', child=self.child)
+                self.assertSuppressed(self.site.ask(GONE))
+        for told in 'RELOADING=1', 'READY=1':
+            self.assertEqual(self.child.log().count('warning: the service manager did not take %s within 2 s; going on without' % told), 2)
         self.assertEqual(self.child.stop(), 0)
 
     def asks_redis(self, client):

@@ -102,16 +102,20 @@ class Child:
         return wait_until(found, 'log line with %r from %s' % (words, self.name), limit, self)
 
     def wait_ready(self, limit=LIMIT):
-        """Wait for READY=1 on $NOTIFY_SOCKET."""
-        def ready():
-            try:
-                return b'READY=1' in self.notify.recv(4096).split(b'\n')
-            except BlockingIOError:
-                return False
-        wait_until(ready, 'READY=1 from ' + self.name, limit, self)
+        """Wait for READY=1 on $NOTIFY_SOCKET: the first since the last signal."""
+        wait_until(lambda: b'READY=1' in (self._notified() or b'').split(b'\n'), 'READY=1 from ' + self.name, limit, self)
         return self
 
+    def _notified(self):
+        try:
+            return self.notify.recv(4096)
+        except BlockingIOError:
+            return None
+
     def send_signal(self, number):
+        """What was told on $NOTIFY_SOCKET before is forgotten: else it would fill up (some kernels hold 10), and who tells would wait."""
+        while self.notify is not None and self._notified() is not None:
+            pass
         os.kill(self.pid, number)
 
     def wait(self, limit=LIMIT):
