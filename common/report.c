@@ -140,10 +140,9 @@ static bool list_entry(void *arg, struct sv address, const struct entry *entry)
 
 static void print_line(FILE *out, const char *name, int64_t value, int64_t total, enum colour colour, const char *note)
 {
-	(void)fprintf(out, "  %s%-12s%s %10lld ", term_colour(out, colour), name, term_colour(out, COLOUR_PLAIN),
-		(long long)value);
+	(void)fprintf(out, "  %s%-12s%s %10lld", term_colour(out, colour), name, term_colour(out, COLOUR_PLAIN), (long long)value);
 	if (total > 0)
-		(void)fprintf(out, "%6.2f %%", 100.0 * (double)value / (double)total);
+		(void)fprintf(out, " %6.2f %%", 100.0 * (double)value / (double)total);
 	(void)fprintf(out, "%s%s\n", *note ? "  " : "", note);
 }
 

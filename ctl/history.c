@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "buf.h"
 #include "claim.h"
@@ -70,7 +71,7 @@ static void print_json(struct sv address, const struct bounce *b)
 	json_end_line(&json);
 }
 
-/* "hard  recipient.unknown  550 5.1.1" */
+/* "hard  recipient.unknown  550 5.1.1"; a complaint is of the category complaint */
 static void print_class(const struct failure *f)
 {
 	char enhanced[ENHANCED_TEXT_MAX], code[16] = "";
@@ -79,8 +80,10 @@ static void print_class(const struct failure *f)
 	enhanced_format(f->enhanced, enhanced);
 	if (f->code)
 		(void)snprintf(code, sizeof code, "  %d", f->code);
-	(void)printf("%s%s%s  %s%s%s%s", term_colour(stdout, colour), class_name(f->class_), term_colour(stdout, COLOUR_PLAIN),
-		category_name(f->occurrence.category), code, *enhanced ? " " : "", enhanced);
+	const char *class_ = class_name(f->class_), *category = category_name(f->occurrence.category);
+	bool once = strcmp(class_, category) == 0;
+	(void)printf("%s%s%s%s%s%s%s%s", term_colour(stdout, colour), class_, term_colour(stdout, COLOUR_PLAIN), once ? "" : "  ", once ? "" : category,
+		code, *enhanced ? " " : "", enhanced);
 }
 
 /* Whose mail a reader wants no more, and what proves that it is so. */

@@ -96,7 +96,8 @@ static void print_human(const struct journal_entry *e, const char *time)
 		print_word("  ", sv_of(category_name(e->reason)));
 	print_word("  ", e->rule);
 	(void)fputs(term_colour(stdout, COLOUR_DIM), stdout);
-	print_word("  ", e->why);
+	if (!has_reason(e) || !sv_eq(e->why, sv_of(category_name(e->reason))))
+		print_word("  ", e->why);
 	print_word(", by ", e->by);
 	print_word(", batch ", e->batch);
 	(void)printf("%s\n", term_colour(stdout, COLOUR_PLAIN));

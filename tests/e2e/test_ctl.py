@@ -281,7 +281,9 @@ class Verbs(SharedCase):
         self.assertEqual(stats['categories']['mailbox.full'], 1)
         self.assertEqual(stats['categories']['other'], 1)
         self.assertGreaterEqual(stats['suppressed'], 1)
-        self.assertIn('hard', self.ctl('stats'))
+        text = self.ctl('stats')
+        self.assertRegex(text, r'\n  hard +1  20\.00 %  the address is dead\n')
+        self.assertRegex(text, r'\n  converted +2\n +2 of code 5xx are soft, 0 became held or hard by repetition\n')
 
 
 class Offline(SharedCase):

@@ -67,7 +67,7 @@ class Tail(RedisCase):
         self.site.ctl_ok('receive', stdin=returned.complaint(returned.original('<%s@example.org>' % complained.qid), 'reader@z.example'))
         failure, complaint = self.lines(child, 2)
         self.assertRegex(failure, r'Z +none -> hard +gone@z\.example  recipient\.unknown  \S+  failure, by receive, batch receive-\d{8}$')
-        self.assertRegex(complaint, r'Z +none -> complaint +reader@z\.example for sender:shop\.example  complaint  complaint, by receive, batch receive-\d{8}$')
+        self.assertRegex(complaint, r'Z +none -> complaint +reader@z\.example for sender:shop\.example  complaint, by receive, batch receive-\d{8}$')
 
     def test_as_text_until_it_is_interrupted(self):
         for number in signal.SIGINT, signal.SIGTERM:
