@@ -6,6 +6,7 @@ import time
 from harness.follow import FollowCase, append
 from harness.maillog import REPLY, stamp
 from harness.nixie import sanitized
+from harness.proc import LIMIT
 
 MIB = 1 << 20
 ROTATIONS = 6
@@ -65,7 +66,7 @@ class BackPressureTest(FollowCase):
             self.assertTrue(sanitized('nixie-logtail') or waiting < WAITING_BYTES, waiting)
         go_on()
         self.write(''.join(self.hour(1)))
-        self.site.wait_counter('delivered', self.sent, 100)
+        self.site.wait_counter('delivered', self.sent, 5 * LIMIT)
         counters = self.site.counters()
         self.assertEqual((counters['delivered'], counters['hard']), (self.sent, self.hard))
         self.assertEqual(self.redis.command('ZCARD', 'nixie:{0}:suppressed'), self.hard)

@@ -156,6 +156,6 @@ class Shells(Case):
             with self.subTest(line=line):
                 done = subprocess.run(['fish', '--no-config', '-c', 'source %s/nixie.fish; complete -C "nixie %s"' % (SCRIPTS, line)], cwd=self.directory,
                                       env={**os.environ, 'PATH': BIN + ':' + os.environ['PATH'], 'HOME': self.directory}, stdin=subprocess.DEVNULL,
-                                      capture_output=True, text=True, check=False, timeout=60)
+                                      capture_output=True, text=True, check=False, timeout=LIMIT)
                 self.assertEqual(done.stderr, '')
                 self.assertEqual(sorted(w.split('\t')[0].replace('--status=', '') for w in done.stdout.splitlines()), words)

@@ -8,6 +8,7 @@ from harness import maillog
 from harness.case import SharedCase
 from harness.maillog import delivered, full, hard
 from harness.nixie import NO_REDIS, NOT_FOUND, OK, USAGE, binary, run
+from harness.proc import LIMIT
 
 
 class Verbs(SharedCase):
@@ -376,6 +377,6 @@ class CommandLine(SharedCase):
         self.site.ctl_ok('suppress', 'x@example.com')
         with open('/dev/full', 'w') as full_disk:
             done = subprocess.run([binary('nixie'), '-c', self.site.conf_path, 'list'],
-                                  stdout=full_disk, stderr=subprocess.PIPE, timeout=30)
+                                  stdout=full_disk, stderr=subprocess.PIPE, timeout=LIMIT)
         self.assertGreater(done.returncode, 0)
         self.assertTrue(done.stderr)

@@ -15,17 +15,19 @@ _living, _directories, _reserved = [], [], []
 
 
 def wait_until(condition, what, limit=LIMIT, child=None):
-    """Return the first true value of condition(); AssertionError after limit seconds."""
+    """Return the first true value of condition(); AssertionError after limit seconds. What came true just before the
+    end of the child, or while nothing ran at all, counts: it is looked for once more."""
     end = time.monotonic() + limit
     pause = 0.005
     while True:
+        ended, late = child is not None and child.poll() is not None, time.monotonic() > end
         value = condition()
         if value:
             return value
-        if child is not None and child.poll() is not None:
+        if ended:
             raise AssertionError('%s ended with status %d while waiting for %s:\n%s'
                                  % (child.name, child.returncode, what, tail(child.log())))
-        if time.monotonic() > end:
+        if late:
             rest = '\n' + tail(child.log()) if child is not None else ''
             raise AssertionError('no %s within %g s%s' % (what, limit, rest))
         time.sleep(pause)
@@ -95,7 +97,8 @@ class Child:
         words = [words] if isinstance(words, str) else words
 
         def found():
-            for line in self.log().splitlines():
+            ended, text = self.poll() is not None, self.log()
+            for line in (text if ended else text[:text.rfind('\n') + 1]).splitlines():     # no half of one
                 if all(w.lower() in line.lower() for w in words):
                     return line
             return None
