@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 
-from .proc import free_port
+from .proc import LIMIT, free_port
 
 PASS, SLOW, SILENT, HALF, GARBAGE, WRONG, CLOSE, HOLE = 'pass slow silent half garbage wrong close hole'.split()
 
@@ -25,7 +25,7 @@ class _Pair:
 
 
 class Between(threading.Thread):
-    """address is for nixie's configuration. mode may be changed at any time; delay_s is of SLOW.
+    """address is for nixie's configuration. mode may be changed at any time, by set(); delay_s is of SLOW.
 
     SILENT takes all and answers nothing; HALF sends half of what it should, then no more; GARBAGE sends
     bytes at random, WRONG replies of `wrong`, which answer something else; CLOSE closes when it is asked. HOLE: what is
@@ -41,6 +41,7 @@ class Between(threading.Thread):
         self.random, self.wrong = random.Random(1), WRONG_REPLIES
         self.connections = 0
         self._pairs, self._later, self._count = {}, [], itertools.count()
+        self._wanted, self._changed = (self.mode, self.delay_s), threading.Semaphore(0)
         self._fillers, self._stopping, self._wake = [], False, os.pipe()
         self._epoll = select.epoll()
         self._epoll.register(self._wake[0], select.EPOLLIN)
@@ -48,8 +49,12 @@ class Between(threading.Thread):
         self.start()
 
     def set(self, mode, delay_s=None):
-        self.mode, self.delay_s = mode, delay_s or self.delay_s
+        """It is so on return. The thread itself changes it: between two moves, and together with the closing of what is
+        spoiled, which else would pass on an answer to another question."""
+        self._wanted = mode, delay_s or self.delay_s
         os.write(self._wake[1], b'.')
+        if not self._changed.acquire(timeout=LIMIT):
+            raise AssertionError('who stands between does not move')
 
     def stop(self):
         self._stopping = True
@@ -61,6 +66,7 @@ class Between(threading.Thread):
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(('127.0.0.1', self.port))
         self._listener.listen(128)
+        self._listener.setblocking(False)
         self._epoll.register(self._listener, select.EPOLLIN)
 
     def _fill(self):
@@ -85,7 +91,9 @@ class Between(threading.Thread):
             self._epoll.modify(fd, select.EPOLLIN)
 
     def _change(self):
+        """One set() after the other: only one thread may call it."""
         os.read(self._wake[0], 100)
+        self.mode, self.delay_s = self._wanted
         for pair in set(self._pairs.values()):
             if pair.spoiled:
                 self._close(pair)
@@ -93,6 +101,7 @@ class Between(threading.Thread):
             self._fill()
         elif self.mode != HOLE and self._fillers:
             self._unfill()
+        self._changed.release()
 
     def run(self):
         while not self._stopping:
@@ -115,7 +124,10 @@ class Between(threading.Thread):
             os.close(end)
 
     def _accept(self):
-        client, _ = self._listener.accept()
+        try:
+            client, _ = self._listener.accept()
+        except BlockingIOError:     # the event was of another one, whose number it has got
+            return
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connections += 1
         server = socket.socket(socket.AF_UNIX)
