@@ -1,4 +1,5 @@
 """nixie suppress, allow, reset, remove: of one, of several, of a list, of what a filter chooses."""
+import itertools
 import json
 import os
 import signal
@@ -6,11 +7,11 @@ import subprocess
 import threading
 import time
 
-from harness import between
 from harness.case import RedisCase
+from harness.cutting import Cutting
 from harness.maillog import Message, full, hard
 from harness.nixie import NOT_FOUND, OK, USAGE, binary, run
-from harness.proc import wait_until
+from harness.proc import LIMIT, wait_until
 from harness.terminal import on_terminal, plain
 
 DAY = 86400
@@ -462,24 +463,24 @@ class Undoing(Change):
 
 class Conflicts(Change):
     def test_it_is_read_again(self):
-        """Somebody writes the entry, over and over, between the reading and the writing."""
+        """Somebody writes the entry between the reading and the writing, twice."""
         self.ctl('suppress', '--hard', 'busy@example.com')
-        slow = between.Between(self.redis.socket)
-        self.addCleanup(slow.stop)
-        slow.set(between.SLOW, 0.1)
         key, calls = 'nixie:{0}:addr:busy@example.com', self.applied()
-        with subprocess.Popen([binary('nixie'), '-c', self.site.conf_path, '-o', 'redis.address=' + slow.address, '-o', 'redis.timeout=5s',
-                               'suppress', 'busy@example.com', 'other@example.com'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as p:
-            n = 0
-            while self.applied() < calls + 2 and p.poll() is None:
-                n += 1
-                self.redis.command('HSET', key, 'count', n, 'revision', 100000 + n)
-                time.sleep(0.01)
-            text = p.communicate()[0]
-        self.assertEqual(p.returncode, OK, text)
-        self.assertGreaterEqual(self.applied(), calls + 3)      # two conflicts at least
+        cut = Cutting(self.directory, self.redis.socket)
+        self.addCleanup(cut.stop)
+        changes = itertools.count(1)
+
+        def somebody_writes():
+            n = next(changes)
+            self.redis.command('HSET', key, 'count', n, 'revision', 100000 + n)
+            if self.applied() == calls:     # and before the next one, too
+                cut.after, cut.was_cut = cut.after + 1, False
+            return True
+        cut.begin(0, somebody_writes)
+        text = self.ctl('-o', 'redis.address=' + cut.address, 'suppress', 'busy@example.com', 'other@example.com')
+        self.assertEqual(self.applied(), calls + 3)      # two conflicts
         entry = self.redis.hgetall(key)
-        self.assertEqual((entry['status'], entry['count']), ('manual', str(n)))
+        self.assertEqual((entry['status'], entry['count']), ('manual', str(next(changes) - 1)))
         self.assertEqual(text.count('busy@example.com: hard -> manual'), 1)
         self.assertEqual(self.journal(), 3)
 
@@ -554,26 +555,36 @@ class Many(Change):
         self.assertLess(peak - chosen, 8 * 1024, 'KiB more')
         self.assertEqual((self.suppressed(), self.keys(':addr:')), (0, []))
 
+    def interrupted(self, cut, after, *args, stdin=subprocess.DEVNULL):
+        """What it said when so many scripts were done, and ^C was typed during the next."""
+        started = threading.Event()
+
+        def type_it():
+            started.wait(LIMIT)
+            os.kill(p.pid, signal.SIGINT)
+            return True
+        cut.begin(after, type_it)
+        with subprocess.Popen([binary('nixie'), '-c', self.site.conf_path, '-o', 'redis.address=' + cut.address, *args], stdin=stdin,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+            started.set()
+            out, err = p.communicate()
+        self.assertEqual(p.returncode, NOT_FOUND, out + err)
+        return err
+
     def test_interrupted(self):
         with open(os.path.join(self.directory, 'list'), 'w') as f:
             f.write(self.names(50000))
-        with open(f.name) as f, subprocess.Popen([binary('nixie'), '-c', self.site.conf_path, 'suppress', '--yes', '-'], stdin=f, stdout=subprocess.PIPE,
-                                                 stderr=subprocess.PIPE, text=True) as p:
-            wait_until(lambda: self.suppressed() > 0, 'the first of them')
-            p.send_signal(signal.SIGINT)
-            out, err = p.communicate()
-        self.assertEqual(p.returncode, NOT_FOUND, out + err)
-        self.assertRegex(err, r'interrupted after [\d,]+ addresses; to go on run it again')
+        cut = Cutting(self.directory, self.redis.socket)
+        self.addCleanup(cut.stop)
+        with open(f.name) as f:
+            said = self.interrupted(cut, 8 * self.partitions, 'suppress', '--yes', '-', stdin=f)
+        self.assertRegex(said, r'interrupted after [\d,]+ addresses; to go on run it again')
         there = self.suppressed()
-        with subprocess.Popen([binary('nixie'), '-c', self.site.conf_path, 'undo', '--yes', '--batch', self.batch_of(err)], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True) as p:
-            wait_until(lambda: self.suppressed() < there or p.poll() is not None, 'the first of them')
-            p.send_signal(signal.SIGINT)
-            out, more = p.communicate()
-        if p.returncode != OK:      # it was not done yet
-            self.assertEqual(p.returncode, NOT_FOUND, out + more)
-            self.assertRegex(more, r'interrupted after \d+ address')
-        self.ctl('undo', '--yes', '--batch', self.batch_of(err))
+        self.assertGreater(there, 0)
+        self.assertRegex(self.interrupted(cut, 1, 'undo', '--yes', '--batch', self.batch_of(said)), r'interrupted after \d+ address')
+        self.assertGreater(self.suppressed(), 0)
+        self.assertLess(self.suppressed(), there)
+        self.ctl('undo', '--yes', '--batch', self.batch_of(said))
         self.assertEqual(self.suppressed(), 0)
 
 
