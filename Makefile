@@ -123,8 +123,8 @@ check: deps-build deps-run deps-test
 
 .PHONY: e2e e2e-tools docs layers lint asan accuracy
 # what the end-to-end tests look through, linked with the library
-e2e-tools: $(BUILD)/test/store-watch
-$(BUILD)/test/store-watch: $(BUILD)/obj/tests/e2e/tools/store-watch.o $(LIB)
+e2e-tools: $(BUILD)/test/store-watch $(BUILD)/test/peak
+$(BUILD)/test/store-watch $(BUILD)/test/peak: $(BUILD)/test/%: $(BUILD)/obj/tests/e2e/tools/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(LINK) -o $@
 # how right the shipped rules are on the corpus; writes tests/corpus/accuracy.md

@@ -10,7 +10,7 @@ import time
 from harness.case import RedisCase
 from harness.cutting import Cutting
 from harness.maillog import Message, full, hard
-from harness.nixie import NOT_FOUND, OK, USAGE, binary, run
+from harness.nixie import NOT_FOUND, OK, USAGE, binary, run, tool
 from harness.proc import LIMIT, wait_until
 from harness.terminal import on_terminal, plain
 
@@ -519,16 +519,13 @@ class Many(Change):
         """What it said, and the most memory that it had, in KiB."""
         with open(os.path.join(self.directory, 'list'), 'w') as f:
             f.write(stdin)
-        with open(f.name) as f, subprocess.Popen([binary('nixie'), '-c', self.site.conf_path, *args], stdin=f, stdout=subprocess.PIPE,
-                                                 stderr=subprocess.PIPE, text=True, env=dict(os.environ, ASAN_OPTIONS='quarantine_size_mb=1')) as p:
-            peak = 0
-            while p.poll() is None:
-                with open('/proc/%d/status' % p.pid) as status:
-                    peak = max([peak] + [int(line.split()[1]) for line in status if line.startswith('VmHWM:')])
-                time.sleep(0.01)
-            out, err = p.communicate()
-        self.assertEqual(p.returncode, OK, out + err)
-        return out, peak
+        used = os.path.join(self.directory, 'used')
+        with open(f.name) as f:
+            done = subprocess.run([tool('peak'), used, binary('nixie'), '-c', self.site.conf_path, *args], stdin=f, capture_output=True, text=True,
+                                  check=False, env=dict(os.environ, ASAN_OPTIONS='quarantine_size_mb=1'))
+        self.assertEqual(done.returncode, OK, done.stdout + done.stderr)
+        with open(used) as f:
+            return done.stdout, int(f.read())
 
     def names(self, n):
         return ''.join('reader%d@d%d.example\n' % (i, i % 997) for i in range(n))

@@ -23,6 +23,14 @@ def binary(name):
     return path
 
 
+def tool(name):
+    """One of tests/e2e/tools."""
+    path = os.path.join(os.path.dirname(BIN), 'test', name)
+    if not os.access(path, os.X_OK):
+        raise AssertionError('%s is missing: run make e2e-tools' % path)
+    return path
+
+
 def sanitized(name):
     """Is the program built with AddressSanitizer? Then it has calls, and memory, of its own."""
     with open(binary(name), 'rb') as f:

@@ -1,19 +1,16 @@
 """store-watch: the store as an event loop sees it, see tests/e2e/tools/store-watch.c."""
 import os
 
-from . import nixie
+from .nixie import tool
 from .proc import LIMIT, Child, wait_until
 
 
 class Watch(Child):
     def __init__(self, site):
-        path = os.path.join(os.path.dirname(nixie.BIN), 'test', 'store-watch')
-        if not os.access(path, os.X_OK):
-            raise AssertionError('%s is missing: run make e2e-tools' % path)
         site.watches = getattr(site, 'watches', 0) + 1
         into, self._in = os.pipe()
         with os.fdopen(into) as stdin:
-            super().__init__('store-watch', [path, site.conf_path], os.path.join(site.directory, 'watch.%d.log' % site.watches), stdin=stdin)
+            super().__init__('store-watch', [tool('store-watch'), site.conf_path], os.path.join(site.directory, 'watch.%d.log' % site.watches), stdin=stdin)
         site.children.append(self)
         self.seen = 0
 
