@@ -506,11 +506,13 @@ class Restarts(BrakeCase):
         self.reader.wait_log('reloaded')
         self.follow(10, 15)
         self.assertEqual(self.held_and_hard(), (30 - (MINIMUM - 1), MINIMUM - 1 + 15))
+        # what was counted is written before that
+        wait_until(lambda: not BRAKED & self.alerts(), 'end of the alerts', child=self.reader)
         self.assertOnce(BRAKED)
         self.site.options['brake'] = {'enabled': True}
         self.site.write_conf()
         self.reader.send_signal(signal.SIGHUP)
-        wait_until(lambda: self.reader.log().count('alert=open hard bounces of provider google') == 2, 'second opening')
+        wait_until(lambda: self.reader.log().count('alert=open hard bounces of provider google') == 2, 'second opening', child=self.reader)
         self.follow(15, 20)
         self.assertEqual(self.held_and_hard()[1], MINIMUM - 1 + 15)
 
