@@ -57,7 +57,7 @@ class Postfixed(SharedCase):
         cls.site.write_conf()
         cls.policyd = cls.site.policyd()
         # a restriction behind it that refuses: whatever nixie says must not accept over its head
-        cls.postfix.configure(smtpd_recipient_restrictions='check_policy_service { unix:nixie/policy, timeout=10s, default_action=DUNNO }, '
+        cls.postfix.configure(smtpd_recipient_restrictions='check_policy_service { unix:nixie/policy, timeout=60s, default_action=DUNNO }, '
                               'check_recipient_access inline:{ { behind@nixie.test = 553 5.7.9 refused behind it } }, '
                               'permit_mynetworks, reject_unauth_destination')
         cls.postfix.start()
