@@ -64,8 +64,13 @@ class Result(unittest.TestResult):
 
     def startTest(self, test):
         super().startTest(test)
-        self._start = time.monotonic()
+        self._begin()
         signal.alarm(TEST_LIMIT_S)
+
+    def _begin(self):
+        from harness.case import not_at_midnight    # which main() has made known where it is
+        not_at_midnight()
+        self._start = time.monotonic()
 
     def stopTest(self, test):
         signal.alarm(0)
@@ -123,7 +128,7 @@ class Part(Result):
 
     def startTest(self, test):
         unittest.TestResult.startTest(self, test)
-        self._start = time.monotonic()
+        self._begin()
 
     def stopTest(self, test):
         unittest.TestResult.stopTest(self, test)
