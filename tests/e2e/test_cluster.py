@@ -215,8 +215,8 @@ class Moving(ClusterCase):
             for node in list(self.cluster.masters()):
                 for partition in self.partitions_of(node)[:5]:
                     self.cluster.move(slot_of('{%d}' % partition), self.other_than(node), lambda: time.sleep(0.01))
-            wait_until(lambda: self.cluster.errors('MOVED') > before, 'reader that met a moved slot', child=child)
-        feeder.finish()
+        feeder.finish()     # there is always something to write when all have moved
+        wait_until(lambda: self.cluster.errors('MOVED') > before, 'reader that met a moved slot', child=child)
         self.assertWhole(child)
         self.assertEqual(child.stop(), 0)
 

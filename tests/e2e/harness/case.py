@@ -131,8 +131,9 @@ class LoopCase(SharedCase):
         later delivery. (A count that goes up by one may be that of an earlier one.)"""
         address = 'marker-%d@nixie.test' % time.time_ns()
         self.deliver(address)
-        with open(self.site.log_path, 'rb') as f:
+        log, = self.site.options['logtail']['files']
+        with open(log, 'rb') as f:
             text = f.read()
-        behind = text.index(b'\n', text.rindex(b'to=<%s>' % address.encode())) + 1
-        key = 'nixie:{0}:pos:%s:%s' % (os.uname().nodename, os.path.realpath(self.site.log_path))
+        behind = text.index(b'\n', text.rindex(address.encode())) + 1
+        key = 'nixie:{0}:pos:%s:%s' % (os.uname().nodename, os.path.realpath(log))
         wait_until(lambda: int(self.redis.command('HGET', key, 'offset') or 0) >= behind, 'the place behind ' + address, child=self.logtail)

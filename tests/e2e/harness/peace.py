@@ -157,12 +157,12 @@ class PeaceCase(Case):
     def assertWhole(self, child=None):
         """Nothing is lost and nothing doubled, once the reader has read it all."""
         try:
-            wait_until(self.compare, 'all of the log in Redis', SETTLE_S, child)
+            whole = wait_until(self.compare, 'all of the log in Redis', SETTLE_S, child)
         except AssertionError as e:
             found = self.compare()
             raise AssertionError('%s\nlost %d, doubled %d\n%s' % (e, found.lost, found.doubled, found.report())
                                  if found is not None else str(e)) from None
-        self.assertGreater(self.compare().compared, 500)
+        self.assertGreater(whole.compared, 500)
         self.assertDangling()
 
     def assertDangling(self):

@@ -72,14 +72,19 @@ class RedisCluster:
         self.known = {}     # {slot: node}, as far as asked, and perhaps no longer true
 
     def _node(self, directory, i):
-        return TcpServer(directory, 'node%d' % i, '--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf',
-                         '--cluster-node-timeout', str(self.node_timeout_ms), '--cluster-port', str(free_port()))
+        bus_port = free_port()
+        node = TcpServer(directory, 'node%d' % i, '--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf',
+                         '--cluster-node-timeout', str(self.node_timeout_ms), '--cluster-port', str(bus_port),
+                         # whose link is down for long, as that of lag_behind(), may take over all the same
+                         '--cluster-replica-validity-factor', '0')
+        node.bus_port = bus_port
+        return node
 
     def join(self):
         """One more master, which serves nothing yet."""
         first, node = self.nodes[0], self._node(os.path.dirname(self.nodes[0].directory), len(self.nodes))
         self.nodes.append(node.start())
-        node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, first.options[-1])
+        node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, first.bus_port)
         self._wait(self._all_met, 'cluster of %d nodes' % len(self.nodes))
         self._wait(lambda: 'cluster_state:ok' in node.command('CLUSTER', 'INFO'), 'cluster as the new node sees it')
         return node
@@ -92,7 +97,7 @@ class RedisCluster:
             node.command('CLUSTER', 'ADDSLOTSRANGE', SLOTS * i // self.n, SLOTS * (i + 1) // self.n - 1)
         first = self.nodes[0]
         for node in self.nodes[1:]:
-            node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, first.options[-1])
+            node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, first.bus_port)
         self._wait(self._all_met, 'cluster of %d nodes' % len(self.nodes))
         for i, node in enumerate(self.nodes[self.n:]):
             self._call(node, 'CLUSTER', 'REPLICATE', self.id_of(self.nodes[i % self.n]))
@@ -117,7 +122,13 @@ class RedisCluster:
         return wait_until(called, ' '.join(map(str, args)), child=node.child)
 
     def _wait(self, condition, what):
-        wait_until(condition, what, LIMIT)
+        """A node that does not tell just now is asked again."""
+        def so():
+            try:
+                return condition()
+            except AWAY:
+                return False
+        wait_until(so, what, LIMIT)
 
     def stop(self):
         for node in self.nodes:
@@ -202,7 +213,7 @@ class RedisCluster:
             keys = origin.command('CLUSTER', 'GETKEYSINSLOT', slot, 1)
             if not keys:
                 break
-            origin.command('MIGRATE', '127.0.0.1', to.port, keys[0], 0, 5000)
+            origin.command('MIGRATE', '127.0.0.1', to.port, keys[0], 0, int(LIMIT * 1000))
             between()
         between()
         for node in to, origin:
@@ -215,10 +226,10 @@ class RedisCluster:
         master.kill()
 
         def taken_over():
-            for node in self.living():
-                if 'cluster_state:ok' not in node.command('CLUSTER', 'INFO'):
-                    return False
-            return self.owner(slot).child is not None
+            try:
+                return all('cluster_state:ok' in node.command('CLUSTER', 'INFO') for node in self.living()) and self.owner(slot).child is not None
+            except AWAY:
+                return False
         wait_until(taken_over, 'fail-over of ' + master.name, FAIL_OVER_LIMIT)
         return self.owner(slot)
 
