@@ -21,6 +21,27 @@ FAULTS = NOT_FOUND
 ALONE = ('--postfix', 'none', '--exim', 'none')
 
 
+def answering(server, answer, first=False):
+    """Every client of the listening socket gets it, when it has asked or at first, whether it waits for that or not."""
+    def serve():
+        while True:
+            try:
+                end, _ = server.accept()
+            except OSError:
+                return
+            try:
+                if not first:
+                    end.recv(65536)
+                end.sendall(answer)
+                end.recv(65536)
+            except OSError:
+                pass
+            end.close()
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread
+
+
 class Doctor(Case):
     def doctor(self, *args, status=None, verb=True, prefix=(), stderr=False):
         """All findings as {check: [finding]}; ok ones too. The Postfix of this host is none of ours."""
@@ -151,16 +172,7 @@ class Server(Doctor):
         self.addCleanup(server.close)
         server.bind(os.path.join(self.directory, 'absent.sock'))
         server.listen()
-
-        def serve():
-            try:
-                while True:
-                    end, _ = server.accept()
-                    end.sendall(b'220 mail.example ESMTP\r\n')
-                    end.close()
-            except OSError:
-                pass
-        threading.Thread(target=serve, daemon=True).start()
+        answering(server, b'220 mail.example ESMTP\r\n', first=True)
         found = self.doctor('-o', 'redis.timeout=500ms', status=NO_REDIS)
         self.assertEqual(found['server'][0]['level'], 'error')
 
@@ -467,18 +479,7 @@ class Here(Doctor):
         self.addCleanup(server.close)
         server.bind(('127.0.0.1', 0))
         server.listen()
-
-        def serve():
-            try:
-                while True:
-                    end, _ = server.accept()
-                    end.recv(4096)
-                    end.sendall(b'220 mail.example \033[31mESMTP\r\n')
-                    end.recv(4096)
-                    end.close()
-            except OSError:
-                pass
-        threading.Thread(target=serve, daemon=True).start()
+        answering(server, b'220 mail.example \033[31mESMTP\r\n')
         endpoint = 'inet:127.0.0.1:%d' % server.getsockname()[1]
         found = self.doctor('-o', 'policyd.listen=' + endpoint, status=FAULTS)
         self.only(found, 'policyd', 'error', endpoint, 'another program')
@@ -536,18 +537,7 @@ class Host(Doctor):
         server = socket.socket(socket.AF_UNIX)
         server.bind(path)
         server.listen()
-
-        def serve():
-            try:
-                while True:
-                    end, _ = server.accept()
-                    end.sendall(answer)
-                    end.recv(65536)
-                    end.close()
-            except OSError:
-                pass
-        thread = threading.Thread(target=serve)
-        thread.start()
+        thread = answering(server, answer, first=True)
         try:
             return self.doctor()
         finally:
