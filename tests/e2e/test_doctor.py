@@ -199,11 +199,7 @@ class Server(Doctor):
 
     def test_clock(self):
         self.healthy()
-        os.environ['NIXIE_CLOCK'] = str(int(time.time()) + 60)
-        try:
-            found = self.doctor(status=FAULTS)
-        finally:
-            del os.environ['NIXIE_CLOCK']
+        found = self.doctor(status=FAULTS, prefix=['env', 'NIXIE_CLOCK=%d' % (time.time() + 1800)])
         self.only(found, 'clock', 'warning', 'behind', 'NTP')
 
 
@@ -259,9 +255,13 @@ class Settings(Doctor):
         self.set('maxmemory-policy', 'allkeys-lru')
         for i in range(200):
             self.redis.command('SET', 'other:%d' % i, 'x' * 10000)
-        self.set('maxmemory', str(self.used() - 1000000))
-        self.redis.command('SET', 'other', 'x')
-        wait_until(lambda: 'evicted_keys:0' not in self.redis.command('INFO', 'stats'), 'eviction')
+
+        def evicted():
+            # what waits to be written to a busy disk is in what is used, and does not count
+            self.set('maxmemory', str(self.used() - 1000000))
+            self.redis.command('SET', 'other', 'x')
+            return 'evicted_keys:0' not in self.redis.command('INFO', 'stats')
+        wait_until(evicted, 'eviction')
         self.set('maxmemory', '0')
         self.only(self.doctor(status=FAULTS), 'eviction', 'warning', 'have been evicted')
 
