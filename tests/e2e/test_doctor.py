@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+from harness.between import PASS, SLOW, Between
 from harness.case import Case
 from harness.journal import Journal
 from harness.maillog import delivered, hard
@@ -19,6 +20,20 @@ GOOD = ('--hash-max-listpack-value', '512', '--zset-max-listpack-value', '256',
 FAULTS = NOT_FOUND
 # the mail servers of this host are none of ours
 ALONE = ('--postfix', 'none', '--exim', 'none')
+
+
+class Late(Between):
+    """One answer comes late: to the nth question that has the word."""
+
+    def __init__(self, server_path, word, nth, delay_s):
+        self.word, self.left = b'\r\n%s\r\n' % word, nth
+        super().__init__(server_path)
+        self.delay_s = delay_s
+
+    def _question(self, pair, data):
+        self.left -= self.word in data
+        self.mode = SLOW if self.left == 0 and self.word in data else PASS
+        super()._question(pair, data)
 
 
 def answering(server, answer, first=False):
@@ -202,6 +217,19 @@ class Server(Doctor):
         self.healthy()
         found = self.doctor(status=FAULTS, prefix=['env', 'NIXIE_CLOCK=%d' % (time.time() + 1800)])
         self.only(found, 'clock', 'warning', 'behind', 'NTP')
+
+    def late(self, *args):
+        between = Late(self.redis.socket, *args)
+        self.addCleanup(between.stop)
+        found = self.doctor('-o', 'redis.address=' + between.address, status=OK)
+        self.assertLessEqual(between.left, 0, 'it was not asked')
+        return found
+
+    def test_one_late_answer(self):
+        """Of a machine that has too much to do: the server is neither far away nor its clock wrong."""
+        self.healthy()
+        self.only(self.late(b'PING', 2, 0.5), 'server', 'ok', 'answers in')     # the first one asks whether it may ask
+        self.only(self.late(b'TIME', 1, 5), 'clock', 'ok')
 
 
 class Settings(Doctor):
