@@ -73,9 +73,9 @@ class Chromium:
                 return answer['result']
             self.events.append(answer)
 
-    def wait_event(self, method, session):
+    def wait_event(self, method, session, **params):
         end = time.monotonic() + LIMIT
-        while not any(e.get('method') == method and e.get('sessionId') == session for e in self.events):
+        while not any(e.get('method') == method and e.get('sessionId') == session and params.items() <= e['params'].items() for e in self.events):
             self.events.append(self._message(end))
 
     def open(self, path, **settings):
@@ -91,9 +91,11 @@ class Page:
         self._session = browser.call('Target.attachToTarget', targetId=target, flatten=True)['sessionId']
         for domain in 'Page', 'Network', 'Runtime', 'Audits':
             self.call(domain + '.enable')
+        self.call('Page.setLifecycleEventsEnabled', enabled=True)
         self.show(width, dark)
-        self.call('Page.navigate', url='file://' + os.path.abspath(path))
-        browser.wait_event('Page.loadEventFired', self._session)
+        loader = self.call('Page.navigate', url='file://' + os.path.abspath(path))['loaderId']
+        # of this one: the empty page that was there before may have been loaded only now
+        browser.wait_event('Page.lifecycleEvent', self._session, loaderId=loader, name='load')
 
     def call(self, method, **params):
         return self._browser.call(method, self._session, **params)
