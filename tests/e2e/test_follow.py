@@ -83,7 +83,7 @@ class Growing(FollowCase):
         append(self.log, self.mixed(3))
         append(second, self.mixed(3))
         self.site.logtail()
-        append(second, self.mixed(3))
+        append(second, self.mixed(3) + self.deliveries(1))      # of each log the last is one
         self.site.wait_counter('delivered', self.sent)
         self.settle()
 
