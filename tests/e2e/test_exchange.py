@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
+from harness.between import SLOW, Between
 from harness.case import RedisCase
 from harness.maillog import full, hard
 from harness.nixie import NO_REDIS, NOT_FOUND, OK, USAGE, binary, run
-from harness.proc import wait_until
+from harness.proc import LIMIT, wait_until
 
 DAY = 86400
 
@@ -385,6 +387,10 @@ class Import64(Import):
     partitions = 64
 
 
+# runs a program, and prints behind what that says the most memory that it had
+MEASURE = 'import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(status)'
+
+
 class Many(Exchange):
     LINES = 200000
 
@@ -392,16 +398,11 @@ class Many(Exchange):
         return self.file('address,status,since\n' + ''.join('reader%d@d%d.example,hard,2026-01-01T00:00:00Z\n' % (i, i % 997) for i in range(n)))
 
     def memory_of(self, path):
-        """What it said, and the most memory that it had, in KiB."""
-        peak = 0
-        p = subprocess.Popen([binary('nixie'), '-c', self.site.conf_path, 'import', '--json', path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.addCleanup(p.kill)
-        while p.poll() is None:
-            with open('/proc/%d/status' % p.pid) as f:
-                peak = max([peak] + [int(line.split()[1]) for line in f if line.startswith('VmHWM:')])
-            time.sleep(0.02)
-        self.assertEqual(p.returncode, OK)
-        return json.loads(p.communicate()[0]), peak
+        """What it said, and the most memory that it ever had, in KiB."""
+        done = run('nixie', '-c', self.site.conf_path, 'import', '--json', path, prefix=(sys.executable, '-c', MEASURE), limit=6 * LIMIT)
+        self.assertEqual(done.returncode, OK, done.stderr)
+        said, peak = done.stdout.splitlines()
+        return json.loads(said), int(peak)
 
     def test_bounded_memory(self):
         said, small = self.memory_of(self.many(self.LINES // 10))
@@ -414,7 +415,11 @@ class Many(Exchange):
 
     def test_interrupted(self):
         path = self.many(50000)
-        p = subprocess.Popen([binary('nixie'), '-c', self.site.conf_path, 'import', path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        between = Between(self.redis.socket)
+        self.addCleanup(between.stop)
+        between.set(SLOW, 0.2)      # so that it is never done before it is interrupted
+        p = subprocess.Popen([binary('nixie'), '-c', self.site.conf_path, '-o', 'redis.address=' + between.address, 'import', path],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(p.kill)
         wait_until(lambda: len(self.redis.command('KEYS', 'nixie:{0}:suppressed')) > 0, what='the first of them')
         p.send_signal(signal.SIGINT)
