@@ -211,7 +211,9 @@ class Postfix:
         return found
 
     def flush(self):
-        """Try all deferred mail now."""
+        """Try all deferred mail now, also what has just been logged as deferred: until the queue manager has put that
+        back, it is active, and not tried."""
+        wait_until(lambda: not os.listdir(os.path.join(self.spool, 'active')), 'queue that nobody works on')
         subprocess.run(['postqueue', '-c', self.etc, '-f'], check=True)
 
     def postsuper(self, *args):
