@@ -191,7 +191,7 @@ class Exim:
     def wait_log(self, *words, count=1, action=None):
         """Wait until count lines of the main log hold all the words; return them."""
         def lines():
-            found = [x for x in self.log().splitlines() if all(w in x for w in words)]
+            found = [x for x in self.log().split('\n')[:-1] if all(w in x for w in words)]      # whole lines
             if len(found) < count and action:
                 action()
             return found if len(found) >= count else None

@@ -235,7 +235,7 @@ class Postfix:
     def wait_log(self, *words, count=1, action=None):
         """Wait until count lines of the mail log hold all the words; return them."""
         def lines():
-            found = [x for x in self.log().splitlines() if all(w in x for w in words)]
+            found = [x for x in self.log().split('\n')[:-1] if all(w in x for w in words)]      # whole lines
             if len(found) >= count:
                 return found
             if action:
