@@ -174,6 +174,8 @@ class EximLog(LoopCase):
         self.sink.at_rcpt.update({gone: UNKNOWN.format(gone), busy: BUSY.format(busy)})
         message = self.exim.send(self.address, 'also-' + self.address, gone, busy)
         self.exim.wait_log('== ' + busy, message)
+        for fine in self.address, 'also-' + self.address:
+            self.exim.wait_log('> ' + fine, message)        # the second one by ->
         self.site.wait_status(gone, 'hard')
         self.assertEqual(self.counted(before), {'delivered': 2, 'hard': 1, 'deferred': 1})
         self.assertIsNone(self.site.status(busy))
@@ -214,6 +216,7 @@ class EximLog(LoopCase):
         message = self.exim.send('full@local.nixie.test', 'anna@local.nixie.test', 'piped@local.nixie.test')
         self.exim.wait_log(message, '== full@local.nixie.test', 'mailbox is full')
         self.exim.wait_log(message, '|/bin/cat')
+        self.exim.wait_log(message, '=> anna')
         self.assertEqual(self.counted(before), {'delivered': 1, 'deferred': 1})
 
     def test_full_mailbox_at_end_of_data(self):
@@ -242,6 +245,7 @@ class EximLog(LoopCase):
         self.assertEqual(self.counted(before), {})
 
     def test_who_sent_it(self):
+        begin = int(time.time())
         self.sink.at_rcpt[self.address] = BUSY.format(self.address)
         message = self.exim.send(self.address, login='anna')
         self.exim.wait_log('== ' + self.address)
@@ -250,7 +254,7 @@ class EximLog(LoopCase):
         self.assertEqual((pending['sender'], pending['login']), ('sender@nixie.test', 'anna'))
         self.assertIn('127.0.0.1', pending['client'])
         self.assertRegex(pending['message-id'], r'^<[0-9a-f]+@client\.test>$')
-        self.assertAlmostEqual(int(pending['arrival']), time.time(), delta=60)
+        self.assertTrue(begin <= int(pending['arrival']) <= time.time(), pending)
 
     # -- the router: what no RCPT ACL sees -------------------------------------------
 
@@ -362,8 +366,11 @@ class EximLog(LoopCase):
             self.assertEqual(len(self.exim.wait_log(message, 'nixie: no answer')), 1)
             for directory, _, names in os.walk(self.exim.directory):
                 for name in names:
-                    with open(os.path.join(directory, name), 'rb') as f:
-                        self.assertTrue(name == 'exim.conf' or b'smtpd_access_policy' not in f.read(), name)
+                    try:
+                        with open(os.path.join(directory, name), 'rb') as f:
+                            self.assertTrue(name == 'exim.conf' or b'smtpd_access_policy' not in f.read(), name)
+                    except FileNotFoundError:       # of a message that is done by now
+                        pass
         finally:
             type(self).policyd = self.site.policyd()
         # another process asks again, also about a message that was in the queue meanwhile
@@ -452,7 +459,10 @@ class Recorder:
             if self.hang:
                 self._held.append(c)
                 continue
-            c.sendall(self._answer)
+            try:
+                c.sendall(self._answer)
+            except OSError:     # who asked did not wait so long
+                pass
             c.close()
 
     def stop(self):
