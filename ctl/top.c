@@ -257,11 +257,11 @@ int verb_top(struct ctl *ctl, int argc, char **argv)
 	struct top *t = xalloc(sizeof *t);
 	*t = (struct top){ .ctl = ctl, .table = table, .interval_ms = interval_s * 1000, .signals = -1,
 		.pulse = { .store = ctl->store, .config = &ctl->config, .span = span } };
-	if (ctl->config.redis_timeout_ms > TIMEOUT_MS)
-		store_set_timeout(ctl->store, TIMEOUT_MS);
 	if (once || (!ctl->json && !screen_possible())) {
 		code = show_once(t);
 	} else {
+		if (ctl->config.redis_timeout_ms > TIMEOUT_MS)
+			store_set_timeout(ctl->store, TIMEOUT_MS);
 		t->signals = cli_signals(more);
 		(ctl->json ? follow_json : follow_screen)(t);
 	}

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from harness.between import PASS, SLOW, Between
+from harness.between import Late
 from harness.case import Case
 from harness.journal import Journal
 from harness.maillog import delivered, hard
@@ -20,20 +20,6 @@ GOOD = ('--hash-max-listpack-value', '512', '--zset-max-listpack-value', '256',
 FAULTS = NOT_FOUND
 # the mail servers of this host are none of ours
 ALONE = ('--postfix', 'none', '--exim', 'none')
-
-
-class Late(Between):
-    """One answer comes late: to the nth question that has the word."""
-
-    def __init__(self, server_path, word, nth, delay_s):
-        self.word, self.left = b'\r\n%s\r\n' % word, nth
-        super().__init__(server_path)
-        self.delay_s = delay_s
-
-    def _question(self, pair, data):
-        self.left -= self.word in data
-        self.mode = SLOW if self.left == 0 and self.word in data else PASS
-        super()._question(pair, data)
 
 
 def answering(server, answer, first=False):

@@ -6,6 +6,7 @@ import termios
 import time
 from collections import Counter
 
+from harness.between import Late
 from harness.case import RedisCase
 from harness.maillog import delivered, full, hard
 from harness.nixie import NO_REDIS, OK, USAGE
@@ -110,6 +111,13 @@ class Pipes(Top):
             self.assertNotIn('suppressed', frames[-1])
             p.stdout.close()
             self.assertEqual(p.wait(), OK)
+
+    def test_one_look_waits_as_long_as_it_may(self):
+        """By redis.timeout; only a screen, where somebody types, does not."""
+        between = Late(self.redis.socket, b'HGETALL', 1, 3)
+        self.addCleanup(between.stop)
+        self.site.ctl_ok('-o', 'redis.address=' + between.address, '-o', 'redis.timeout=10s', 'top', '--once')
+        self.assertLessEqual(between.left, 0, 'it was not asked')
 
     def test_without_redis(self):
         self.redis.stop()

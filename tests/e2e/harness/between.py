@@ -191,3 +191,17 @@ class Between(threading.Thread):
                 to.sendall(data)
         except OSError:
             self._close(pair)
+
+
+class Late(Between):
+    """One answer comes late: to the nth question that has the word."""
+
+    def __init__(self, server_path, word, nth, delay_s):
+        self.word, self.left = b'\r\n%s\r\n' % word, nth
+        super().__init__(server_path)
+        self.delay_s = delay_s
+
+    def _question(self, pair, data):
+        self.left -= self.word in data
+        self.mode = SLOW if self.left == 0 and self.word in data else PASS
+        super()._question(pair, data)
