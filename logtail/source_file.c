@@ -301,7 +301,8 @@ static enum source_result next(struct source *s, struct sv *line_r)
 	for (;;) {
 		if (source_take_line(s, line_r))
 			return SOURCE_LINE;
-		if (!fill(s) && !source_file_rotated(s))
+		int64_t looked_ms = clock_mono_ms();
+		if (!fill(s) && !source_file_rotated(s, looked_ms))
 			return SOURCE_END;
 	}
 }

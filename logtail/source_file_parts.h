@@ -1,4 +1,4 @@
-/* source_file_parts: what the two files of a log that is a file share. Only for source_file.c and source_rotation.c. */
+/* source_file_parts: what the two files of a log that is a file share. Only for source_file.c and source_rotation.c, and their test. */
 #ifndef NIXIE_SOURCE_FILE_PARTS_H
 #define NIXIE_SOURCE_FILE_PARTS_H
 
@@ -21,8 +21,9 @@ bool source_file_matches(int fd, const struct position *p);
 /* Asked first: a compressed file that is another one need not be unpacked. */
 bool source_file_begins_as(const char *path, const struct position *p);
 
-/* source_rotation.c: at the end of the open file: is the log another file by now? True: go on reading. */
-bool source_file_rotated(struct source *s);
+/* source_rotation.c: at the end of the open file: is the log another file by now? True: go on reading.
+ * looked_ms: when, by clock_mono_ms(), it was not yet known that there is nothing more in it. */
+bool source_file_rotated(struct source *s, int64_t looked_ms);
 /* Before more is read: the file may have been truncated, and have grown past us again. */
 bool source_file_rewritten(const struct source *s);
 /* It was: finds where to go on. False: whoever writes it is not done, look again later. */

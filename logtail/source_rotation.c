@@ -179,10 +179,9 @@ static void open_next(struct source *s)
 		log_info("file=%s opened after a rotation", s->open_path);
 }
 
-bool source_file_rotated(struct source *s)
+bool source_file_rotated(struct source *s, int64_t looked_ms)
 {
 	struct stat st;
-	int64_t now_ms = clock_mono_ms();
 
 	bool there = stat(s->path, &st) == 0;
 	s->moved = !there || st.st_ino != s->inode || st.st_dev != s->device;
@@ -191,9 +190,10 @@ bool source_file_rotated(struct source *s)
 		return false;
 	}
 	if (s->quiet_since_ms == 0)
-		s->quiet_since_ms = now_ms;
-	/* the writer may go on with the old file until it is told to reopen */
-	if (st.st_size == 0 || now_ms - s->quiet_since_ms < SOURCE_DRAIN_MS)
+		s->quiet_since_ms = clock_mono_ms();
+	/* the writer may go on with the old file until it is told to reopen; what it wrote while we were stopped since
+	 * the look is read first */
+	if (st.st_size == 0 || looked_ms - s->quiet_since_ms < SOURCE_DRAIN_MS)
 		return false;
 	if (s->end > s->start && !s->final) {
 		s->final = true; /* its last line will never get its end */
@@ -239,15 +239,16 @@ static bool go_to_copy(struct source *s)
 
 bool source_file_restart(struct source *s)
 {
+	int64_t looked_ms = clock_mono_ms();
 	uint64_t size = source_file_bytes(s->fd), found;
 
-	s->rewritten_ms = s->rewritten_ms ? s->rewritten_ms : clock_mono_ms();
+	s->rewritten_ms = s->rewritten_ms ? s->rewritten_ms : looked_ms;
 	/* an editor empties the file first, and the beginning may become the same */
 	if (size < s->head_n && (size == 0 || same_head(s, s->head, (size_t)size)))
 		return false;
 	if (same_head(s, s->head, s->head_n)) {
 		found = find_tail(s, s->head_n, s->seen, s->seen_n);
-		if (!found && clock_mono_ms() - s->rewritten_ms < SOURCE_REWRITE_MS)
+		if (!found && looked_ms - s->rewritten_ms < SOURCE_REWRITE_MS)
 			return false;
 		s->generation++;
 		continue_copy(s, found);

@@ -51,7 +51,7 @@ PROTECTIONS = (
     Protection(0, 'what Redis does not take is not read', BUFFER, ('BackPressureTest.redis_is_away_for_a_busy_hour',)),
     one(1, 'the old file is given a second', 'logtail/source.h', '#define SOURCE_DRAIN_MS 1000', '#define SOURCE_DRAIN_MS 0',
         '01_rename_while_both_files_are_written_to'),
-    one(1, 'an empty new file is not gone to', SOURCE, 'if (st.st_size == 0 || now_ms', 'if (now_ms',
+    one(1, 'an empty new file is not gone to', SOURCE, 'if (st.st_size == 0 || looked_ms', 'if (looked_ms',
         '01_rename_create_hup_with_the_writer_appending_to_the_old_file'),
     one(1, 'the new file is watched', FOLLOW, 'one->watched == s->opened)', 'one->watched)', '01_again_and_again_and_told_by_inotify'),
     Protection(2, 'a file without a name is read on', (KEEP_OPEN,), ('02_unlinked_while_open_and_written_to',)),
