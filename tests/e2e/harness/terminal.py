@@ -5,10 +5,10 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
 import subprocess
 import termios
+import time
 import unicodedata
 
 from .nixie import binary
@@ -18,10 +18,11 @@ from .proc import LIMIT, wait_until
 def everything(master):
     """What was written to the other side until nobody holds that any more; closes this one. A single read is
     not enough: it takes what is there, and a program writes more than once."""
-    out = b''
-    signal.alarm(int(LIMIT))
+    out, end = b'', time.monotonic() + LIMIT
     try:
         while True:
+            if not select.select([master], [], [], max(0, end - time.monotonic()))[0]:
+                raise AssertionError('what is written to the terminal has no end within %g s: %r' % (LIMIT, out[-1000:]))
             try:
                 got = os.read(master, 65536)
             except OSError:     # the other side is closed
@@ -30,7 +31,6 @@ def everything(master):
                 break
             out += got
     finally:
-        signal.alarm(0)
         os.close(master)
     return out.decode('utf-8')
 
