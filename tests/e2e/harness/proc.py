@@ -34,12 +34,12 @@ def wait_until(condition, what, limit=LIMIT, child=None):
         pause = min(pause * 1.5, 0.1)
 
 
-def free_port():
+def free_port(first=10000, end=32000):
     """Below those that the kernel gives to clients: one of them might have it before the server does.
     Nor does another test get it: it stays bound here as long as this process lives, in a way that
     lets a server listen (one that says SO_REUSEADDR, as all do) but nobody find it free."""
     while True:
-        port = random.randrange(10000, 32000)
+        port = random.randrange(first, end)
         s = socket.socket()
         try:
             s.bind(('127.0.0.1', port))
@@ -120,6 +120,18 @@ class Child:
         while self.notify is not None and self._notified() is not None:
             pass
         os.kill(self.pid, number)
+
+    def freeze(self):
+        """It stands still when this returns: a signal alone does not end the system call that it is in."""
+        self.send_signal(signal.SIGSTOP)
+        wait_until(self._stands, 'standstill of ' + self.name)
+
+    def _stands(self):
+        with open('/proc/%d/stat' % self.pid) as f:
+            return f.read().rpartition(')')[2].split()[0] in 'TtZ'
+
+    def thaw(self):
+        self.send_signal(signal.SIGCONT)
 
     def wait(self, limit=LIMIT):
         """Wait for the process to end by itself; return its status."""

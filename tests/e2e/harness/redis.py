@@ -2,7 +2,6 @@
 import glob
 import os
 import shutil
-import signal
 import socket
 
 from .proc import LIMIT, Child, wait_until
@@ -113,9 +112,9 @@ class RedisServer:
         os.truncate(path, max(0, os.path.getsize(path) - n))
 
     def freeze(self):
-        self.child.send_signal(signal.SIGSTOP)
+        self.child.freeze()
 
     def thaw(self):
-        self.child.send_signal(signal.SIGCONT)
+        self.child.thaw()
 
     stop = kill
