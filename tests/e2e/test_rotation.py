@@ -6,7 +6,6 @@ import gzip
 import lzma
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from harness.nixie import REPOSITORY, run
 from harness.proc import wait_until
 
 LOST = 'may be missing', 'are missing'
+# of the second that a file which was rotated away is given, and of the three for one that is being rewritten
+DRAIN_S, REWRITE_S = 0.8, 2.5
 FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1'
 
 
@@ -92,6 +93,23 @@ class RotationTest(FollowCase):
         append(self.log, self.mixed(5))     # HUP: it has opened the new one
         self.peacefully()
 
+    def in_time(self, begin, write, limit):
+        """begin() starts a reader; write() does something to its log, and returns how long that took. Who is stopped himself for as
+        long as the reader waits for a writer cannot tell, and begins anew."""
+        child = begin()
+        while write() > limit:
+            child.kill()
+            self.redis.command('FLUSHALL')
+            for name in os.listdir(self.directory):
+                if name.startswith(os.path.basename(self.log)) or name.endswith('day.log'):
+                    os.unlink(os.path.join(self.directory, name))
+            self.sent = self.hard = 0
+            child = begin()
+
+    def begin(self):
+        append(self.log, self.mixed(5))
+        return self.site.logtail()
+
     def write_to_both(self):
         """The longest time that the old file was left alone."""
         longest = 0.0
@@ -109,27 +127,17 @@ class RotationTest(FollowCase):
         return longest
 
     def test_01_rename_while_both_files_are_written_to(self):
-        append(self.log, self.mixed(5))
-        child = self.site.logtail()
-        # who is stopped himself for the second that the old file is given cannot tell, and begins anew
-        while self.write_to_both() > 0.8:
-            child.kill()
-            self.redis.command('FLUSHALL')
-            os.unlink(self.log + '.1')
-            os.unlink(self.log)
-            self.sent = self.hard = 0
-            append(self.log, self.mixed(5))
-            child = self.site.logtail()
+        self.in_time(self.begin, self.write_to_both, DRAIN_S)
         self.peacefully()
 
     def test_01_rename_before_the_tail_is_read(self):
         append(self.log, self.mixed(5))
         child = self.site.logtail()
-        child.send_signal(signal.SIGSTOP)
+        child.freeze()
         append(self.log, self.mixed(50))
         self.rotate()
         append(self.log, self.mixed(5))
-        child.send_signal(signal.SIGCONT)
+        child.thaw()
         self.peacefully()
 
     def test_01_again_and_again_and_told_by_inotify(self):
@@ -144,17 +152,21 @@ class RotationTest(FollowCase):
 
     # -- 2: unlinked while it is open ----------------------------------------------
 
-    def test_02_unlinked_while_open_and_written_to(self):
-        append(self.log, self.mixed(5))
-        self.site.logtail()
+    def write_to_the_unlinked(self):
         with open(self.log, 'a') as old:
             os.unlink(self.log)
             for _ in range(3):
                 old.write(self.mixed(2))
                 old.flush()
                 self.site.wait_counter('delivered', self.sent)
+            before = time.monotonic()
             append(self.log, self.mixed(3))
             old.write(self.mixed(2))
+            old.flush()
+            return time.monotonic() - before
+
+    def test_02_unlinked_while_open_and_written_to(self):
+        self.in_time(self.begin, self.write_to_the_unlinked, DRAIN_S)
         self.settle()
 
     def test_02_unlinked_and_made_again(self):
@@ -246,22 +258,22 @@ class RotationTest(FollowCase):
     def test_05_copytruncate_before_the_tail_is_read(self):
         append(self.log, self.mixed(10))
         child = self.site.logtail()
-        child.send_signal(signal.SIGSTOP)
+        child.freeze()
         append(self.log, self.mixed(3))
         self.copytruncate()
         append(self.log, self.mixed(1))
-        child.send_signal(signal.SIGCONT)
+        child.thaw()
         child.wait_log(['was truncated', self.log + '.1'])
         self.peacefully()
 
     def test_05_truncated_and_nowhere_else(self):
         append(self.log, self.mixed(10))
         child = self.site.logtail()
-        child.send_signal(signal.SIGSTOP)
+        child.freeze()
         append(self.log, delivered('lost@example.com'))
         os.truncate(self.log, 0)
         append(self.log, self.mixed(3))
-        child.send_signal(signal.SIGCONT)
+        child.thaw()
         child.wait_log(['was truncated or rewritten', 'are missing'])
         self.settle()
 
@@ -284,11 +296,11 @@ class RotationTest(FollowCase):
     def test_06_copytruncate_while_frozen_and_regrown(self):
         append(self.log, self.mixed(5))
         child = self.site.logtail()
-        child.send_signal(signal.SIGSTOP)
+        child.freeze()
         append(self.log, self.mixed(2))
         self.copytruncate()
         append(self.log, self.mixed(30))
-        child.send_signal(signal.SIGCONT)
+        child.thaw()
         self.peacefully()
 
     def test_06_copytruncate_while_redis_is_away_and_regrown(self):
@@ -406,10 +418,10 @@ class RotationTest(FollowCase):
     def test_09_rotated_twice_while_frozen(self):
         append(self.log, self.mixed(5))
         child = self.site.logtail()
-        child.send_signal(signal.SIGSTOP)
+        child.freeze()
         append(self.log, self.mixed(5))
         self.rotate_twice()
-        child.send_signal(signal.SIGCONT)
+        child.thaw()
         self.peacefully()
 
     def test_09_once_goes_past_a_rotation(self):
@@ -447,12 +459,12 @@ class RotationTest(FollowCase):
     def test_10_compressed_while_frozen(self):
         append(self.log, self.mixed(5))
         child = self.site.logtail()
-        child.send_signal(signal.SIGSTOP)
+        child.freeze()
         append(self.log, self.mixed(5))
         self.pack('.2.gz')
         append(self.log + '.1', self.mixed(5))
         append(self.log, self.mixed(5))
-        child.send_signal(signal.SIGCONT)
+        child.thaw()
         self.peacefully()
 
     def test_10_rotated_twice_while_stopped_and_compressed(self):
@@ -544,9 +556,11 @@ class RotationTest(FollowCase):
                 before = self.site.counter('delivered')
                 self.site.wait_counter('delivered', min(before + 1, self.sent))
                 child.kill()
-        finally:
-            writer.join(60)
+        except BaseException:
             done.set()
+            raise
+        finally:
+            writer.join()
         self.site.logtail()
         self.peacefully()
 
@@ -594,6 +608,7 @@ class RotationTest(FollowCase):
         self.exact()
         self.redis.command('FLUSHALL')
         self.site.wait_counter('delivered', self.sent)      # without another line
+        self.site.wait_counter('hard', self.hard)
         self.exact()
         self.peacefully()
 
@@ -701,7 +716,7 @@ class RotationTest(FollowCase):
         self.peacefully()
 
     def test_16_an_old_log_is_unpacked_beside(self):
-        old = ''.join(line.replace('2026-', '2025-', 1) + '\n' for line in hard('old@example.com').splitlines())
+        old = hard('old@example.com', when=time.time() - 365 * 86400)
         self.read_and_stop()
         os.rename(self.log, self.log + '.1')
         append(self.log + '.2', old)            # younger than .1, and its lines are not
@@ -720,14 +735,21 @@ class RotationTest(FollowCase):
     def target(self, name):
         return os.path.join(self.directory, name)
 
-    def test_17_symlink_swap(self):
+    def begin_with_a_link(self):
         self.point('monday.log')
-        append(self.log, self.mixed(5))
-        self.site.logtail()
+        return self.begin()
+
+    def write_behind_the_link(self):
         with open(self.target('monday.log'), 'a') as old:
             append(self.target('tuesday.log'), self.mixed(2))
+            before = time.monotonic()
             self.point('tuesday.log')
             old.write(self.mixed(3))
+            old.flush()
+            return time.monotonic() - before
+
+    def test_17_symlink_swap(self):
+        self.in_time(self.begin_with_a_link, self.write_behind_the_link, DRAIN_S)
         self.peacefully()
 
     def test_17_symlink_swap_while_stopped(self):
@@ -791,13 +813,13 @@ class RotationTest(FollowCase):
         self.set(poll_interval='1 hour')
         append(self.log, self.mixed(5))
         child = self.site.logtail()
-        child.send_signal(signal.SIGSTOP)
+        child.freeze()
         with open(self.log, 'ab', buffering=0) as one, open(self.other, 'ab', buffering=0) as other:
             for _ in range(enough // 2):    # the same event twice in a row would be one
                 one.write(b'\n')
                 other.write(b'\n')
             one.write(self.mixed(5).encode())
-        child.send_signal(signal.SIGCONT)
+        child.thaw()
         self.site.wait_counter('delivered', self.sent)
         self.peacefully()
 
@@ -1053,38 +1075,39 @@ class RotationTest(FollowCase):
     def test_25_edited_and_more_was_written_meanwhile(self):
         append(self.log, self.mixed(5))
         child = self.site.logtail()
-        child.send_signal(signal.SIGSTOP)
+        child.freeze()
         append(self.log, self.mixed(2))
         self.edit('7d')
         append(self.log, self.mixed(5))
-        child.send_signal(signal.SIGCONT)
+        child.thaw()
         self.peacefully()
 
-    def rewrite(self, text, pieces=4):
+    def rewrite(self, change=lambda lines: lines, pieces=4):
         """In place: emptied, and then written again bit by bit."""
-        with open(self.log, 'r+b', buffering=0) as f:
-            f.truncate(0)
-            for n in range(pieces):
-                self.look()
-                f.write(text[len(text) * n // pieces:len(text) * (n + 1) // pieces])
+        def begin():
+            self.with_other()
+            append(self.log, self.mixed(10))
+            return self.site.logtail()
+
+        def write():
+            with open(self.log, 'rb') as f:
+                text = b''.join(change(f.readlines()))
+            before = time.monotonic()
+            with open(self.log, 'r+b', buffering=0) as f:
+                f.truncate(0)
+                for n in range(pieces):
+                    self.look()
+                    f.write(text[len(text) * n // pieces:len(text) * (n + 1) // pieces])
+            return time.monotonic() - before
+        self.in_time(begin, write, REWRITE_S)
 
     def test_25_rewritten_in_place(self):
-        self.with_other()
-        append(self.log, self.mixed(10))
-        self.site.logtail()
-        with open(self.log, 'rb') as f:
-            text = f.read()
-        self.rewrite(text)
+        self.rewrite()
         append(self.log, self.mixed(5))
         self.peacefully()
 
     def test_25_rewritten_in_place_without_a_line(self):
-        self.with_other()
-        append(self.log, self.mixed(10))
-        self.site.logtail()
-        with open(self.log, 'rb') as f:
-            lines = f.readlines()
-        self.rewrite(b''.join(lines[:7] + lines[8:]))
+        self.rewrite(lambda lines: lines[:7] + lines[8:])
         append(self.log, self.mixed(5))
         self.peacefully()
 
