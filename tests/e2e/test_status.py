@@ -106,7 +106,7 @@ class Status(StatusCase):
         self.write(hard('gone@example.com'))
         self.site.logtail().stop()
         self.assertEqual(self.field('state'), 'stopped')
-        self.assertRegex(self.status(NOT_FOUND), r'(?m)^reader   \S+: not running since \S+Z \(\d+ s\), ')
+        self.assertRegex(self.status(NOT_FOUND), r'(?m)^reader   \S+: not running since \S+Z \(\d+ (s|min)\), ')
         only, = self.json(NOT_FOUND)['readers']
         self.assertEqual((only['running'], only['trouble']), (False, 'not running'))
 
@@ -152,7 +152,8 @@ class Status(StatusCase):
         self.write(hard('gone@example.com'))
         self.site.logtail()
         self.wait_state('caught-up')
-        self.redis.command('HSET', 'nixie:{0}:alerts', 'throttled/dest/example.com', 'since=1 opened=2 seen=3 count=4 of=5')
+        # of another reader, and seen now: this one closes what nobody has seen for long
+        self.redis.command('HSET', 'nixie:{0}:alerts', 'throttled/dest/example.com', 'since=1 opened=2 seen=%d count=4 of=5 by=mx2' % time.time())
         text = self.status(NOT_FOUND)
         self.assertIn('alerts   1 is open\nalert: rate limits at example.com', text)
         self.assertEqual(self.json(NOT_FOUND)['alerts'], 1)
@@ -209,13 +210,14 @@ class Doors(StatusCase):
         self.assertEqual(self.json(NOT_FOUND)['doors'], [])
 
     def test_one_that_runs(self):
+        before = int(time.time())
         policyd = self.site.policyd()
         self.wait_told(policyd)
         self.assertEqual(self.name().partition(':')[2], 'unix:' + self.site.policy_path)
         self.assertEqual(sorted(self.door()), sorted(self.FIELDS))
         door = self.only()
         self.assertEqual((door['running'], door['state'], door['pid'], door['name'], door['shadow']), (True, 'serving', policyd.pid, self.name(), False))
-        self.assertLess(abs(time.time() - int(self.door()['started'])), 60)
+        self.assertTrue(before <= int(self.door()['started']) <= time.time(), (before, self.door()))
         self.assertRegex(self.site.ctl('status').stdout, r'(?m)^policyd  \S+:unix:%s: serving, 0\.0 requests/s, 0 requests$' % re.escape(self.site.policy_path))
 
     def test_it_tells_again_while_it_runs(self):
@@ -226,14 +228,28 @@ class Doors(StatusCase):
             self.assertSuppressed(c.ask('gone@example.com'))
             for _ in range(9):
                 self.assertDunno(c.ask('fine@example.com'))
-        wait_until(lambda: self.door()['requests'] == '10', 'what it tells')
+        n = 10
+        while not self.stopped_with_latency(policyd, n):
+            self.assertDunno(self.site.ask('fine@example.com'))
+            n += 1
         door = self.only()
-        self.assertEqual((door['rejected'], door['cache-hits'] + door['cache-misses'], door['connections'], door['connections-total']), (1, 10, 0, 1))
+        self.assertEqual((door['rejected'], door['cache-hits'] + door['cache-misses'], door['connections'], door['connections-total']), (1, n, 0, n - 9))
         self.assertGreater(door['p99-us'], 0)
         self.assertGreaterEqual(door['p99-us'], door['p50-us'])
         self.assertEqual([(d['action'], d['n']) for d in door['decided']], [('reject', 1)])
         self.assertRegex(self.site.ctl('status').stdout,
-                         r'(?m)^policyd  \S+: serving, \d+\.\d requests/s \(\d+ us, 99 % below \d+ us\), 10 requests, 1 refused, [\d.]+ % from its cache$')
+                         r'(?m)^policyd  \S+: serving, \d+\.\d requests/s \(\d+ us, 99 %% below \d+ us\), %d requests, 1 refused, [\d.]+ %% from its cache$' % n)
+
+    def stopped_with_latency(self, policyd, requests):
+        """It stands still, and what it has told is of so many requests, some of them since it told before, and of no client: of that
+        it tells every ten seconds, perhaps in the middle of a question."""
+        wait_until(lambda: self.door()['requests'] == str(requests), 'what it tells', child=policyd)
+        policyd.freeze()
+        door = self.door()
+        if door['p99-us'] != '0' and door['connections'] == '0':
+            return True
+        policyd.thaw()
+        return False
 
     def test_one_that_was_stopped(self):
         """Its last words have everything."""
@@ -243,7 +259,7 @@ class Doors(StatusCase):
             self.assertSuppressed(self.site.ask('gone@example.com'))
         policyd.stop()
         self.assertEqual((self.door()['state'], self.door()['requests'], self.door()['rejected']), ('stopped', '3', '3'))
-        self.assertRegex(self.status(NOT_FOUND), r'(?m)^policyd  \S+: not running since \S+Z \(\d+ s\), 3 requests, 3 refused, ')
+        self.assertRegex(self.status(NOT_FOUND), r'(?m)^policyd  \S+: not running since \S+Z \(\d+ (s|min)\), 3 requests, 3 refused, ')
         door = self.only()
         self.assertEqual((door['running'], door['trouble']), (False, 'not running'))
 
@@ -409,8 +425,10 @@ class Away(StatusCase):
         self.write(hard('gone@example.com'))
         reader = self.site.logtail()
         self.wait_state('caught-up')
+        reader.freeze()     # what it says first is of both
         self.redis.kill()
         self.write(hard('gone2@example.com'))
+        reader.thaw()
         line = reader.wait_log(['waiting, nothing is lost', 'lag='])
         self.assertRegex(line, r'; lag=\d+s lag-bytes=[1-9]\d*$')
         self.redis.start()
