@@ -52,3 +52,16 @@ class Watch(Child):
     def wait_answers(self, n, limit=LIMIT):
         wait_until(lambda: len(self.answers()) >= n, '%d answers' % n, limit, self)
         return self.answers()
+
+
+def told(w, change, *lines):
+    """What is changed is told, line by line; what was said. A machine that stands still for seconds makes the watch lose the servers,
+    and rightly tell of everything: then it is changed once more."""
+    def tried():
+        w.wait_whole()
+        w.mark()
+        change()
+        wait_until(lambda: w.said('lost') or all(map(w.said, lines)), 'lines %r' % (lines,), child=w)
+        said = w.lines()[w.seen:]
+        return said if 'lost' not in said else None
+    return wait_until(tried, 'peace while it was tried', child=w)
