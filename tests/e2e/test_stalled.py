@@ -1,11 +1,14 @@
 """A Redis that hangs costs its deadline once, not each question: see store_set_impatient()."""
+import time
+
 from harness.case import Case
 from harness.peace import PeaceCase
 from harness.proc import wait_until
 from harness.servers import FAIL_OVER_LIMIT, RedisCluster, Watched, info, partition_of, slot_of
 from harness.watch import Watch
 
-DEADLINE_MS = 1000      # and it is given up after four times that
+DEADLINE_MS = 1000
+GIVEN_UP = 4            # it is after so many of them
 
 
 def names(n, what):
@@ -29,10 +32,14 @@ class Stalled:
             self.assertEqual(result, 'unreachable', address)
             self.assertGreaterEqual(ms, DEADLINE_MS)
 
-    def assertAtOnce(self, answers):
-        for address, result, ms, _ in answers:
-            self.assertEqual(result, 'unreachable', address)
-            self.assertLess(ms, DEADLINE_MS / 2)
+    def assertAtOnce(self, w, addresses):
+        """Nobody waits: who does waits each time, and a machine that stands still for a moment does not do so each time."""
+        def asked():
+            answers = self.ask_all(w, addresses)
+            for address, result, _, _ in answers:
+                self.assertEqual(result, 'unreachable', address)
+            return all(ms < DEADLINE_MS / 2 for _, _, ms, _ in answers)
+        wait_until(asked, 'answers at once', child=w)
 
     def answered(self, w):
         return self.ask_all(w, ['fine@example.com'])[0][1] == 'absent'
@@ -47,7 +54,7 @@ class Stalled:
         """Those under way wait, those that come later do not."""
         self.assertWaited(self.ask_all(w, names(20, 'first')))
         for _ in range(5):
-            self.assertAtOnce(self.ask_all(w, names(20, 'later')))
+            self.assertAtOnce(w, names(20, 'later'))
 
 
 class OneServer(Stalled, Case):
@@ -64,14 +71,21 @@ class OneServer(Stalled, Case):
 
     def test_recovers_on_the_same_connection(self):
         w = self.start()
-        before = self.data_connections()
-        self.assertEqual(len(before), 1)
-        self.redis.freeze()
-        self.stall(w)
-        self.redis.thaw()
-        wait_until(lambda: self.answered(w), 'answer', child=w)
-        self.assertEqual(self.data_connections(), before)
-        self.assertNotIn('made anew', w.log())
+
+        def recovered():
+            """Unless the machine was so slow that the connection has rightly been given up meanwhile."""
+            before, anew, begun = self.data_connections(), w.log().count('made anew'), time.monotonic()
+            self.assertEqual(len(before), 1)
+            self.redis.freeze()
+            self.stall(w)
+            self.redis.thaw()
+            wait_until(lambda: self.answered(w), 'answer', child=w)
+            if time.monotonic() - begun >= GIVEN_UP * DEADLINE_MS / 1000:
+                return False
+            self.assertEqual(self.data_connections(), before)
+            self.assertEqual(w.log().count('made anew'), anew)
+            return True
+        wait_until(recovered, 'recovery in time', child=w)
 
     def test_nothing_has_piled_up(self):
         w = self.start()
@@ -89,7 +103,7 @@ class OneServer(Stalled, Case):
         self.redis.freeze()
         self.stall(w)
         w.wait_log('made anew')
-        self.assertAtOnce(self.ask_all(w, names(20, 'after')))
+        self.assertAtOnce(w, names(20, 'after'))
         self.redis.thaw()
         wait_until(lambda: self.answered(w), 'answer', child=w)
 
@@ -98,7 +112,7 @@ class OneServer(Stalled, Case):
         for _ in range(3):
             self.redis.freeze()
             self.assertWaited(self.ask_all(w, names(3, 'first')))
-            self.assertAtOnce(self.ask_all(w, names(3, 'later')))
+            self.assertAtOnce(w, names(3, 'later'))
             self.redis.thaw()
             wait_until(lambda: self.answered(w), 'answer', child=w)
 
@@ -134,7 +148,7 @@ class Sentinel(Stalled, PeaceCase):
         master.freeze()
         try:
             self.assertWaited(self.ask_all(w, names(5, 'first')))
-            self.assertAtOnce(self.ask_all(w, names(5, 'later')))
+            self.assertAtOnce(w, names(5, 'later'))
             wait_until(lambda: self.answered(w), 'answer of the other', FAIL_OVER_LIMIT, w)
         finally:
             master.thaw()
@@ -151,7 +165,7 @@ class Sentinel(Stalled, PeaceCase):
             self.assertWaited(self.ask_all(w, names(5, 'first')))
             w.wait_log('made anew')
             for _ in range(3):
-                self.assertAtOnce(self.ask_all(w, names(5, 'after')))
+                self.assertAtOnce(w, names(5, 'after'))
         finally:
             master.thaw()
         wait_until(lambda: self.answered(w), 'answer', child=w)
@@ -183,10 +197,10 @@ class Cluster(Stalled, PeaceCase):
         node.freeze()
         try:
             self.assertWaited(self.ask_all(w, mine))
-            self.assertAtOnce(self.ask_all(w, mine))
+            self.assertAtOnce(w, mine)
             # which the others do not feel, before they find out themselves
             w.wait_log('made anew')
-            self.assertAtOnce(self.ask_all(w, mine))
+            self.assertAtOnce(w, mine)
         finally:
             node.thaw()
         wait_until(back, 'answers', child=w)
@@ -202,6 +216,6 @@ class Cluster(Stalled, PeaceCase):
             self.assertWaited(self.ask_all(w, mine))
             # more than once where the machine stands still for longer than the deadline
             wait_until(lambda: all(a[1] == 'absent' for a in self.ask_all(w, others)), 'answers of the others', child=w)
-            self.assertAtOnce(self.ask_all(w, mine))
+            self.assertAtOnce(w, mine)
         finally:
             node.thaw()
