@@ -8,7 +8,7 @@ import threading
 from harness import nixie, prometheus
 from harness.case import Case
 from harness.policy import request
-from harness.proc import wait_until
+from harness.proc import free_port, wait_until
 from harness.redis import RedisServer
 
 
@@ -94,7 +94,8 @@ class Restart(Case):
         """The new configuration has one that another has: it goes on without, and whoever is there notices nothing."""
         child = self.site.policyd()
         with socket.socket() as other, self.site.policy_client() as c:
-            other.bind(('127.0.0.1', 0))
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(('127.0.0.1', free_port()))      # which nobody else takes when it is free again
             other.listen(1)
             address = other.getsockname()
             endpoint = 'inet:%s:%d' % address

@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import sys
 import unittest
 
@@ -148,7 +147,7 @@ class Privileges(Case):
 
     def test_a_port_that_only_root_may_have(self):
         """Sockets are opened before."""
-        port = next(p for p in range(1000, 600, -1) if not in_use(p))
+        port = free_port(600, 1000)
         self.site.write_conf(policyd={'listen': ['inet:127.0.0.1:%d' % port]})
         self.assertIdentity(self.site.policyd(), 'nogroup', ['nogroup'])
         self.assertSuppressed(ask(('127.0.0.1', port), 'gone@example.com'))
@@ -186,8 +185,3 @@ class Privileges(Case):
         policyd = self.site.policyd(prefix=['setpriv', '--reuid', self.USER, '--regid', 'nogroup', '--clear-groups'])
         self.assertSuppressed(self.site.ask('gone@example.com'))
         self.assertNotIn('warning', policyd.log())
-
-
-def in_use(port):
-    with socket.socket() as s:
-        return s.connect_ex(('127.0.0.1', port)) == 0
