@@ -141,12 +141,16 @@ class Systemd:
             os.chmod(directory, 0o755)
 
     def _is_up(self):
-        if self.init is None:
-            with open('/proc/%d/task/%d/children' % (self.child.pid, self.child.pid)) as f:
-                self.init = next((int(pid) for pid in f.read().split()), None)
+        try:
+            if self.init is None:
+                with open('/proc/%d/task/%d/children' % (self.child.pid, self.child.pid)) as f:
+                    self.init = next((int(pid) for pid in f.read().split()), None)
+                return False
+            with open('/proc/%d/comm' % self.init) as f:
+                begun = f.read() == 'systemd\n'
+        except FileNotFoundError:       # it has just ended, which the next look finds
             return False
-        with open('/proc/%d/comm' % self.init) as f:
-            return f.read() == 'systemd\n' and self.run('systemctl', 'is-system-running').stdout.strip() == 'running'
+        return begun and self.run('systemctl', 'is-system-running').stdout.strip() == 'running'
 
     def run(self, *args, stdin=None):
         """In its container, to its end."""
