@@ -17,7 +17,7 @@ from harness.servers import HASTY_DOWN_AFTER_MS, HASTY_NODE_TIMEOUT_MS, RedisClu
 MULTI = b'*1\r\n$5\r\nMULTI\r\n'
 TAIL_BYTES = 4 << 20
 MOVED_AT_A_TIME = 20
-LIMIT_S = 90.0
+LIMIT_S = 360.0
 # what cannot be asked just now
 AWAY = (OSError, RedisError)
 
@@ -221,8 +221,12 @@ class Replicated(Stage):
             return False
 
     def victim(self, random):
-        self.wait_whole()
-        return random.choice(sorted(self.masters(), key=lambda s: s.name))
+        def found():
+            try:
+                return self.is_whole() and sorted(self.masters(), key=lambda s: s.name)
+            except AWAY:
+                return None
+        return random.choice(wait_until(found, 'peace among the servers', LIMIT_S))
 
     def living(self):
         return [s for s in self.servers() if s.child is not None and s not in self.frozen]

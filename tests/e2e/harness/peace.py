@@ -13,6 +13,7 @@ from .servers import AWAY, partition_of
 
 sys.path.append(os.path.join(REPOSITORY, 'tests', 'fault'))
 
+import compare                      # noqa: E402
 from compare import CHANGING, READ, Comparison, is_compared    # noqa: E402
 from traffic import Host            # noqa: E402
 
@@ -110,6 +111,10 @@ class Feeder:
 class PeaceCase(Case):
     """self.text, and self.want: what one server in peace has of it."""
     MESSAGES = 250
+
+    def setUp(self):
+        super().setUp()
+        compare.begin()
 
     def with_servers(self, servers, partitions):
         self.addCleanup(servers.stop)
