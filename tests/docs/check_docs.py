@@ -186,7 +186,7 @@ def accepted(verb, options):
     loop = ('for o; do case $o in scope) x=sender:shop.example ;; *) x=1d ;; esac; said=$("$nixie" -c /dev/null %s "--$o=$x" --help 2>&1 >/dev/null </dev/null); '
             'case $said in *"takes no value"* | "") echo "$o" ;; esac; done' % verb)
     return subprocess.run(['sh', '-c', loop, 'sh', *options], env={**os.environ, 'nixie': os.path.join(BIN, 'nixie')},
-                          stdout=subprocess.PIPE, check=False, timeout=60).stdout.decode().split()
+                          stdout=subprocess.PIPE, check=False, timeout=1800).stdout.decode().split()
 
 
 def check_help():

@@ -25,7 +25,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TEST_LIMIT_S = 480      # a test that takes longer hangs
+TEST_LIMIT_S = 1800     # a test that takes longer hangs: each of its waits has a shorter limit, but there may be several
 TESTS_OF_A_PROCESS = 4
 ESSENCE_LINES = 12      # of a failure that is told again at the end
 ESSENCE_COLUMNS = 240
