@@ -1,5 +1,6 @@
 """nixie on a terminal of so many columns: what a person sees."""
 import codecs
+import contextlib
 import fcntl
 import os
 import pty
@@ -47,11 +48,12 @@ def on_terminal(site, *args, columns=80, env=None, typed=None, stdin=None):
     with subprocess.Popen([binary('nixie'), '-c', site.conf_path] + list(args), env=environ, start_new_session=True, stdout=slave,
                           stdin=subprocess.PIPE if stdin is not None else slave if typed is not None else subprocess.DEVNULL, **talks) as p:
         os.close(slave)
-        if stdin is not None:
-            p.stdin.write(stdin.encode())
-            p.stdin.close()
-        if typed is not None:
-            os.write(master, typed.encode())
+        with contextlib.suppress(OSError):      # who does not want it may have ended by now
+            if stdin is not None:
+                with p.stdin:
+                    p.stdin.write(stdin.encode())
+            if typed is not None:
+                os.write(master, typed.encode())
         out = everything(master)
     return p.returncode, out.replace('\r\n', '\n')
 
