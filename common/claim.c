@@ -101,6 +101,7 @@ static void take_came_to(const struct claim_input *in, struct arena *arena, stru
 	e->use = verp.use;
 	e->came_to_recipient = result == VERP_UNSIGNED || result == VERP_SIGNED ? key_of(in, arena, verp_recipient(&verp), ADDRESS_INTERNAL) : SV("");
 	e->came_to_domain = sv_of(verp.template->sender);
+	e->came_to_address = e->came_to_recipient.n ? address : SV("");
 }
 
 /* Where it came to: what the caller says, else what servers note of it; last what the author wrote. */

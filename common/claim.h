@@ -47,6 +47,7 @@ struct evidence {
 	enum verp_use use;           /* unless it fits none */
 	struct sv came_to_recipient; /* key of whom that names; empty: nobody */
 	struct sv came_to_domain;
+	struct sv came_to_address;   /* as it is written; empty: it names nobody */
 	bool proven;                 /* some address of it is signed */
 	struct sv recipient;         /* key of whom the message went to, by that signature */
 	bool forged, expired;        /* one is, and none is right */

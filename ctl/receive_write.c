@@ -105,8 +105,9 @@ static struct sv id_of(struct receive *x)
 	sha256_start(&hash);
 	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
 		add_text(&hash, mail_field(&x->mail.headers, sv_of(headers[i])));
-	if (x->came_to)
-		add_text(&hash, sv_of(x->came_to)); /* one mail to two addresses, each of which says something else */
+	/* one mail to two addresses, each of which says something else */
+	if (x->came_to || x->evidence.came_to_address.n)
+		add_text(&hash, x->came_to ? sv_of(x->came_to) : x->evidence.came_to_address);
 	add_text(&hash, sv_of(returned_kind_name(x->returned.kind)));
 	add_text(&hash, x->returned.original_id);
 	for (size_t i = 0; i < x->returned.n_recipients; i++) {
@@ -275,7 +276,6 @@ static enum store_result prove(struct receive *x, int64_t wait_ms, struct err *e
 	struct claims claims = { 0 };
 	bool *told = NULL;
 
-	claim_gather(&in, &x->arena, &x->evidence);
 	x->print = x->evidence.n_prints ? x->evidence.prints[0] : x->id;
 	for (int look_ms = LOOK_MS;; look_ms *= 2) {
 		enum store_result result = find_claims(x, &in, look_ms > LOOK_MS, &list, &claims, err);
@@ -423,10 +423,12 @@ static enum store_result write_facts(struct receive *x, int64_t wait_ms, struct 
 
 enum store_result receive_write(struct receive *x, int64_t wait_ms, struct err *err)
 {
+	struct claim_input in = input_of(x);
 	struct transaction t = { 0 };
 	struct arena arena = { 0 };
 	char room[TOLD_ID_MAX];
 
+	claim_gather(&in, &x->arena, &x->evidence);
 	x->id = id_of(x);
 	transaction_begin(&t, &arena);
 	t.partition = 0;

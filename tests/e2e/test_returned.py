@@ -607,6 +607,14 @@ class Unsubscribes(Returned):
             self.assertEqual(self.receive(mail, '--recipient', self.signed(name + '@reader.example', 'unsubscribe'))['outcome'], 'counted')
             self.assertIn('manual', self.entry(name + '@reader.example')['scopes'])
 
+    def test_one_mail_for_two_by_a_server_that_notes_where_it_came_to(self):
+        """As Exim does (envelope_to_add)."""
+        mail = returned.plain('list@shop.example', 'Reader <reader@reader.example>', 'unsubscribe')
+        for name in 'one', 'two':
+            noted = b'Envelope-to: %s\n' % self.signed(name + '@reader.example', 'unsubscribe').encode() + mail
+            self.assertEqual([self.receive(noted)['outcome'] for _ in range(2)], ['counted', 'again'])
+            self.assertIn('manual', self.entry(name + '@reader.example')['scopes'])
+
     def test_it_is_a_persons_word(self):
         self.leave(self.signed('other@reader.example', 'unsubscribe'))
         self.assertNotEqual(self.site.ctl('reset', '--scope', 'sender:shop.example', 'other@reader.example').returncode, OK)
