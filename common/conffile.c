@@ -1,12 +1,14 @@
 #include "conffile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libconfig.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "arena.h"
 
@@ -79,7 +81,9 @@ struct conffile *conffile_read_text(const char *name, const char *text, struct e
 struct conffile *conffile_read(const char *path, struct err *err)
 {
 	struct stat st;
-	FILE *in = fopen(path, "r");
+	/* not to wait at a FIFO for somebody who writes */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	FILE *in = fd >= 0 ? fdopen(fd, "r") : NULL;
 
 	if (!in) {
 		err_set(err, "%s: cannot open: %s", path, strerror(errno));

@@ -61,6 +61,30 @@ void doctor_tell(struct doctor *d, enum finding finding, const char *check, cons
 	(void)fflush(stdout); /* what comes next may take its time */
 }
 
+void doctor_add_quoted(struct buf *to, struct sv text)
+{
+	buf_add_char(to, '\'');
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '\'')
+			buf_add(to, SV("'\\''"));
+		else
+			buf_add_char(to, text.p[i]);
+	}
+	buf_add_char(to, '\'');
+}
+
+void doctor_add_word(struct buf *to, struct sv text)
+{
+	bool plain = text.n > 0;
+
+	for (size_t i = 0; i < text.n; i++)
+		plain = plain && (sv_is_alnum(text.p[i]) || (text.p[i] && strchr("%+,-./:=@_", text.p[i])));
+	if (plain)
+		buf_add(to, text);
+	else
+		doctor_add_quoted(to, text);
+}
+
 const char *doctor_age(int64_t seconds, char age_r[DOCTOR_AGE_MAX])
 {
 	static const struct { int64_t from_s, unit_s; const char *unit; } units[] = {

@@ -2,6 +2,7 @@
 #ifndef NIXIE_DOCTOR_H
 #define NIXIE_DOCTOR_H
 
+#include "buf.h"
 #include "mailer.h"
 #include "verbs.h"
 
@@ -42,6 +43,10 @@ void doctor_policyd(struct doctor *doctor);
 
 /* Of this program and of what it is linked with. */
 void doctor_versions(struct doctor *doctor);
+
+/* For a shell: in single quotes, or without where none are needed. */
+void doctor_add_quoted(struct buf *to, struct sv text);
+void doctor_add_word(struct buf *to, struct sv text);
 
 /* The programs of nixie that run here, and the units that should. */
 void doctor_daemons(struct doctor *doctor);

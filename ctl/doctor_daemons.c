@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -35,6 +37,24 @@ static bool read_proc(const char *pid, const char *name, char *room, size_t size
 	room[n > 0 ? n : 0] = '\0';
 	*n_r = n > 0 ? (size_t)n : 0;
 	return n > 0;
+}
+
+/* What another user has started under our name can say anything: his configuration may never end. */
+static bool is_trusted(const struct doctor *d, const char *pid)
+{
+	const char *const names[] = { "nixie", d->config->policyd_user };
+	struct stat st;
+	char path[32];
+
+	(void)snprintf(path, sizeof path, "/proc/%.16s", pid);
+	if (stat(path, &st) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const struct passwd *user = *names[i] ? getpwnam(names[i]) : NULL;
+		if (user && user->pw_uid == st.st_uid)
+			return true;
+	}
+	return st.st_uid == 0 || st.st_uid == geteuid();
 }
 
 /* Its name, -c and -o, as it was started. */
@@ -110,17 +130,28 @@ static const char *differs(const struct doctor *d, const struct daemon *r, const
 		policyd && !same_strings(&d->config->policyd_listen, &config->policyd_listen) ? "policyd.listen" : "";
 }
 
+static void add_option(struct buf *to, const char *option, const char *value)
+{
+	buf_add(to, sv_of(option));
+	doctor_add_word(to, sv_of(value));
+}
+
+/* what: NULL: it was not looked at */
 static void tell_daemon(struct doctor *d, const char *pid, const struct daemon *r, const char *what)
 {
 	char room[2 * COMMAND_MAX], options[COMMAND_MAX];
 	struct buf b = BUF_ON(room), o = BUF_ON(options);
 
 	if (r->config)
-		buf_addf(&o, " -c %s", r->path);
+		add_option(&o, " -c ", r->path);
 	for (size_t i = 0; i < r->args.n_overrides; i++)
-		buf_addf(&o, " -o '%s'", r->args.overrides[i]);
-	buf_addf(&b, "to look at that one: cd %s && %s%s doctor", r->directory[0] ? r->directory : "/", cli_command(), buf_cstr(&o));
-	if (*what)
+		add_option(&o, " -o ", r->args.overrides[i]);
+	buf_add(&b, SV("to look at that one: cd "));
+	doctor_add_word(&b, sv_of(r->directory[0] ? r->directory : "/"));
+	buf_addf(&b, " && %s%s doctor", cli_command(), buf_cstr(&o));
+	if (!what)
+		doctor_tell(d, FINDING_OK, "daemon", "", "%s (process %s) is another user's, and its configuration is not read", r->name, pid);
+	else if (*what)
 		doctor_tell(d, FINDING_OK, "daemon", buf_cstr(&b), "%s (process %s) runs with another %s than this has", r->name, pid, what);
 	else
 		doctor_tell(d, FINDING_OK, "daemon", "", "%s (process %s) runs%s%s", r->name, pid, options[0] ? " with" : "", buf_cstr(&o));
@@ -141,7 +172,8 @@ void doctor_daemons(struct doctor *d)
 		*r = (struct daemon){ .name = "" };
 		if (!read_daemon(entry->d_name, r))
 			continue;
-		tell_daemon(d, entry->d_name, r, config_load(&r->args, config, &err) ? differs(d, r, config) : "configuration");
+		tell_daemon(d, entry->d_name, r, !is_trusted(d, entry->d_name) ? NULL :
+			config_load(&r->args, config, &err) ? differs(d, r, config) : "configuration");
 		n++;
 	}
 	if (proc)

@@ -28,19 +28,6 @@ static const char *name_ours(const struct postfix *p, const struct strings *endp
 
 /* ---- what to type ---- */
 
-/* In single quotes, for a shell. */
-static void add_quoted(struct buf *b, struct sv text)
-{
-	buf_add_char(b, '\'');
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] == '\'')
-			buf_add(b, SV("'\\''"));
-		else
-			buf_add_char(b, text.p[i]);
-	}
-	buf_add_char(b, '\'');
-}
-
 static struct sv without_commas(struct sv s)
 {
 	while (s.n && (s.p[0] == ',' || s.p[0] == ' '))
@@ -84,7 +71,7 @@ static void add_edit(const struct postfix *p, struct buf *b, const struct asks *
 		*c = sv_is_alnum(*c) ? *c : '_';
 	buf_addf(&assignment, "%s = %.*s", place->overridden ? own : place->list, SV_ARG(value));
 	buf_addf(b, "postconf%s -e ", option);
-	add_quoted(b, buf_sv(&assignment));
+	doctor_add_quoted(b, buf_sv(&assignment));
 	if (place->overridden)
 		buf_addf(b, " && postconf%s -P '%.*s/%.*s/%s=$%s'", option, SV_ARG(a->service->name), SV_ARG(a->service->type), place->list, own);
 	buf_addf(b, " && postfix%s reload", option);

@@ -588,3 +588,33 @@ class Host(Doctor):
         line = said[0]['advice'].split(': ', 1)[1]
         done = subprocess.run(['sh', '-c', '%s %s' % (line, ' '.join(ALONE))], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
         self.assertEqual(done.returncode, OK, done.stdout + done.stderr)
+
+    def named_like_us(self, directory, user=None):
+        """Any program under the name of ours, in that directory; it lasts as long as the test, and its configuration is a FIFO."""
+        script = 'read line'
+        os.makedirs(directory)
+        os.chmod(self.directory, 0o755)
+        os.mkfifo(os.path.join(directory, script))
+        p = subprocess.Popen(['nixie-policyd', '-c', script], executable='/bin/sh', cwd=directory, user=user, stdin=subprocess.PIPE)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.stdin.close)
+        wait_until(lambda: open('/proc/%d/cmdline' % p.pid, 'rb').read().startswith(b'nixie-policyd'), 'it has its name')
+        finding, = [f for f in self.doctor(status=None)['daemon'] if '(process %d) ' % p.pid in f['text']]
+        return finding
+
+    def test_a_daemon_in_a_directory_that_a_shell_would_run(self):
+        """Who has a process here says what its directory is called: it is a word of the advice, whatever it holds."""
+        self.healthy()
+        made = os.path.join(self.directory, 'made')
+        advice = self.named_like_us(os.path.join(self.directory, "it's; touch made; `touch made`"))['advice']
+        line = advice.split(': ', 1)[1].split(' && ')[0]
+        done = subprocess.run(['sh', '-c', line + ' && pwd'], cwd=self.directory, capture_output=True, text=True, check=False)
+        self.assertEqual((done.stdout, done.stderr), (os.path.join(self.directory, "it's; touch made; `touch made`") + '\n', ''))
+        self.assertFalse(os.path.exists(made))
+
+    def test_a_daemon_of_another_user(self):
+        """Its configuration could include what never ends."""
+        self.healthy()
+        finding = self.named_like_us(os.path.join(self.directory, 'theirs'), user=65534)
+        self.assertIn("is another user's, and its configuration is not read", finding['text'])
+        self.assertNotIn('advice', finding)
