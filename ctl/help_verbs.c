@@ -167,6 +167,7 @@ const struct help help_verbs[] = {
 			VALUE("domain", "NAME", "only addresses in this domain"),
 			VALUE("provider", "NAME", "only what servers of this provider said, as google"),
 			VALUE("batch", "ID", "what was done in this batch; the others narrow it"),
+			SWITCH("failures", "of a batch of mail that came back: not that readers complained or unsubscribed"),
 			SWITCH("dry-run", "show it and change nothing"),
 			SWITCH("yes", "do not ask: needed for more than 10 addresses"),
 		},

@@ -53,6 +53,7 @@ static bool take_message(struct receive *x, const char *path, struct sv bytes, s
 	mail_parse(bytes, &x->arena, &x->mail);
 	returned_read(&x->mail, ruleset_forms(x->rules), &x->arena, &x->returned);
 	x->time_s = time_of(&x->mail, is_single(path));
+	x->batch = sv_of(is_single(path) ? x->day_batch : x->own_batch);
 	x->ones = NULL;
 	x->n_ones = 0;
 	x->outcome = RECEIVE_NOTHING;
@@ -63,6 +64,7 @@ static bool take_message(struct receive *x, const char *path, struct sv bytes, s
 	x->messages++;
 	x->kinds[x->returned.kind]++;
 	x->outcomes[x->outcome]++;
+	x->of_files += !is_single(path) && x->outcome == RECEIVE_COUNTED;
 	if (!x->quiet)
 		(x->ctl->json ? receive_show_json : receive_show)(x);
 	return true;
@@ -138,6 +140,8 @@ static int receive_all(struct receive *x, int argc, char **argv)
 		receive_from(x, argv[i]);
 	if (!x->quiet && !x->ctl->json && x->messages != 1)
 		receive_show_sum(x);
+	if (!x->quiet && !x->ctl->json)
+		receive_show_undo(x);
 	return x->failed ? EXIT_NOT_FOUND : EXIT_OK;
 }
 

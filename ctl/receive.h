@@ -35,7 +35,8 @@ struct receive {
 	bool dry_run, quiet;
 	struct verp_secrets secrets;
 	struct ledger ledger;
-	char batch[32];         /* of the day: what nixie undo takes back */
+	char day_batch[32], own_batch[64]; /* what nixie undo takes back: of mail that servers hand over; of files */
+	struct sv batch;        /* of the message at hand */
 	struct alert *alerts;   /* the brakes that are on */
 	size_t n_alerts;
 	struct arena alerts_arena;
@@ -54,6 +55,7 @@ struct receive {
 	int64_t time_s;         /* when it came */
 	/* of all */
 	uint64_t messages, kinds[RETURNED_KINDS], outcomes[RECEIVE_OUTCOMES];
+	uint64_t of_files; /* that counted */
 	bool failed;  /* something could not be read, */
 	bool stopped; /* or written */
 };
@@ -82,5 +84,7 @@ enum store_result receive_write(struct receive *x, int64_t wait_ms, struct err *
 void receive_show(struct receive *x);
 void receive_show_json(struct receive *x);
 void receive_show_sum(const struct receive *x);
+/* How to take back what was read from files. */
+void receive_show_undo(const struct receive *x);
 
 #endif

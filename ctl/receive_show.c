@@ -1,6 +1,7 @@
 /* receive: what a mail that came back says and did, for people and for programs. */
 #include <stdio.h>
 
+#include "ask.h"
 #include "json.h"
 #include "receive.h"
 #include "term.h"
@@ -138,6 +139,12 @@ void receive_show_sum(const struct receive *x)
 	(void)putchar('\n');
 }
 
+void receive_show_undo(const struct receive *x)
+{
+	if (!x->dry_run && x->of_files)
+		(void)printf("take this back with: nixie undo --batch %s%s\n", x->own_batch, ask_not(x->of_files));
+}
+
 /* ---- JSON ---- */
 
 static void add_recipient(struct receive *x, struct json *json, const struct returned_recipient *recipient)
@@ -220,6 +227,8 @@ void receive_show_json(struct receive *x)
 	json_end_list(j);
 	if (!x->dry_run)
 		json_text(j, "outcome", sv_of(receive_outcome_name(x->outcome)));
+	if (!x->dry_run && x->outcome == RECEIVE_COUNTED)
+		json_text(j, "batch", x->batch);
 	json_list(j, "claims");
 	for (size_t i = 0; i < x->n_ones; i++)
 		add_claim(x, j, &x->ones[i]);

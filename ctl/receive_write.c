@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "log.h"
@@ -46,8 +47,8 @@ bool receive_open(struct receive *x, struct err *err)
 	ledger_init(&x->ledger, x->ctl->store, c);
 	x->ledger.by = SV("receive");
 	clock_format_day(clock_now_s(), day);
-	(void)snprintf(x->batch, sizeof x->batch, "receive-%s", day);
-	x->ledger.batch = sv_of(x->batch);
+	(void)snprintf(x->day_batch, sizeof x->day_batch, "receive-%s", day);
+	(void)snprintf(x->own_batch, sizeof x->own_batch, "receive-%lld-%ld", (long long)clock_now_s(), (long)getpid());
 	return store_alerts(x->ctl->store, &x->alerts_arena, on_alert, x, err) == STORE_OK;
 }
 
@@ -409,6 +410,7 @@ static enum store_result write_facts(struct receive *x, int64_t wait_ms, struct 
 
 	if (result != STORE_OK)
 		return result;
+	x->ledger.batch = x->batch;
 	x->ledger.watch = on_written;
 	x->ledger.watch_arg = x;
 	for (size_t i = 0; i < x->n_ones; i++)

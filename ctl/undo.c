@@ -23,6 +23,7 @@
 
 struct undo_filter {
 	const char *rule, *domain, *provider, *batch;
+	bool failures;            /* of a batch, too, only those */
 	int64_t since_s, until_s; /* INT64_MIN, INT64_MAX: no limit */
 	struct ruleset *rules;    /* to tell providers */
 };
@@ -50,6 +51,7 @@ struct undo {
 	bool dry_run, yes, interrupted;
 	uint64_t meant;
 	uint64_t undone, left, scopes; /* scopes: of undone */
+	uint64_t readers; /* of undone: what readers said by mail */
 	uint64_t gone; /* of which there was only a history */
 	struct progress progress;
 };
@@ -66,7 +68,7 @@ static bool is_meant(const struct undo_filter *f, const struct journal_entry *e)
 {
 	bool failed = sv_eq(e->why, SV("failure")) || sv_eq(e->why, SV("conversion")) || sv_eq(e->why, SV("brake"));
 
-	if (f->batch ? !sv_eq(e->batch, sv_of(f->batch)) : !failed)
+	if ((f->batch && !sv_eq(e->batch, sv_of(f->batch))) || (!failed && (!f->batch || f->failures)))
 		return false;
 	if (e->time_s < f->since_s || e->time_s >= f->until_s)
 		return false;
@@ -133,6 +135,12 @@ static bool is_of_remove(const struct undo *u)
 	return u->filter.batch && sv_starts(sv_of(u->filter.batch), SV("remove-"));
 }
 
+/* Mail that came back: failures, and what readers said. */
+static bool is_of_receive(const struct undo *u)
+{
+	return u->filter.batch && sv_starts(sv_of(u->filter.batch), SV("receive-"));
+}
+
 /* Those that came with what is undone go: they would convert the address again. */
 static void trim_window(struct account *a, int64_t first_s)
 {
@@ -177,7 +185,7 @@ static enum outcome restore_entry(struct undo *u, struct transaction *t, struct 
 	before.parole_s = 0;
 	a->entry = before;
 	/* a command has no occurrences; what came by mail is of a batch, and has */
-	if (!u->filter.batch || sv_starts(sv_of(u->filter.batch), SV("receive-")))
+	if (!u->filter.batch || is_of_receive(u))
 		trim_window(a, s->first_s);
 	account_transition(t, a, &was, SV("undo"), clock_now_s());
 	return UNDONE;
@@ -256,6 +264,7 @@ static void tell(void *arg, const struct batch_item *item)
 
 	*(item->outcome == UNDONE ? &u->undone : &u->left) += 1;
 	u->scopes += item->outcome == UNDONE && s->scope.n;
+	u->readers += item->outcome == UNDONE && is_of_receive(u) && status_protected(s->to) && !status_protected(s->from);
 	say(u, s, item->outcome == UNDONE);
 }
 
@@ -324,6 +333,9 @@ static void print_summary(const struct undo *u)
 	if (!u->dry_run && u->undone)
 		(void)printf("; take this back with: nixie undo --batch %s%s", u->batch, ask_not(u->undone));
 	(void)putchar('\n');
+	if (u->readers)
+		(void)printf("of these %s by readers who complained or unsubscribed, and may be mailed again; --failures leaves them as they are\n",
+			ask_number(u->readers, number));
 	if (is_of_remove(u))
 		(void)puts("histories and occurrences that were removed cannot come back");
 	else if (u->gone)
@@ -385,7 +397,7 @@ int verb_undo(struct ctl *ctl, int argc, char **argv)
 	const char *since = NULL, *until = NULL;
 	struct undo u = { .ctl = ctl, .filter = { .since_s = INT64_MIN, .until_s = INT64_MAX } };
 	const struct verb_option own[] = { { "since", &since, NULL }, { "until", &until, NULL }, { "rule", &u.filter.rule, NULL },
-		{ "domain", &u.filter.domain, NULL }, { "provider", &u.filter.provider, NULL }, { "batch", &u.filter.batch, NULL },
+		{ "domain", &u.filter.domain, NULL }, { "provider", &u.filter.provider, NULL }, { "batch", &u.filter.batch, NULL }, { "failures", NULL, &u.filter.failures },
 		{ "dry-run", NULL, &u.dry_run }, { "yes", NULL, &u.yes }, { NULL, NULL, NULL } };
 	struct err err;
 	int code;

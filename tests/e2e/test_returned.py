@@ -10,7 +10,7 @@ import time
 from harness import returned
 from harness.case import RedisCase
 from harness.maillog import Message
-from harness.nixie import NOT_FOUND, OK, REPOSITORY, binary
+from harness.nixie import NOT_FOUND, OK, REPOSITORY, USAGE, binary
 from harness.proc import wait_until
 
 AGAIN = 75  # EX_TEMPFAIL
@@ -576,6 +576,20 @@ class Unsubscribes(Returned):
         self.assertIn('\n1 address, 1 scope restored; ', self.site.ctl_ok('undo', '--batch', batch))
         self.assertEqual(self.entry('other@reader.example').get('scopes'), None)
 
+    def test_failures_are_undone_without_what_readers_said(self):
+        for name in 'one', 'two':
+            self.leave(self.signed(name + '@reader.example', 'unsubscribe'))
+        self.receive(returned.failed('one@reader.example', returned.original('<a@shop.example>'), to=self.signed('one@reader.example')))
+        batch = time.strftime('receive-%Y%m%d', time.gmtime())
+        self.assertIn('\nof these 2 by readers who complained or unsubscribed', self.site.ctl_ok('undo', '--batch', batch, '--dry-run'))
+        text = self.site.ctl_ok('undo', '--batch', batch, '--failures')
+        self.assertIn('\n1 address restored; ', text)
+        self.assertNotIn('by readers', text)
+        self.assertEqual(self.status('one@reader.example'), 'none')
+        for name in 'one', 'two':
+            self.assertIn('sender:shop.example=manual', self.entry(name + '@reader.example')['scopes'])
+        self.assertEqual(self.site.ctl('undo', '--failures').returncode, USAGE)
+
     def test_whose_mail_it_is_about(self):
         """The addresses of senders are in another domain than that where they may be told."""
         self.site.options['receive']['addresses'] = ({'for': 'unsubscribe', 'address': 'leave+{recipient}-{sig}@www.example', 'sender': 'News.Example'},)
@@ -676,8 +690,22 @@ class Carried(Returned):
             box.add(returned.failed('reader%d@reader.example' % i, returned.original(about)))
         for want in '30 messages: 30 dsn; 3 counted, 27 aside', '30 messages: 30 dsn; 30 again':
             done = self.site.ctl('receive', path)
-            self.assertEqual((done.returncode, done.stdout.splitlines()[-1]), (OK, want), done.stderr)
+            sums = [line for line in done.stdout.splitlines() if line.startswith('30 messages')]
+            self.assertEqual((done.returncode, sums), (OK, [want]), done.stderr)
         self.assertEqual((self.counters()['hard'], self.counters()['returned'], len(self.asides())), (3, 30, 27))
+
+    def test_a_mailbox_is_taken_back_by_itself(self):
+        """Not with what else came that day."""
+        mails = {to: returned.failed(to, returned.original(self.sent(to))) for to in ('by-server@reader.example', 'by-file@reader.example')}
+        self.assertEqual(self.receive(mails['by-server@reader.example'])['batch'], time.strftime('receive-%Y%m%d', time.gmtime()))
+        path = os.path.join(self.directory, 'bounce.eml')
+        with open(path, 'wb') as f:
+            f.write(mails['by-file@reader.example'])
+        line = self.site.ctl_ok('receive', path).splitlines()[-1]
+        self.assertTrue(line.startswith('take this back with: nixie undo --batch receive-'), line)
+        self.assertNotIn('take this back', self.site.ctl_ok('receive', path))
+        self.assertIn('1 address restored', self.site.ctl_ok('undo', '--batch', line.split()[-1]))
+        self.assertEqual([self.status(to) for to in mails], ['hard', 'none'])
 
     def test_an_old_mail_is_dated_by_our_servers_line(self):
         about = self.sent('reader@reader.example', when=time.time() - 3 * 86400)
