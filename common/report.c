@@ -159,7 +159,9 @@ static void print_categories(FILE *out, const struct totals *t)
 		if (!t->category[i])
 			continue;
 		enum category c = (enum category)i;
-		(void)fprintf(out, "  %-20s %-5s %8lld ", category_name(c), class_name(category_class(c)), (long long)t->category[i]);
+		/* classes have 4 letters, a complaint has 9: the number gives way */
+		const char *class = class_name(category_class(c));
+		(void)fprintf(out, "  %-20s %s %*lld ", category_name(c), class, 13 - (int)strlen(class), (long long)t->category[i]);
 		term_bar(out, (uint64_t)t->category[i], (uint64_t)most, BAR_WIDTH);
 		(void)fprintf(out, " %s\n", category_meaning(c));
 	}

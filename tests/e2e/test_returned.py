@@ -410,6 +410,14 @@ class Complaints(Returned):
         self.assertSuppressed(self.site.ask('reader@reader.example', sender='news@shop.example'))
         self.assertDunno(self.site.ask('reader@reader.example', sender='invoice@other.example'))
 
+    def test_it_stands_in_its_column(self):
+        self.read(Message().begin())
+        self.receive(returned.complaint(returned.original('<a@shop.example>'), 'reader@reader.example', headers=[PASS]))
+        self.receive(returned.failed('gone@reader.example', returned.original(self.sent('gone@reader.example'))))
+        lines = [line for line in self.site.ctl_ok('stats').splitlines() if line.startswith(('  complaint ', '  recipient.unknown '))]
+        self.assertEqual(len(set(line.index(' 1 #') for line in lines)), 1, lines)
+        self.assertEqual(len(lines), 2)
+
     def test_for_all_mail(self):
         self.site.write_conf(receive={'complaint-scope': 'all'})
         self.receive(returned.complaint(returned.original('<a@shop.example>'), 'reader@reader.example', headers=[PASS]))
