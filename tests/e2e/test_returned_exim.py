@@ -10,7 +10,7 @@ MACROS = r'''
 NIXIE_RETURNED = \N^(bounces|leave)(\+.*)?@shop\.example$\N : complaints@shop.example
 NIXIE_COPIED = bounces@shop.example
 queue_only = true
-delay_warning = 1s
+delay_warning = 1s : 1d
 '''
 # Of the loop: as if it had signed; of others what Exim itself finds, by the lines of contrib/exim/README.md.
 with open(os.path.join(REPOSITORY, 'contrib', 'exim', 'README.md')) as f:

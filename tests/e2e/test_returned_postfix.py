@@ -63,7 +63,7 @@ class ReturnedPostfix(ReceivingTests, ReceivingCase):
         self.assertRegex(line, 'status=(deferred|SOFTBOUNCE) ')
 
     def push(self):
-        if 'delay' in self.name:
+        if self.deferred:
             self.server.flush()
 
     def test_alias(self):
