@@ -135,6 +135,6 @@ class LoopCase(SharedCase):
         log, = self.site.options['logtail']['files']
         with open(log, 'rb') as f:
             text = f.read()
-        behind = text.index(b'\n', text.rindex(address.encode())) + 1
+        behind = text.rindex(address.encode()) + 1      # whole lines are read
         key = 'nixie:{0}:pos:%s:%s' % (os.uname().nodename, os.path.realpath(log))
         wait_until(lambda: int(self.redis.command('HGET', key, 'offset') or 0) >= behind, 'the place behind ' + address, child=self.logtail)
