@@ -325,7 +325,7 @@ class Forms(Case):
         to = self.name + '@nixie.test'
         self.sink.at_rcpt[to] = '450 4.2.1 busy'
         qid = self.postfix.send(to)
-        self.postfix.wait_log(qid, 'status=deferred')
+        self.postfix.wait_deferred(qid)
         self.expire(to, qid)
         rows = self.results(qid, count=2)
         self.assertEqual([(r.get('to'), r['status'], r['sender']) for r in rows[:1] + rows[-1:]],
@@ -335,7 +335,7 @@ class Forms(Case):
         to = self.name + '@nixie.test'
         self.sink.at_rcpt[to] = '450 4.2.1 busy'
         qid = self.postfix.send(to)
-        self.postfix.wait_log(qid, 'status=deferred')
+        self.postfix.wait_deferred(qid)
         self.postfix.postsuper('-f', qid)
         self.postfix.wait_log(qid + ': from=', 'status=force-expired', action=self.postfix.flush)
         row = self.results(qid, count=2)[-1]
@@ -423,7 +423,7 @@ class Forms(Case):
         to = self.name + '@nixie.test'
         self.sink.at_rcpt[to] = '450 4.2.1 busy'
         first = self.postfix.send(to)
-        self.postfix.wait_log(first, 'status=deferred')
+        self.postfix.wait_deferred(first)
         del self.sink.at_rcpt[to]
         self.postfix.postsuper('-r', first)
         line, = self.postfix.wait_log('postfix/pickup', 'orig_id=' + first, action=self.postfix.flush)
@@ -438,7 +438,7 @@ class Forms(Case):
         to = self.name + '@nixie.test'
         self.sink.at_rcpt[to] = '450 4.2.1 busy'
         qid = self.postfix.send(to)
-        self.postfix.wait_log(qid, 'status=deferred')
+        self.postfix.wait_deferred(qid)
         self.postfix.postsuper('-d', qid)
         self.postfix.wait_log('postfix/postsuper', qid + ': removed')
         row, = self.results(qid)

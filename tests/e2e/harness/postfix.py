@@ -210,6 +210,14 @@ class Postfix:
                 found.add(int(pid))
         return found
 
+    def wait_deferred(self, qid):
+        """Until it lies in the queue for what is tried again later: qmgr takes it there after the result is logged."""
+        def lies_there():
+            return any(qid in names for _, _, names in os.walk(os.path.join(self.spool, 'deferred')))
+        lines = self.wait_log(qid, 'status=deferred')
+        wait_until(lies_there, 'deferred message ' + qid)
+        return lines
+
     def flush(self):
         """Try all deferred mail now, also what has just been logged as deferred: until the queue manager has put that
         back, it is active, and not tried."""
