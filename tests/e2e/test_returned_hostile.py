@@ -265,15 +265,19 @@ class Long(Returned):
 class Stopped(Returned):
     options = {'receive': {'remember': '7 days', 'wait': '60 s'}}
 
+    def clients(self):
+        """Their numbers, which go up."""
+        return [int(number) for number in re.findall(r'^id=(\d+) ', self.redis.command('CLIENT', 'LIST'), re.M)]
+
     def test_by_a_signal(self):
         """As a mail server that stops does it to what it started: Exim gives up what a signal ended."""
         self.read(Message().begin())
         for stop in signal.SIGTERM, signal.SIGHUP:
+            newest = max(self.clients())    # of those before, that may not be gone yet
             with subprocess.Popen([binary('nixie'), '-c', self.site.conf_path, 'receive'], stdin=subprocess.PIPE) as p:
-                seen = len(self.redis.command('CLIENT', 'LIST').splitlines())
                 p.stdin.write(returned.failed(VICTIM, returned.original('<a@shop.example>')))
                 p.stdin.close()
-                wait_until(lambda: len(self.redis.command('CLIENT', 'LIST').splitlines()) > seen, 'it asks Redis')
+                wait_until(lambda newest=newest: max(self.clients()) > newest, 'it asks Redis')
                 p.send_signal(stop)
             self.assertEqual(p.returncode, AGAIN)
         self.assertEqual((self.counters().get('returned', 0), self.asides()), (0, []))
