@@ -40,8 +40,8 @@ class Borders(Returned):
     # -- programs at a time ------------------------------------------------------------
 
     def clock(self, now, zone='UTC'):
-        """The programs' clocks begin here."""
-        self.prefix = ('env', 'TZ=' + zone, 'LD_PRELOAD=' + FAKETIME, 'FAKETIME=@' + time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now)),
+        """The programs' clocks stand still here, however long they take."""
+        self.prefix = ('env', 'TZ=' + zone, 'LD_PRELOAD=' + FAKETIME, 'FAKETIME=' + time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now)),
                        'FAKETIME_DONT_FAKE_MONOTONIC=1', 'ASAN_OPTIONS=verify_asan_link_order=0')
 
     def read_at(self, now, *texts, zone='UTC'):
