@@ -12,6 +12,7 @@ from harness import year
 from harness.case import Case
 from harness.chromium import Chromium
 from harness.nixie import NO_REDIS, NOT_FOUND, OK, USAGE, binary, run
+from harness.proc import wait_until
 
 NOON = calendar.timegm((2026, 11, 22, 12, 0, 0))
 DAY = 86400
@@ -348,7 +349,7 @@ class Looks(Pages):
             f.write(page.replace('</body>', '<script>document.title = "ran"</script></body>'))
         shown = self.browser.open(self.page)
         self.assertNotEqual(shown.evaluate('document.title'), 'ran')
-        self.assertIn('ContentSecurityPolicyIssue', [e['issue']['code'] for e in shown.events('Audits.issueAdded')])
+        wait_until(lambda: 'ContentSecurityPolicyIssue' in [e['issue']['code'] for e in shown.events('Audits.issueAdded')], 'what was forbidden')
 
     def test_what_is_measured(self):
         """Each fault is found that the other tests find nothing of."""
