@@ -269,7 +269,8 @@ class Complaints(Came):
     options = {'receive': {'remember': '7 days', 'wait': '1 ms'}, 'alerts': {'minimum': 10}}
 
     def test_alert(self):
-        messages = [Message(sender='news@shop.example', when=self.now - 5) for _ in range(12)]
+        # of today, as the complaint is
+        messages = [Message(sender='news@shop.example', when=max(self.now - 5, self.now - self.now % DAY)) for _ in range(12)]
         lines = ''
         for n, m in enumerate(messages):
             lines += m.begin() + m.line('cleanup', '%s: info: header X-Campaign-Id: spring from h[192.0.2.7]; from=<%s> to=<r%d@reader.example> proto=ESMTP helo=<h>'
