@@ -10,7 +10,7 @@ from harness.case import Case
 from harness.load import Load
 from harness.nixie import sanitized
 from harness.policy import PolicyClient
-from harness.proc import wait_until
+from harness.proc import LIMIT, wait_until
 from harness.requests import GONE, expected, pieces, problem_of_all, stream
 
 STREAMS = int(os.environ.get('NIXIE_STREAMS', '2000'))
@@ -61,7 +61,7 @@ class Streams(threading.Thread):
 
 
 class PolicyCase(Case):
-    prefix, limit = (), 30.0
+    prefix, limit = (), LIMIT
 
     def setUp(self):
         super().setUp()
@@ -141,7 +141,7 @@ class UnderLoad(PolicyCase):
         self.assertNoProblem(streams)
         self.assertGreater(sum(s.done for s in streams), 10)
         self.assertEqual(load.lost, [])
-        status = self.child.stop(limit=60.0)
+        status = self.child.stop(limit=self.limit)
         # not its own lines: what valgrind or a sanitizer says
         complaints = [line for line in self.child.log().splitlines() if not line.startswith('nixie/policyd: ')]
         self.assertEqual((status, complaints), (0, []))
@@ -193,7 +193,7 @@ class UnderLoad(PolicyCase):
 class UnderValgrind(UnderLoad):
     """The same with every access to memory looked at."""
     prefix = ('valgrind', '--quiet', '--trace-children=yes', '--error-exitcode=99', '--leak-check=full', '--errors-for-leak-kinds=definite')
-    seconds, rate, limit = 0.5, 100, 60.0
+    seconds, rate, limit = 0.5, 100, 3 * LIMIT
 
     def setUp(self):
         if sanitized('nixie-policyd'):
