@@ -327,10 +327,14 @@ class PostfixMaps(LoopCase):
         self.address = self.id().rsplit('.', 1)[-1].replace('test_', '').replace('_', '-') + '@nixie.test'
         self.addCleanup(self.postfix.empty_queue)
 
+    def counters(self):
+        """With all that the tests before have logged."""
+        self.settle()
+        return self.site.counters()
+
     def counted(self, before):
         """How the counters differ from before, without the marker's; zeros left out."""
-        self.settle()
-        now = self.site.counters()
+        now = self.counters()
         now['delivered'] -= 1
         return {k: now.get(k, 0) - before.get(k, 0) for k in set(now) | set(before)
                 if k in ('delivered', 'deferred', 'soft', 'hard', 'hard-as-soft', 'soft-to-hard')
@@ -367,7 +371,7 @@ class PostfixMaps(LoopCase):
         self.assertEqual(self.postfix.rcpt('fine-' + self.address)[0], 250)
 
     def test_mail_of_sendmail_is_stopped(self):
-        before = self.site.counters()
+        before = self.counters()
         self.suppress(self.address)
         self.postfix.sendmail(self.address, b'Subject: test\n\ntest\n')
         self.check_stopped(self.address)
@@ -376,7 +380,7 @@ class PostfixMaps(LoopCase):
         self.assertEqual(self.site.status(self.address), 'manual')
 
     def test_mail_in_the_queue_is_stopped(self):
-        before = self.site.counters()
+        before = self.counters()
         self.sink.at_rcpt[self.address] = '450 4.2.1 busy'
         qid = self.postfix.send(self.address)
         self.postfix.wait_deferred(qid)
@@ -422,7 +426,7 @@ class PostfixMaps(LoopCase):
             self.postfix.set(smtpd_reject_unlisted_sender='no')
 
     def test_hard_bounce_stops_the_next(self):
-        before = self.site.counters()
+        before = self.counters()
         self.sink.at_rcpt[self.address] = UNKNOWN.format(self.address)
         self.postfix.sendmail(self.address, b'\none\n')
         self.postfix.wait_log('to=<%s>' % self.address, 'postfix/smtp', 'status=bounced')
@@ -486,7 +490,7 @@ class PostfixMaps(LoopCase):
     # -- smtp_delivery_status_filter ------------------------------------------------------------
 
     def test_full_mailbox_is_given_up_at_once(self):
-        before = self.site.counters()
+        before = self.counters()
         self.sink.at_rcpt[self.address] = FULL.format(self.address)
         qid = self.postfix.send(self.address)
         line, = self.postfix.wait_log(qid, 'to=<%s>' % self.address, 'status=bounced')
@@ -499,7 +503,7 @@ class PostfixMaps(LoopCase):
         self.assertEqual(self.postfix.rcpt(self.address)[0], 250)
 
     def test_block_is_retried_and_counts_once(self):
-        before = self.site.counters()
+        before = self.counters()
         self.sink.at_rcpt[self.address] = BLOCKED
         qid = self.postfix.send(self.address)
         line, = self.postfix.wait_log(qid, 'to=<%s>' % self.address)
@@ -524,7 +528,7 @@ class PostfixMaps(LoopCase):
         self.assertEqual((known['reason'], known['code'], known['count']), ('blocked.reputation', 550, 1))
 
     def test_block_is_retried_and_delivered(self):
-        before = self.site.counters()
+        before = self.counters()
         self.sink.at_rcpt[self.address] = BLOCKED
         qid = self.postfix.send(self.address)
         self.postfix.wait_log(qid, 'status=deferred')
