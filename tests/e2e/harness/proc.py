@@ -157,7 +157,7 @@ class Child:
         except (ProcessLookupError, PermissionError):
             pass
         try:
-            self._popen.wait(10)
+            self._popen.wait(LIMIT)     # who waits for a slow disk dies late
         except subprocess.TimeoutExpired:
             pass
         if self.notify is not None:
