@@ -82,9 +82,8 @@ class RedisCluster:
 
     def join(self):
         """One more master, which serves nothing yet."""
-        first, node = self.nodes[0], self._node(os.path.dirname(self.nodes[0].directory), len(self.nodes))
+        node = self._node(os.path.dirname(self.nodes[0].directory), len(self.nodes))
         self.nodes.append(node.start())
-        node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, first.bus_port)
         self._wait(self._all_met, 'cluster of %d nodes' % len(self.nodes))
         self._wait(lambda: 'cluster_state:ok' in node.command('CLUSTER', 'INFO'), 'cluster as the new node sees it')
         return node
@@ -95,9 +94,6 @@ class RedisCluster:
         for i, node in enumerate(self.nodes[:self.n]):
             node.command('CLUSTER', 'SET-CONFIG-EPOCH', i + 1)
             node.command('CLUSTER', 'ADDSLOTSRANGE', SLOTS * i // self.n, SLOTS * (i + 1) // self.n - 1)
-        first = self.nodes[0]
-        for node in self.nodes[1:]:
-            node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, first.bus_port)
         self._wait(self._all_met, 'cluster of %d nodes' % len(self.nodes))
         for i, node in enumerate(self.nodes[self.n:]):
             self._call(node, 'CLUSTER', 'REPLICATE', self.id_of(self.nodes[i % self.n]))
@@ -106,8 +102,18 @@ class RedisCluster:
         return self
 
     def _all_met(self):
+        """Each is introduced to the first, and again when a handshake took longer than the nodes' timeout: then they forget it."""
+        first = self.nodes[0]
+        for node in self.nodes[1:]:
+            if not self._knows(node, first) or not self._knows(first, node):
+                node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, first.bus_port)
         return all('cluster_known_nodes:%d\r' % len(self.nodes) in node.command('CLUSTER', 'INFO')
                    and 'handshake' not in node.command('CLUSTER', 'NODES') for node in self.nodes)
+
+    @staticmethod
+    def _knows(node, other):
+        """Perhaps only by its address, as long as they shake hands."""
+        return ':%d@' % other.port in node.command('CLUSTER', 'NODES')
 
     def _all_linked(self):
         return all(info(node, 'replication').get('master_link_status') == 'up' for node in self.nodes[self.n:])
