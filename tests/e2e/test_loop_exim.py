@@ -9,7 +9,7 @@ import threading
 import time
 
 from harness.case import Case, LoopCase, SharedCase
-from harness.exim import Exim
+from harness.exim import PATIENCE, Exim
 from harness.nixie import run
 from harness.proc import wait_until
 from harness.sink import Sink
@@ -26,7 +26,7 @@ class EximLoop(SharedCase):
         cls.exim.start()
 
     def rcpt(self, recipient, answered=True, **kw):
-        """Exim gives up after 5 s and says so: that is what a daemon costs that ignores a half-close."""
+        """Exim gives up after a while and says so: that is what a daemon costs that ignores a half-close."""
         before = self.exim.log().count('no answer')
         code, text = self.exim.rcpt(recipient, **kw)
         self.assertEqual(self.exim.log().count('no answer') == before, answered)
@@ -476,7 +476,7 @@ class EximHostile(Case):
         path = os.path.join(self.directory, 'recorder')
         recorder = Recorder(path, answer)
         self.addCleanup(recorder.stop)
-        exim = Exim(self.directory, path, sink)
+        exim = Exim(self.directory, path, sink, patience=PATIENCE)
         self.addCleanup(exim.stop)
         exim.start()
         return exim, recorder

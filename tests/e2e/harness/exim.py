@@ -9,6 +9,7 @@ import subprocess
 from .nixie import REPOSITORY
 from .proc import Child, free_port, tail, wait_until
 
+PATIENCE = 5
 # the files of contrib/exim that it includes
 SNIPPETS = {'snippet': 'nixie-acl.conf', 'ask': 'nixie-ask.conf', 'router': 'nixie-router.conf', 'campaign': 'nixie-campaign.conf'}
 FETCH = os.path.join(REPOSITORY, 'contrib', 'debian', 'get-exim.sh')
@@ -135,8 +136,9 @@ def find():
 
 
 class Exim:
-    def __init__(self, directory, policy_socket, sink=None, log='', retry='1h'):
-        """sink: a port that all mail is delivered to; log: options about logging."""
+    def __init__(self, directory, policy_socket, sink=None, log='', retry='1h', patience=60):
+        """sink: a port that all mail is delivered to; log: options about logging; patience: so many seconds the snippets
+        wait for an answer, PATIENCE as they are shipped, which a busy machine may need."""
         if os.geteuid() != 0:
             raise AssertionError('needs root: run sudo make check')
         self.program = find()
@@ -152,7 +154,9 @@ class Exim:
         self.values = dict(socket=policy_socket, exim=self.program, dir=self.directory, sink=sink, log=log, retry=retry)
         for name, snippet in SNIPPETS.items():
             # a copy: what delivers is not root, and may not enter where this repository is
-            self.values[name] = shutil.copyfile(os.path.join(REPOSITORY, 'contrib', 'exim', snippet), os.path.join(directory, snippet))
+            self.values[name] = os.path.join(directory, snippet)
+            with open(os.path.join(REPOSITORY, 'contrib', 'exim', snippet)) as f, open(self.values[name], 'w') as to:
+                to.write(f.read().replace('}{%ds:shutdown=yes}' % PATIENCE, '}{%ds:shutdown=yes}' % patience))
         self.configure()
 
     def configure(self, **values):
