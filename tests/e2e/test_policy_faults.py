@@ -1,9 +1,12 @@
 """A short `make fault`: Redis suffers; every question is answered in time, nobody is refused by mistake."""
 import os
 import sys
+import unittest
+import unittest.mock
 
 from harness.between import PASS, WRONG, Between
 from harness.case import Case
+from harness.load import Answer
 from harness.nixie import REPOSITORY, Site
 from harness.peace import PartitionedSite
 from harness.postfix import Postfix
@@ -79,6 +82,23 @@ class Faults(Case):
 
     def test_black_hole(self):
         self.survive('black-hole')
+
+
+class Judged(unittest.TestCase):
+    """Who may pass: a machine that stands still is no fault of the service."""
+
+    def passed(self, *answers):
+        run = policy_faults.Run('slow', self.id(), None)
+        run.begun, run.load = 100.0, unittest.mock.Mock(answers=[Answer(sent, took, kind, 'a@example.com', action) for sent, took, kind, action in answers])
+        return [run._may_pass(a) for a in run.load.answers if a.kind != 'new' and not policy_faults.refused(a)]
+
+    def test_while_a_server_hangs(self):
+        late, soon = (10.0, 0.25, 'new', 'DUNNO'), [(10.5 + n / 2, 0.001, 'cold', 'DUNNO') for n in range(8)]
+        self.assertEqual(self.passed(late, *soon), [True] * 8)
+        self.assertEqual(self.passed(*soon), [False] * 8)
+        self.assertEqual(self.passed(late, (11.5, 0.001, 'cold', 'DUNNO')), [False])
+        self.assertEqual(self.passed(late, *((10.5 + n / 2, 0.001, 'cold', '550 5.1.1 no') for n in range(8)), soon[-1]), [False])
+        self.assertEqual(self.passed(late, *((sent, took, 'gone', 'DUNNO') for sent, took, *_ in soon)), [False] * 8)
 
 
 class NoEntries(Case):

@@ -12,6 +12,7 @@ how many of the `gone` were refused in that time, how long after its end everybo
 be, and what a RCPT TO of Postfix took at most.
 """
 import argparse
+import functools
 import os
 import shutil
 import signal
@@ -26,7 +27,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [p for p in (os.path.join(os.path.dirname(HERE), 'e2e'),) if p not in sys.path]
 
 from harness import between     # noqa: E402
-from harness.load import Load, percentile_ms, refused   # noqa: E402
+from harness.load import Answer, Load, percentile_ms, refused   # noqa: E402
 from harness.proc import LIMIT, wait_until  # noqa: E402
 from harness.redis import RedisServer       # noqa: E402
 from harness.servers import AWAY, RedisCluster, Watched, partition_of       # noqa: E402
@@ -364,7 +365,7 @@ class Run:
         self.stage = kind.stage(directory)
         self.fault = kind(self.stage, seconds)
         self.rate, self.n = rate, connections
-        self.mail = None
+        self.mail, self.warming = None, []
 
     def run(self):
         self.stage.start()
@@ -406,11 +407,17 @@ class Run:
         with site.policy_client() as c:
             for i in range(OF_EACH[GONE]):
                 # an answer that was late is not kept
-                wait_until(lambda i=i: c.ask('gone%d@example.com' % i).startswith('5'), 'refusal before the fault')
+                wait_until(lambda i=i: refused(self._ask(c, GONE, 'gone%d@example.com' % i)), 'refusal before the fault')
             for i in range(OF_EACH[SOFT]):
-                c.ask('soft%d@example.com' % i)
+                self._ask(c, SOFT, 'soft%d@example.com' % i)
             for recipient in WrongType.RECIPIENTS:
-                c.ask(recipient)
+                self._ask(c, SOFT, recipient)
+
+    def _ask(self, client, kind, recipient):
+        sent = time.monotonic()
+        action = client.ask(recipient)
+        self.warming.append(Answer(sent, time.monotonic() - sent, kind, recipient, action))
+        return self.warming[-1]
 
     @staticmethod
     def _choose(chance):
@@ -487,11 +494,20 @@ class Run:
         theirs, or that of somebody else, as then nobody waits for that server."""
         if answer.kind == GONE:
             return False
-        return self._near_a_late_one(answer) or (not self.fault.lookups and answer.sent + answer.took >= self.begun)
+        return any(begin <= answer.sent + answer.took and answer.sent <= end + QUIET_S for begin, end in self._stalls()) or (
+            not self.fault.lookups and answer.sent + answer.took >= self.begun)
 
-    def _near_a_late_one(self, answer):
-        return any(a.took > 0.9 * DEADLINE_S and a.sent <= answer.sent + answer.took and answer.sent <= a.sent + a.took + QUIET_S
-                   for a in self.load.answers)
+    @functools.lru_cache(None)
+    def _stalls(self):
+        """[begin, end]: an answer that was late, and those behind it that nobody waited for, as long as the server hangs."""
+        stalls = []
+        for a in sorted(self.warming + self.load.answers):
+            late = a.took > 0.9 * DEADLINE_S
+            if stalls and a.sent <= stalls[-1][1] + QUIET_S and (late or (a.kind == COLD and not refused(a))):
+                stalls[-1][1] = max(stalls[-1][1], a.sent + a.took)
+            elif late:
+                stalls.append([a.sent, a.sent + a.took])
+        return stalls
 
     def _mail_problems(self):
         if not self.mail:
