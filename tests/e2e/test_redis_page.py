@@ -182,7 +182,8 @@ class RedisPage(SharedCase):
         done = subprocess.run(['redis-cli', '-s', self.redis.socket, '--no-raw'], input=command + '\n', stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               universal_newlines=True, check=False)
         self.assertEqual(done.returncode, 0, done.stdout)
-        return done.stdout.splitlines()
+        # of an answer that took half a second it tells how long that was
+        return [line for line in done.stdout.splitlines() if not re.fullmatch(r'\(\d+\.\d\ds\)', line)]
 
     def commands(self, key, command):
         """The command as it is printed, and then with other keys of the kind: those of this run."""
