@@ -248,6 +248,13 @@ static void alternation(struct parser *p, unsigned depth, struct literal_sets *s
 		sets_r->n = 0;
 }
 
+/* The most telling is in front. */
+static void keep_telling(struct literal_sets *sets)
+{
+	while (sets->n > 1 && shortest(&sets->v[sets->n - 1]) == LITERAL_BYTES_MIN)
+		sets->n--;
+}
+
 void literal_required(struct sv regex, struct literal_sets *sets_r)
 {
 	struct parser p = { .rest = regex };
@@ -255,29 +262,30 @@ void literal_required(struct sv regex, struct literal_sets *sets_r)
 	alternation(&p, 0, sets_r);
 	if (p.failed || p.rest.n)
 		sets_r->n = 0;
-	/* the most telling is in front */
-	while (sets_r->n > 1 && shortest(&sets_r->v[sets_r->n - 1]) == LITERAL_BYTES_MIN)
-		sets_r->n--;
+	keep_telling(sets_r);
 }
 
-size_t literal_branches(struct sv regex, struct sv branches_r[LITERAL_BRANCHES_MAX])
+size_t literal_branches(struct sv regex, struct sv branches_r[LITERAL_BRANCHES_MAX], struct literal_sets sets_r[LITERAL_BRANCHES_MAX])
 {
 	struct parser p = { .rest = regex };
 	struct literal_sets unused;
 	size_t n = 0;
+	bool more = true;
 
-	do {
+	while (more && !p.failed && n < LITERAL_BRANCHES_MAX) {
+		struct literal_sets *sets = &unused;
 		const char *start = p.rest.p;
-		sequence(&p, 0, &unused);
-		if (n == LITERAL_BRANCHES_MAX || p.failed) {
-			n = 0; /* also where this was the last one */
-			break;
-		}
+		if (sets_r)
+			sets = &sets_r[n];
+		sequence(&p, 0, sets);
+		keep_telling(sets);
 		branches_r[n++] = sv_make(start, (size_t)(p.rest.p - start));
-	} while (sv_take(&p.rest, SV("|")));
-	if (p.failed || p.rest.n || n == 0) {
-		branches_r[0] = regex;
-		return 1;
+		more = sv_take(&p.rest, SV("|"));
 	}
-	return n;
+	if (!more && !p.failed && !p.rest.n)
+		return n;
+	branches_r[0] = regex;
+	if (sets_r)
+		literal_required(regex, &sets_r[0]);
+	return 1;
 }

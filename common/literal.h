@@ -37,8 +37,8 @@ struct literal_sets {
 
 void literal_required(struct sv regex, struct literal_sets *sets_r);
 
-/* The branches of "a|b(c|d)|e": "a", "b(c|d)", "e". The expression itself where it
- * has none, more than LITERAL_BRANCHES_MAX, or cannot safely be cut. */
-size_t literal_branches(struct sv regex, struct sv branches_r[LITERAL_BRANCHES_MAX]);
+/* The branches of "a|b(c|d)|e": "a", "b(c|d)", "e", and what literal_required() says of each (sets_r may be NULL). The expression
+ * itself where it has none, more than LITERAL_BRANCHES_MAX, or cannot safely be cut. */
+size_t literal_branches(struct sv regex, struct sv branches_r[LITERAL_BRANCHES_MAX], struct literal_sets sets_r[LITERAL_BRANCHES_MAX]);
 
 #endif

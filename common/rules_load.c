@@ -56,23 +56,22 @@ static struct word_list *new_list(struct loader *l)
 /* The branches of one expression, each for itself: a text is tried only on those it has the words of. */
 static bool add_words(struct loader *l, struct word_list *list, struct sv regex, const char *member, const struct node *node, struct err *err)
 {
+	static struct literal_sets needs[LITERAL_BRANCHES_MAX]; /* big, and little of it is touched */
 	struct ruleset *set = l->set;
 	struct sv branches[LITERAL_BRANCHES_MAX];
-	size_t n = literal_branches(regex, branches), name = sv_find_sv(regex, SV("${"));
+	size_t n = literal_branches(regex, branches, needs), name = sv_find_sv(regex, SV("${"));
 	struct err why;
 
 	if (name < regex.n && (name == 0 || regex.p[name - 1] != '\\')) /* as an expression it would never match */
 		return node_err(node, err, "%s: \"${...}\" is a member by itself: write it alone in its quotes", member);
 	for (size_t i = 0; i < n; i++) {
-		struct literal_sets needs;
 		struct pattern *pattern = pattern_compile(branches[i], &why);
 		if (!pattern)
 			return node_err(node, err, "%s: %s", member, why.text);
 		set->words = xgrow(set->words, set->n_words, &set->words_size, sizeof *set->words);
 		set->words[set->n_words++] = (struct rule_word){ .pattern = pattern, .list = list };
 		list->n++;
-		literal_required(branches[i], &needs);
-		prefilter_add(set->prefilter, &needs);
+		prefilter_add(set->prefilter, &needs[i]);
 	}
 	return true;
 }

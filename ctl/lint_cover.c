@@ -96,7 +96,7 @@ static const struct branches *branches_of(struct cover *cover, struct sv regex)
 
 	if (b)
 		return b;
-	size_t n = literal_branches(regex, v);
+	size_t n = literal_branches(regex, v, NULL);
 	b = arena_alloc(&cover->arena, sizeof *b + n * sizeof *v);
 	b->n = n;
 	memcpy(b->v, v, n * sizeof *v);

@@ -38,7 +38,7 @@ static enum lint_level level_of(enum pattern_problem problem)
 static void lint_value(struct lint *l, struct lint_place place, struct sv value, const struct rule *rule, unsigned ignored)
 {
 	struct sv branches[LITERAL_BRANCHES_MAX];
-	size_t n = literal_branches(value, branches);
+	size_t n = literal_branches(value, branches, NULL);
 
 	for (size_t i = 0; i < n; i++) {
 		unsigned problems = pattern_problems(branches[i], rule ? rule->match : NULL, rule ? rule->n_match : 0) & ~ignored;

@@ -157,7 +157,7 @@ static void branches_of_patterns(void **state)
 	(void)state;
 	EACH(row, table) {
 		struct sv branches[LITERAL_BRANCHES_MAX];
-		size_t n = literal_branches(sv_of(row->regex), branches);
+		size_t n = literal_branches(sv_of(row->regex), branches, NULL);
 		WANT_INT(n, row->want_n);
 		for (size_t i = 0; i < n; i++)
 			WANT_TEXT(branches[i], row->want[i]);
@@ -173,7 +173,7 @@ static void as_many_branches_as_there_is_room_for(void **state)
 	(void)state;
 	for (int i = 1; i <= LITERAL_BRANCHES_MAX + 3; i++) {
 		buf_addf(&b, "%sword%d", i > 1 ? "|" : "", i);
-		size_t n = literal_branches(buf_sv(&b), branches);
+		size_t n = literal_branches(buf_sv(&b), branches, NULL);
 		if (i <= LITERAL_BRANCHES_MAX) {
 			WANT_INT(n, i);
 			WANT_INT(branches[n - 1].p + branches[n - 1].n - regex, b.n);
@@ -320,6 +320,42 @@ static void no_match_without_its_words(void **state)
 
 /* ---- a pattern's branches are the pattern ---- */
 
+static bool same_sets(const struct literal_sets *a, const struct literal_sets *b)
+{
+	char room[2][LITERAL_SETS_MAX * LITERAL_SET_MAX * (LITERAL_BYTES_MAX + 3)];
+	struct buf x = BUF_ON(room[0]), y = BUF_ON(room[1]);
+
+	return sv_eq(written(a, &x), written(b, &y));
+}
+
+static void branches_have_the_words_that_they_have_alone(void **state)
+{
+	static struct literal_sets sets[LITERAL_BRANCHES_MAX], alone;
+	unsigned cut = 0, known = 0, whole = 0;
+
+	(void)state;
+	set_seed();
+	for (int i = 0; i < 20000; i++) {
+		char regex_room[2000], text_room[2000];
+		struct buf regex = BUF_ON(regex_room), text = BUF_ON(text_room);
+		struct sv branches[LITERAL_BRANCHES_MAX];
+		make_branches(&regex, &text);
+		size_t n = literal_branches(buf_sv(&regex), branches, sets);
+		cut += n > 1;
+		whole += n == 1 && sv_find(branches[0], '|') < branches[0].n;
+		for (size_t j = 0; j < n; j++) {
+			literal_required(branches[j], &alone);
+			known += alone.n > 0;
+			if (!same_sets(&sets[j], &alone)) {
+				print_error("branch %.*s of %.*s\n", SV_ARG(branches[j]), SV_ARG(buf_sv(&regex)));
+				WANT(false);
+			}
+		}
+	}
+	WANT(cut > 1000 && known > 1000 && whole > 1000);
+	test_row = "";
+}
+
 /* The branches one after the other. Each must be an expression of its own. */
 static enum match_result match_branches(const struct sv *branches, size_t n, struct sv text)
 {
@@ -370,7 +406,7 @@ static void branches_are_the_whole(void **state)
 		struct sv branches[LITERAL_BRANCHES_MAX];
 		struct err err;
 		make_branches(&regex, &text);
-		size_t n = literal_branches(buf_sv(&regex), branches);
+		size_t n = literal_branches(buf_sv(&regex), branches, NULL);
 		struct pattern *pattern = regex.full || text.full || n == 1 || misleads_pcre2(buf_sv(&regex)) ? NULL : pattern_compile(buf_sv(&regex), &err);
 		if (!pattern)
 			continue;
@@ -596,6 +632,7 @@ int main(void)
 		cmocka_unit_test(branches_of_patterns),
 		cmocka_unit_test(as_many_branches_as_there_is_room_for),
 		cmocka_unit_test(no_match_without_its_words),
+		cmocka_unit_test(branches_have_the_words_that_they_have_alone),
 		cmocka_unit_test(branches_are_the_whole),
 		cmocka_unit_test(the_scan_finds_what_searching_finds),
 		cmocka_unit_test(a_word_is_the_whole_text),
