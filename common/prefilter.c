@@ -55,6 +55,7 @@ struct prefilter {
 	uint32_t *endings, *ending_words; /* where the words of a state are: from, and up to the next one's */
 	uint32_t *users, *user_patterns;  /* the patterns of a word, likewise */
 	uint32_t *sets, *set_words;       /* the sets of a pattern, likewise: size, words, size, words */
+	bool built;
 	uint64_t *always, *seen;
 	uint32_t *hits; /* words in the text at hand */
 	size_t n_hits;
@@ -276,6 +277,14 @@ static void forget_words(struct prefilter *f, size_t n)
 		f->seen[f->hits[i] / 64] = 0;
 }
 
+static void make_room_for_hits(struct prefilter *f)
+{
+	if (f->seen)
+		return;
+	f->seen = arena_alloc(&f->arena, (f->n_words / 64 + 1) * sizeof *f->seen);
+	f->hits = arena_alloc(&f->arena, (f->n_words + 1) * sizeof *f->hits);
+}
+
 /* How often a text makes the pattern worth looking at, by this set; of equals, the one with fewer words. */
 static size_t frequency(const struct choice *c)
 {
@@ -362,18 +371,63 @@ void prefilter_build(struct prefilter *f, const struct sv *typical, size_t n)
 {
 	build_automaton(f);
 	f->always = arena_alloc(&f->arena, (f->n / 64 + 1) * sizeof *f->always);
-	f->seen = arena_alloc(&f->arena, (f->n_words / 64 + 1) * sizeof *f->seen);
-	f->hits = arena_alloc(&f->arena, (f->n_words + 1) * sizeof *f->hits);
+	make_room_for_hits(f);
+	forget_words(f, f->n_hits);
+	f->n_hits = 0;
 	learn(f, typical, n);
 	for (size_t p = 0; p < f->n; p++)
 		order_sets(f, f->patterns[p], (uint32_t)p);
 	lay_out_users(f);
 	lay_out_sets(f);
+	f->built = true;
 }
 
 bool prefilter_is_always(const struct prefilter *f, size_t pattern)
 {
-	return f->always[pattern / 64] >> (pattern % 64) & 1;
+	return f->patterns[pattern]->n == 0;
+}
+
+/* ---- before it is built ---- */
+
+/* The words of the text, looked for one after the other: what the automaton costs to make is what this costs for some 30 texts. */
+static size_t search_words(struct prefilter *f, struct sv text)
+{
+	char *lower = xalloc(text.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n; i++)
+		lower[i] = sv_lower(text.p[i]);
+	for (const struct word *w = f->first_word; w; w = w->next) {
+		if (!memmem(lower, text.n, w->bytes.p, w->bytes.n))
+			continue;
+		f->seen[w->id / 64] |= UINT64_C(1) << (w->id % 64);
+		f->hits[n++] = w->id;
+	}
+	free(lower);
+	return n;
+}
+
+static bool words_are_there(const struct prefilter *f, const struct pattern_needs *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		bool found = false;
+		for (size_t j = 0; j < p->sets[i].n && !found; j++)
+			found = is_seen(f, p->sets[i].v[j]->id);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static void scan_slowly(struct prefilter *f, struct sv text, uint64_t *possible_r)
+{
+	make_room_for_hits(f);
+	forget_words(f, f->n_hits);
+	f->n_hits = search_words(f, text);
+	memset(possible_r, 0, (f->n / 64 + 1) * sizeof *possible_r);
+	for (size_t p = 0; p < f->n; p++)
+		if ((!f->patterns[p]->deferred || f->patterns[p]->n == 0) && words_are_there(f, f->patterns[p]))
+			possible_r[p / 64] |= UINT64_C(1) << (p % 64);
 }
 
 /* ---- ---- */
@@ -395,11 +449,17 @@ static bool sets_are_there(const struct prefilter *f, const uint32_t *at, const 
 
 bool prefilter_is_possible(const struct prefilter *f, size_t pattern)
 {
+	if (!f->built)
+		return words_are_there(f, f->patterns[pattern]);
 	return sets_are_there(f, f->set_words + f->sets[pattern], f->set_words + f->sets[pattern + 1]);
 }
 
 void prefilter_scan(struct prefilter *f, struct sv text, uint64_t *possible_r)
 {
+	if (!f->built) {
+		scan_slowly(f, text, possible_r);
+		return;
+	}
 	forget_words(f, f->n_hits);
 	f->n_hits = find_words(f, text);
 	memcpy(possible_r, f->always, (f->n / 64 + 1) * sizeof *possible_r);

@@ -22,14 +22,15 @@ void prefilter_add(struct prefilter *prefilter, const struct literal_sets *sets)
 /* A pattern that is seldom looked at: a scan does not tell of it, prefilter_is_possible() does. */
 void prefilter_defer(struct prefilter *prefilter, size_t pattern);
 
-/* When all patterns are there, once, before the first scan. From typical texts it learns
- * which words are rare: those are looked for first. What a scan finds does not depend on it. */
+/* When all patterns are there, once. Without it a scan looks for one word after the other, which is better for a few texts.
+ * From typical texts it learns which words are rare: those are looked for first. What a scan finds depends on neither, but for
+ * bytes that are no ASCII, some of which it may take for one another. */
 void prefilter_build(struct prefilter *prefilter, const struct sv *typical, size_t n);
 
 /* Must the pattern be tried on every text? */
 bool prefilter_is_always(const struct prefilter *prefilter, size_t pattern);
 
-/* Bit p of possible_r says whether the text has a word of each of pattern p's sets, unless p
+/* When all patterns are there. Bit p of possible_r says whether the text has a word of each of pattern p's sets, unless p
  * is deferred; upper and lower case of ASCII letters are the same. Room: a bit for every pattern. */
 void prefilter_scan(struct prefilter *prefilter, struct sv text, uint64_t *possible_r);
 

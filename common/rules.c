@@ -130,11 +130,12 @@ static void begin_text(struct ruleset *set)
 {
 	set->gave_up = set->provider_known = false;
 	set->text_number++;
-	if (set->plain)
-		return;
 	if (!set->candidates)
 		ruleset_index(set);
-	find_candidates(set);
+	if (set->text_number == RULES_MANY_TEXTS)
+		ruleset_index_many(set);
+	if (!set->plain)
+		find_candidates(set);
 }
 
 /* ---- conditions ---- */

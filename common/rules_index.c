@@ -54,7 +54,7 @@ static void defer_words(struct ruleset *set)
 }
 
 /* What the rules say that they match is what texts are like. */
-static void build_prefilter(struct ruleset *set)
+void ruleset_index_many(struct ruleset *set)
 {
 	size_t n = 0;
 
@@ -105,7 +105,6 @@ void ruleset_index_relays(struct ruleset *set)
 void ruleset_index(struct ruleset *set)
 {
 	defer_words(set);
-	build_prefilter(set);
 	set->possible = bits_for(set, set->n_words);
 	set->always_possible = bits_for(set, set->n_words);
 	for (size_t i = 0; i < set->n_words; i++)

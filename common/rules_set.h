@@ -132,6 +132,9 @@ struct ruleset {
 void ruleset_index_relays(struct ruleset *set);
 /* Of texts: before the first one; a process that reads one mail often has none. */
 void ruleset_index(struct ruleset *set);
+/* What makes each text cheaper and costs as much as some 30 texts: when so many came. */
+#define RULES_MANY_TEXTS 16
+void ruleset_index_many(struct ruleset *set);
 
 /* The longest suffix of the host that is named anywhere; an empty one when there is none. */
 const struct relay_suffix *ruleset_relay(const struct ruleset *set, struct sv host);
