@@ -95,7 +95,7 @@ static bool check_conversions(const struct config *config, const struct ruleset 
 	return true;
 }
 
-struct ruleset *cli_load_rules(const struct config *config, struct err *err)
+static struct ruleset *load_rules(const struct config *config, struct ruleset *(*load)(const char *const *, size_t, struct err *), struct err *err)
 {
 	const char *directories[CONFIG_LIST_MAX + 1];
 	size_t n = 0;
@@ -103,12 +103,22 @@ struct ruleset *cli_load_rules(const struct config *config, struct err *err)
 	for (size_t i = 0; i < config->rules_directories.n; i++)
 		directories[n++] = config->rules_directories.v[i];
 	directories[n++] = cli_shipped_rules();
-	struct ruleset *rules = ruleset_load(directories, n, err);
+	struct ruleset *rules = load(directories, n, err);
 	if (rules && !check_conversions(config, rules, err)) {
 		ruleset_free(rules);
 		return NULL;
 	}
 	return rules;
+}
+
+struct ruleset *cli_load_rules(const struct config *config, struct err *err)
+{
+	return load_rules(config, ruleset_load, err);
+}
+
+struct ruleset *cli_load_rules_late(const struct config *config, struct err *err)
+{
+	return load_rules(config, ruleset_load_late, err);
 }
 
 void cli_start(const char *name)

@@ -43,6 +43,8 @@ const char *cli_shipped_rules(void);
 /* The rule directories of the configuration, then the shipped ones; also checks that the
  * conversions watch something they define. NULL and *err on failure. */
 struct ruleset *cli_load_rules(const struct config *config, struct err *err);
+/* The same by ruleset_load_late(). */
+struct ruleset *cli_load_rules_late(const struct config *config, struct err *err);
 
 /* The name of this host, as syslog writes it (up to the first dot is not cut). Static storage. */
 const char *cli_hostname(void);

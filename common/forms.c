@@ -12,9 +12,20 @@ static void gave_up(struct forms *forms, const struct compiled_form *c)
 			c->form.file, c->form.line);
 }
 
-static bool matches(struct forms *forms, const struct compiled_form *c, struct pattern *pattern, struct sv text)
+/* NULL: it is broken, and forms->broken tells why. */
+static struct pattern *pattern_of(struct forms *forms, const struct compiled_form *c, enum form_member member, struct form_test *t)
 {
-	enum match_result result = pattern_match(pattern, text, NULL);
+	struct err why;
+
+	if (!t->pattern && !form_test_compile(t, member, &why) && !forms->broken.text[0])
+		(void)err_set(&forms->broken, "%s:%u: %s: %s", c->form.file, t->line, form_member_name(member, false), why.text);
+	return t->pattern;
+}
+
+static bool matches(struct forms *forms, const struct compiled_form *c, enum form_member member, struct form_test *t, struct sv text, struct sv *hit_r)
+{
+	struct pattern *pattern = pattern_of(forms, c, member, t);
+	enum match_result result = pattern ? pattern_match(pattern, text, hit_r) : MATCH_NO;
 
 	if (result == MATCH_LIMIT_HIT)
 		gave_up(forms, c);
@@ -44,16 +55,16 @@ static bool from_holds(const struct form_mail *mail, struct sv value)
 	return false;
 }
 
-static bool header_holds(struct forms *forms, const struct compiled_form *c, const struct form_test *t, const struct mail_fields *headers)
+static bool header_holds(struct forms *forms, const struct compiled_form *c, struct form_test *t, const struct mail_fields *headers)
 {
 	for (size_t i = 0; i < headers->n; i++)
-		if (sv_eq_nocase(headers->v[i].name, t->name) && matches(forms, c, t->pattern, headers->v[i].value))
+		if (sv_eq_nocase(headers->v[i].name, t->name) && matches(forms, c, FORM_HEADER, t, headers->v[i].value, NULL))
 			return true;
 	return false;
 }
 
 /* Any of the tests of a member? Of the text `text` is looked at. */
-static bool any(struct forms *forms, const struct compiled_form *c, enum form_member member, size_t n, const struct form_test *tests,
+static bool any(struct forms *forms, const struct compiled_form *c, enum form_member member, size_t n, struct form_test *tests,
 	const struct form_mail *mail, struct sv text)
 {
 	bool holds = false;
@@ -64,7 +75,7 @@ static bool any(struct forms *forms, const struct compiled_form *c, enum form_me
 		else if (member == FORM_HEADER)
 			holds = header_holds(forms, c, &tests[i], &mail->mail->headers);
 		else
-			holds = matches(forms, c, tests[i].pattern, member == FORM_SUBJECT ? mail->subject : text);
+			holds = matches(forms, c, member, &tests[i], member == FORM_SUBJECT ? mail->subject : text, NULL);
 	}
 	return holds;
 }
@@ -105,17 +116,20 @@ static struct sv one_line(struct arena *arena, struct sv text)
 	return sv_trim(buf_sv(&b));
 }
 
-static enum match_result find(struct forms *forms, const struct compiled_form *c, struct pattern *pattern, struct sv text, size_t from,
+static bool find(struct forms *forms, const struct compiled_form *c, enum form_member member, struct form_test *t, struct sv text, size_t from,
 	struct sv *hit_r, struct form_finding *finding_r)
 {
 	static const char *const names[] = { "recipient", "original", "reply", "status", "remote" };
 	struct sv groups[sizeof names / sizeof *names];
-	enum match_result result = pattern_find(pattern, text, from, hit_r, sizeof names / sizeof *names, names, groups);
+	struct pattern *pattern = pattern_of(forms, c, member, t);
 
+	if (!pattern)
+		return false;
+	enum match_result result = pattern_find(pattern, text, from, hit_r, sizeof names / sizeof *names, names, groups);
 	if (result == MATCH_LIMIT_HIT)
 		gave_up(forms, c);
 	*finding_r = (struct form_finding){ sv_trim(groups[0]), sv_trim(groups[1]), groups[2], sv_trim(groups[3]), sv_trim(groups[4]) };
-	return result;
+	return result == MATCH_YES;
 }
 
 static bool is_known(const struct form_match *m, const struct form_finding *finding)
@@ -136,14 +150,14 @@ static void add_finding(struct arena *arena, struct form_match *m, struct form_f
 	m->findings[m->n++] = finding;
 }
 
-static void find_recipients(struct forms *forms, const struct compiled_form *c, struct pattern *pattern, struct sv text,
+static void find_recipients(struct forms *forms, const struct compiled_form *c, struct form_test *t, struct sv text,
 	const struct form_finding *all, struct arena *arena, struct form_match *m)
 {
 	struct form_finding finding;
 	struct sv hit;
 
 	for (size_t from = 0; from <= text.n && m->n < MAIL_RECIPIENTS_MAX;) {
-		if (find(forms, c, pattern, text, from, &hit, &finding) != MATCH_YES)
+		if (!find(forms, c, FORM_RECIPIENTS, t, text, from, &hit, &finding))
 			return;
 		if ((finding.recipient.n || finding.original.n) && !is_known(m, &finding))
 			add_finding(arena, m, finding, all);
@@ -159,10 +173,7 @@ static struct sv before_copy(struct forms *forms, const struct compiled_form *c,
 
 	*copy_r = SV("");
 	for (size_t i = 0; i < c->form.members[FORM_COPY].n; i++) {
-		enum match_result result = pattern_match(c->tests[FORM_COPY][i].pattern, before, &hit);
-		if (result == MATCH_LIMIT_HIT)
-			gave_up(forms, c);
-		if (result != MATCH_YES)
+		if (!matches(forms, c, FORM_COPY, &c->tests[FORM_COPY][i], before, &hit))
 			continue;
 		size_t at = (size_t)(hit.p - text.p);
 		before = sv_head(text, at);
@@ -181,11 +192,11 @@ static bool text_holds(struct forms *forms, const struct compiled_form *c, const
 	bool held = form->members[FORM_TEXT].n == 0;
 
 	for (size_t i = 0; i < form->members[FORM_TEXT].n && !held; i++)
-		held = find(forms, c, c->tests[FORM_TEXT][i].pattern, text, 0, &hit, &all) == MATCH_YES;
+		held = find(forms, c, FORM_TEXT, &c->tests[FORM_TEXT][i], text, 0, &hit, &all);
 	if (!held || any(forms, c, FORM_TEXT, form->not_members[FORM_TEXT].n, c->not_tests[FORM_TEXT], mail, text))
 		return false;
 	for (size_t i = 0; i < form->members[FORM_RECIPIENTS].n && m->n == 0; i++)
-		find_recipients(forms, c, c->tests[FORM_RECIPIENTS][i].pattern, text, &all, arena, m);
+		find_recipients(forms, c, &c->tests[FORM_RECIPIENTS][i], text, &all, arena, m);
 	if (form->members[FORM_RECIPIENTS].n)
 		return m->n > 0;
 	if (form->kind == FORM_DSN)

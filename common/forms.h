@@ -83,6 +83,9 @@ const struct form *forms_find(const struct forms *forms, struct sv id);
 /* Patterns that ran into their limit since loading: counted misses. */
 uint64_t forms_limit_hits(const struct forms *forms);
 
+/* Of the first pattern that was needed and is broken (ruleset_broken()): file, line and why. Empty: none was. */
+const char *forms_broken(const struct forms *forms);
+
 /* "dsn", "challenge", "autoreply" */
 const char *form_kind_name(enum form_kind kind);
 /* The expression in a value of a member but From, without the name of a header, and with what its shorthands stand for. */

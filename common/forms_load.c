@@ -36,6 +36,11 @@ const struct form *forms_find(const struct forms *forms, struct sv id)
 	return c ? &c->form : NULL;
 }
 
+const char *forms_broken(const struct forms *forms)
+{
+	return forms->broken.text;
+}
+
 uint64_t forms_limit_hits(const struct forms *forms)
 {
 	return forms->limit_hits;
@@ -53,7 +58,7 @@ bool forms_disable(struct forms *forms, struct sv id)
 /* ---- members ---- */
 
 /* The names that groups may have, and where: in what tells of recipients. */
-static bool check_groups(const struct node *node, enum form_member member, const struct pattern *pattern, struct err *err)
+static bool check_groups(enum form_member member, const struct pattern *pattern, struct err *err)
 {
 	static const char *const names[] = { "recipient", "original", "reply", "status", "remote" };
 	const char *name;
@@ -63,8 +68,7 @@ static bool check_groups(const struct node *node, enum form_member member, const
 		for (size_t k = 0; k < sizeof names / sizeof *names; k++)
 			known = known || strcmp(name, names[k]) == 0;
 		if (!known || (member != FORM_TEXT && member != FORM_RECIPIENTS))
-			return node_err(node, err, "%s: there is no group %s here; in text and recipients there are recipient, original, reply, status, remote",
-				form_member_name(member, false), name);
+			return err_set(err, "there is no group %s here; in text and recipients there are recipient, original, reply, status, remote", name);
 	}
 	return true;
 }
@@ -124,24 +128,37 @@ static bool split_header(const struct node *node, struct sv value, struct sv *na
 	return true;
 }
 
-static bool read_value(struct forms *forms, const struct node *node, enum form_member member, struct sv value, struct form_test *t, struct err *err)
+bool form_test_compile(struct form_test *t, enum form_member member, struct err *err)
 {
 	char room[MATCH_PATTERN_MAX + 1];
 	struct buf b = BUF_ON(room);
-	struct sv regex = value;
-	struct err why;
+	struct pattern *pattern = pattern_compile_lines(spell_out(t->regex, &b), err);
 
-	if (member == FORM_FROM) {
-		t->name = arena_dup(&forms->arena, value);
+	if (!pattern)
+		return false;
+	if (check_groups(member, pattern, err)) {
+		t->pattern = pattern;
 		return true;
 	}
-	if (member == FORM_HEADER && !split_header(node, value, &t->name, &regex, err))
+	pattern_free(pattern);
+	return false;
+}
+
+/* value is there as long as the forms. */
+static bool read_value(const struct forms *forms, const struct node *node, enum form_member member, struct sv value, struct form_test *t, struct err *err)
+{
+	struct err why;
+
+	t->line = node_line(node);
+	if (member == FORM_FROM)
+		t->name = value;
+	else
+		t->regex = value;
+	if (member == FORM_HEADER && !split_header(node, value, &t->name, &t->regex, err))
 		return false;
-	t->name = arena_dup(&forms->arena, t->name);
-	t->pattern = pattern_compile_lines(spell_out(regex, &b), &why);
-	if (!t->pattern)
-		return node_err(node, err, "%s: %s", form_member_name(member, false), why.text);
-	return check_groups(node, member, t->pattern, err);
+	if (member == FORM_FROM || forms->late || form_test_compile(t, member, &why))
+		return true;
+	return node_err(node, err, "%s: %s", form_member_name(member, false), why.text);
 }
 
 static bool read_values(struct forms *forms, const struct node *node, enum form_member member, struct form_values *values_r,
@@ -154,12 +171,12 @@ static bool read_values(struct forms *forms, const struct node *node, enum form_
 	if (texts.n > FORM_PATTERNS_MAX)
 		return node_err(node, err, "%s: more than %d members; make two forms of it", node_name(node), FORM_PATTERNS_MAX);
 	*tests_r = arena_alloc(&forms->arena, texts.n * sizeof **tests_r);
+	values_r->v = texts_keep(&forms->arena, &texts);
 	for (size_t i = 0; i < texts.n; i++) {
 		values_r->n = i + 1; /* so that what is there of it is freed */
-		if (!read_value(forms, texts_node(node, i), member, texts.v[i], &(*tests_r)[i], err))
+		if (!read_value(forms, texts_node(node, i), member, values_r->v[i], &(*tests_r)[i], err))
 			return false;
 	}
-	values_r->v = texts_keep(&forms->arena, &texts);
 	return true;
 }
 
@@ -316,9 +333,12 @@ bool forms_read(struct forms *forms, const struct node *node, const char *file, 
 	return check_form(node, &c->form, err);
 }
 
-struct forms *forms_new(void)
+struct forms *forms_new(bool late)
 {
-	return xalloc(sizeof(struct forms));
+	struct forms *forms = xalloc(sizeof *forms);
+
+	forms->late = late;
+	return forms;
 }
 
 void forms_free(struct forms *forms)

@@ -1,5 +1,6 @@
 #include "rules.h"
 
+#include "forms.h"
 #include "rules_set.h"
 
 bool host_under(struct sv host, struct sv suffix)
@@ -204,7 +205,8 @@ static enum match_result try_words_of(struct ruleset *set, const struct word_lis
 			if (i >= list->first + list->n)
 				break;
 		}
-		result = pattern_match(set->words[i].pattern, sv_make(set->text, set->text_n), hit_r);
+		struct pattern *pattern = ruleset_pattern(set, i);
+		result = pattern ? pattern_match(pattern, sv_make(set->text, set->text_n), hit_r) : MATCH_NO;
 	}
 	return result;
 }
@@ -531,6 +533,11 @@ const struct rule_list *ruleset_words(const struct ruleset *set, struct sv name)
 	const struct named_list *list = map_get(&set->words_by_name, name);
 
 	return list ? &list->told : NULL;
+}
+
+const char *ruleset_broken(const struct ruleset *set)
+{
+	return set->broken.text[0] ? set->broken.text : forms_broken(set->forms);
 }
 
 uint64_t ruleset_limit_hits(const struct ruleset *set)

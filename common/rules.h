@@ -105,8 +105,15 @@ struct forms;
 /* Later directories have less weight. A directory that is missing is an error
  * unless it is empty text. NULL and *err (file, line, what to write) on failure. */
 struct ruleset *ruleset_load(const char *const *directories, size_t n, struct err *err);
+/* The same for few texts: patterns are compiled when one needs them. Of one that is broken nobody knows before that:
+ * after each text, and each mail, ruleset_broken() is to be asked. */
+struct ruleset *ruleset_load_late(const char *const *directories, size_t n, struct err *err);
+/* What ruleset_load() would have said of the first pattern that was needed and is broken; what came out since then
+ * does not count. Empty: none was. */
+const char *ruleset_broken(const struct ruleset *ruleset);
 /* One file from memory; for tests and fuzzing. */
 struct ruleset *ruleset_parse(const char *name, const char *text, struct err *err);
+struct ruleset *ruleset_parse_late(const char *name, const char *text, struct err *err);
 void ruleset_free(struct ruleset *ruleset);
 
 /* When a rule's pattern gave up (match.h) nothing that comes behind it is called hard. */

@@ -104,6 +104,7 @@ void ruleset_index_relays(struct ruleset *set)
 
 void ruleset_index(struct ruleset *set)
 {
+	ruleset_cut_expressions(set);
 	defer_words(set);
 	set->possible = bits_for(set, set->n_words);
 	set->always_possible = bits_for(set, set->n_words);

@@ -47,33 +47,19 @@ static bool reference_err(const struct reference *r, struct err *err, const char
 
 static struct word_list *new_list(struct loader *l)
 {
-	struct word_list *list = arena_alloc(&l->set->arena, sizeof *list);
-
-	list->first = l->set->n_words;
-	return list;
+	return arena_alloc(&l->set->arena, sizeof(struct word_list));
 }
 
-/* The branches of one expression, each for itself: a text is tried only on those it has the words of. */
+/* regex and member are there as long as the set. */
 static bool add_words(struct loader *l, struct word_list *list, struct sv regex, const char *member, const struct node *node, struct err *err)
 {
-	static struct literal_sets needs[LITERAL_BRANCHES_MAX]; /* big, and little of it is touched */
-	struct ruleset *set = l->set;
-	struct sv branches[LITERAL_BRANCHES_MAX];
-	size_t n = literal_branches(regex, branches, needs), name = sv_find_sv(regex, SV("${"));
-	struct err why;
+	struct expression *e = arena_alloc(&l->set->arena, sizeof *e);
+	size_t name = sv_find_sv(regex, SV("${"));
 
 	if (name < regex.n && (name == 0 || regex.p[name - 1] != '\\')) /* as an expression it would never match */
 		return node_err(node, err, "%s: \"${...}\" is a member by itself: write it alone in its quotes", member);
-	for (size_t i = 0; i < n; i++) {
-		struct pattern *pattern = pattern_compile(branches[i], &why);
-		if (!pattern)
-			return node_err(node, err, "%s: %s", member, why.text);
-		set->words = xgrow(set->words, set->n_words, &set->words_size, sizeof *set->words);
-		set->words[set->n_words++] = (struct rule_word){ .pattern = pattern, .list = list };
-		list->n++;
-		prefilter_add(set->prefilter, &needs[i]);
-	}
-	return true;
+	*e = (struct expression){ .regex = regex, .list = list, .member = member, .file = l->file, .line = node_line(node) };
+	return ruleset_add_expression(l->set, e, err);
 }
 
 static bool is_reference(struct sv text)
@@ -82,18 +68,18 @@ static bool is_reference(struct sv text)
 }
 
 /* text, not-text: a list of its own, and the named ones. */
-static bool read_text(struct loader *l, const struct node *node, const struct texts *texts, struct test *t, struct err *err)
+static bool read_text(struct loader *l, const struct node *node, const struct rule_condition *written, struct test *t, struct err *err)
 {
 	struct word_list *own = new_list(l);
 
-	t->lists = arena_alloc(&l->set->arena, (texts->n + 1) * sizeof(struct word_list *));
+	t->lists = arena_alloc(&l->set->arena, (written->n + 1) * sizeof(struct word_list *));
 	t->lists[t->n++] = own;
-	for (size_t i = 0; i < texts->n; i++) {
-		struct sv text = texts->v[i];
+	for (size_t i = 0; i < written->n; i++) {
+		struct sv text = written->values[i];
 		if (is_reference(text)) {
 			struct reference *r = refer(l, &l->word_names, sv_make(text.p + 2, text.n - 3), texts_node(node, i));
 			r->list = &t->lists[t->n++];
-		} else if (!add_words(l, own, text, node_name(node), texts_node(node, i), err)) {
+		} else if (!add_words(l, own, text, condition_name(written), texts_node(node, i), err)) {
 			return false;
 		}
 	}
@@ -207,7 +193,7 @@ static bool read_condition(struct loader *l, const struct node *node, struct com
 		t->n = texts.n;
 		return true;
 	case CONDITION_TEXT:
-		return read_text(l, node, &texts, t, err);
+		return read_text(l, node, &c->conditions[place], t, err);
 	case CONDITION_COUNT:
 		break;
 	}
@@ -380,17 +366,17 @@ static bool read_list(struct loader *l, const struct node *node, const struct te
 	unsigned *lines = arena_alloc(&l->set->arena, texts->n * sizeof *lines + 1);
 
 	list->words = new_list(l);
+	list->told.n = texts->n;
+	list->told.values = texts_keep(&l->set->arena, texts);
+	list->told.lines = lines;
 	for (size_t i = 0; i < texts->n; i++) {
 		const struct node *item = texts_node(text, i);
 		lines[i] = node_line(item);
 		if (is_reference(texts->v[i]))
 			return node_err(item, err, "text: a list cannot name another: %.*s", SV_ARG(texts->v[i]));
-		if (!add_words(l, list->words, texts->v[i], "text", item, err))
+		if (!add_words(l, list->words, list->told.values[i], "text", item, err))
 			return false;
 	}
-	list->told.n = texts->n;
-	list->told.values = texts_keep(&l->set->arena, texts);
-	list->told.lines = lines;
 	return true;
 }
 
@@ -600,13 +586,14 @@ static bool resolve(struct loader *l, struct err *err)
 	return true;
 }
 
-static struct loader new_loader(void)
+static struct loader new_loader(bool late)
 {
 	struct loader l = { .set = xalloc(sizeof *l.set) };
 
+	l.set->late = late;
 	l.set->prefilter = prefilter_new();
 	l.set->memo = memo_new();
-	l.set->forms = forms_new();
+	l.set->forms = forms_new(late);
 	return l;
 }
 
@@ -624,9 +611,9 @@ static struct ruleset *finish(struct loader *l, bool ok, struct err *err)
 	return ok ? l->set : NULL;
 }
 
-struct ruleset *ruleset_load(const char *const *directories, size_t n, struct err *err)
+static struct ruleset *load(const char *const *directories, size_t n, bool late, struct err *err)
 {
-	struct loader l = new_loader();
+	struct loader l = new_loader(late);
 	bool ok = true;
 
 	for (; l.directory < n && ok; l.directory++)
@@ -634,14 +621,34 @@ struct ruleset *ruleset_load(const char *const *directories, size_t n, struct er
 	return finish(&l, ok, err);
 }
 
-struct ruleset *ruleset_parse(const char *name, const char *text, struct err *err)
+struct ruleset *ruleset_load(const char *const *directories, size_t n, struct err *err)
 {
-	struct loader l = new_loader();
+	return load(directories, n, false, err);
+}
+
+struct ruleset *ruleset_load_late(const char *const *directories, size_t n, struct err *err)
+{
+	return load(directories, n, true, err);
+}
+
+static struct ruleset *parse(const char *name, const char *text, bool late, struct err *err)
+{
+	struct loader l = new_loader(late);
 	struct conffile *file = conffile_read_text(name, text, err);
 	bool ok = file && read_file(&l, file, name, err);
 
 	conffile_free(file);
 	return finish(&l, ok, err);
+}
+
+struct ruleset *ruleset_parse(const char *name, const char *text, struct err *err)
+{
+	return parse(name, text, false, err);
+}
+
+struct ruleset *ruleset_parse_late(const char *name, const char *text, struct err *err)
+{
+	return parse(name, text, true, err);
 }
 
 void ruleset_free(struct ruleset *set)

@@ -1,5 +1,5 @@
 /* rules_set: what a set of rules is made of. Only for rules.c, which asks it, and
- * rules_load.c, which makes it. */
+ * rules_load.c, rules_words.c and rules_index.c, which make it. */
 #ifndef NIXIE_RULES_SET_H
 #define NIXIE_RULES_SET_H
 
@@ -11,10 +11,21 @@
 #include "prefilter.h"
 #include "rules.h"
 
+/* A regular expression of a rule or a list, as it was written, and where. */
+struct expression {
+	struct expression *next; /* of those that are not cut yet */
+	struct sv regex;
+	struct word_list *list;
+	const char *member, *file;
+	unsigned line;
+};
+
 /* One branch of a regular expression. */
 struct rule_word {
-	struct pattern *pattern;
+	struct pattern *pattern; /* NULL: it is not compiled yet */
 	struct word_list *list;
+	struct sv regex;
+	const struct expression *of;
 };
 
 /* Any of some words that stand side by side in the set: those that a condition has of
@@ -105,6 +116,9 @@ struct ruleset {
 	size_t n_lists, lists_size;
 	struct compiled **rules;
 	size_t n, size;
+	bool late; /* patterns are compiled when they are needed */
+	struct expression *uncut, *last_uncut;
+	struct err broken; /* of the first one that could not be; empty: none */
 	struct rule_word *words;
 	size_t n_words, words_size;
 	struct named_blocklist *blocklists;
@@ -127,6 +141,12 @@ struct ruleset {
 	uint64_t limit_hits;
 	struct log_limit limit_log;
 };
+
+/* rules_words.c: adds the branches of an expression to its list, behind those that are there; late: when they are cut. */
+bool ruleset_add_expression(struct ruleset *set, struct expression *expression, struct err *err) NIXIE_MUST_CHECK;
+void ruleset_cut_expressions(struct ruleset *set);
+/* NULL: it is broken, and set->broken tells why. */
+struct pattern *ruleset_pattern(struct ruleset *set, size_t word);
 
 /* rules_index.c: the tables that classifying needs. Of relays: once all rules are there. */
 void ruleset_index_relays(struct ruleset *set);

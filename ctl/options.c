@@ -93,12 +93,16 @@ bool verb_options(struct ctl *ctl, int argc, char **argv, const char *verb, cons
 	return take_options(ctl, argc, argv, verb, own, NULL, code_r);
 }
 
-/* The rules of the directories, or without one of the configuration. */
-static struct ruleset *load(const struct ctl *ctl, const struct rule_directories *directories, int *code_r)
+/* The rules of the directories, or without one of the configuration. late: see ruleset_load_late() */
+static struct ruleset *load(const struct ctl *ctl, const struct rule_directories *directories, bool late, int *code_r)
 {
 	struct err err;
-	struct ruleset *rules = directories->n ? ruleset_load(directories->v, directories->n, &err) : cli_load_rules(&ctl->config, &err);
+	struct ruleset *rules;
 
+	if (directories->n)
+		rules = late ? ruleset_load_late(directories->v, directories->n, &err) : ruleset_load(directories->v, directories->n, &err);
+	else
+		rules = late ? cli_load_rules_late(&ctl->config, &err) : cli_load_rules(&ctl->config, &err);
 	if (!rules) {
 		log_fatal("%s", err.text);
 		*code_r = EXIT_CONFIG;
@@ -113,7 +117,17 @@ struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const ch
 
 	if (!take_options(ctl, argc, argv, verb, own, &directories, code_r))
 		return NULL;
-	return load(ctl, &directories.v[0], code_r);
+	return load(ctl, &directories.v[0], false, code_r);
+}
+
+struct ruleset *verb_load_rules_late(struct ctl *ctl, int argc, char **argv, const char *verb, const struct verb_option *own, int *code_r)
+{
+	struct directory_options directories = { .n = 1 };
+
+	if (!take_options(ctl, argc, argv, verb, own, &directories, code_r))
+		return NULL;
+	bool one = optind == argc || (optind + 1 == argc && strcmp(argv[optind], "-") == 0);
+	return load(ctl, &directories.v[0], one, code_r);
 }
 
 bool verb_load_both(struct ctl *ctl, int argc, char **argv, const char *verb, struct ruleset **rules_r,
@@ -128,8 +142,8 @@ bool verb_load_both(struct ctl *ctl, int argc, char **argv, const char *verb, st
 		*code_r = EXIT_USAGE;
 		return false;
 	}
-	*rules_r = load(ctl, &directories.v[0], code_r);
-	*against_r = *rules_r ? load(ctl, &directories.v[1], code_r) : NULL;
+	*rules_r = load(ctl, &directories.v[0], false, code_r);
+	*against_r = *rules_r ? load(ctl, &directories.v[1], false, code_r) : NULL;
 	if (*rules_r && !*against_r)
 		ruleset_free(*rules_r);
 	return *against_r != NULL;

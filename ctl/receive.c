@@ -33,6 +33,14 @@ void receive_judge(struct receive *x, const struct returned_recipient *recipient
 		ruleset_classify_text(x->rules, recipient->reply, recipient->status, recipient->remote_mta, &one->reply, &one->verdict);
 }
 
+bool receive_judged(struct receive *x, struct err *err)
+{
+	const char *why = ruleset_broken(x->rules);
+
+	x->broken = *why != '\0';
+	return !x->broken || err_set(err, "%s", why);
+}
+
 /* When our own server took it: the first line of its way. Of a mailbox that has no such lines the author's date is better than today. */
 static int64_t time_of(const struct mail *mail, bool single)
 {
@@ -57,9 +65,13 @@ static bool take_message(struct receive *x, const char *path, struct sv bytes, s
 	x->ones = NULL;
 	x->n_ones = 0;
 	x->outcome = RECEIVE_NOTHING;
+	if (!receive_judged(x, err))
+		return false;
 	if (x->dry_run)
 		receive_read(x);
 	else if (receive_write(x, is_single(path) ? x->ctl->config.receive_wait_ms : 0, err) != STORE_OK)
+		return false;
+	if (!receive_judged(x, err))
 		return false;
 	x->messages++;
 	x->kinds[x->returned.kind]++;
@@ -138,11 +150,11 @@ static int receive_all(struct receive *x, int argc, char **argv)
 		receive_from(x, "-");
 	for (int i = optind; i < argc && !x->stopped; i++)
 		receive_from(x, argv[i]);
-	if (!x->quiet && !x->ctl->json && x->messages != 1)
+	if (!x->quiet && !x->ctl->json && !x->broken && x->messages != 1)
 		receive_show_sum(x);
 	if (!x->quiet && !x->ctl->json)
 		receive_show_undo(x);
-	return x->failed ? EXIT_NOT_FOUND : EXIT_OK;
+	return x->broken ? EXIT_CONFIG : x->failed ? EXIT_NOT_FOUND : EXIT_OK;
 }
 
 int verb_receive(struct ctl *ctl, int argc, char **argv)
@@ -153,7 +165,8 @@ int verb_receive(struct ctl *ctl, int argc, char **argv)
 	int code;
 
 	x->ctl = ctl;
-	x->rules = verb_load_rules(ctl, argc, argv, "receive", own, &code);
+	/* one mail seldom needs more than a few patterns of thousands */
+	x->rules = verb_load_rules_late(ctl, argc, argv, "receive", own, &code);
 	if (x->rules)
 		code = receive_all(x, argc, argv);
 	receive_close(x);

@@ -57,7 +57,8 @@ struct receive {
 	uint64_t messages, kinds[RETURNED_KINDS], outcomes[RECEIVE_OUTCOMES];
 	uint64_t of_files; /* that counted */
 	bool failed;  /* something could not be read, */
-	bool stopped; /* or written */
+	bool stopped; /* or written, */
+	bool broken;  /* or judged: a pattern of the rules is */
 };
 
 /* "nothing" "counted" "told" "aside" "again" */
@@ -67,6 +68,8 @@ const char *receive_outcome_name(enum receive_outcome outcome);
 struct sv receive_about(const struct receive *x, const struct returned_recipient *recipient);
 /* By the rules: what a server says of an address. */
 void receive_judge(struct receive *x, const struct returned_recipient *recipient, struct receive_one *one_r);
+/* False: a pattern that was needed for it is broken, and what it said so far does not count. */
+bool receive_judged(struct receive *x, struct err *err) NIXIE_MUST_CHECK;
 
 /* ---- receive_write.c ---- */
 

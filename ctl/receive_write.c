@@ -293,7 +293,7 @@ static enum store_result prove(struct receive *x, int64_t wait_ms, struct err *e
 		(void)poll(NULL, 0, left_ms < look_ms ? (int)left_ms : look_ms);
 	}
 	take_claims(x, &claims, told);
-	return STORE_OK;
+	return receive_judged(x, err) ? STORE_OK : STORE_REFUSED; /* before anything is written */
 }
 
 /* ---- writing ---- */

@@ -71,6 +71,10 @@ bool verb_options(struct ctl *ctl, int argc, char **argv, const char *verb, cons
 struct ruleset *verb_load_rules(struct ctl *ctl, int argc, char **argv, const char *verb, const struct verb_option *own,
 	int *code_r);
 
+/* The same for a verb that reads one text from standard input where no file is named: then by ruleset_load_late(). */
+struct ruleset *verb_load_rules_late(struct ctl *ctl, int argc, char **argv, const char *verb, const struct verb_option *own,
+	int *code_r);
+
 /* The same for two sets of rules: --rules DIR, which must be there, and --against DIR, or
  * else the rules of the configuration. False: *code_r is the exit code, after a message. */
 bool verb_load_both(struct ctl *ctl, int argc, char **argv, const char *verb, struct ruleset **rules_r,

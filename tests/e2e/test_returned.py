@@ -10,7 +10,7 @@ import time
 from harness import returned
 from harness.case import RedisCase
 from harness.maillog import Message
-from harness.nixie import NOT_FOUND, OK, REPOSITORY, USAGE, binary
+from harness.nixie import BAD_CONFIG, NOT_FOUND, OK, REPOSITORY, USAGE, binary
 from harness.proc import wait_until
 
 AGAIN = 75  # EX_TEMPFAIL
@@ -672,6 +672,32 @@ class Carried(Returned):
         with open(self.site.conf_path, 'a') as f:
             f.write('nonsense = 1;\n')
         self.assertEqual(self.site.ctl('receive', stdin=b'From: a@b.example\n\nx\n').returncode, AGAIN)
+
+    def test_a_pattern_that_is_broken(self):
+        """Of standard input it is met by the mail that needs it, which waits; what a person gives is looked at before."""
+        about, other = self.sent('reader@reader.example'), self.sent('other@reader.example')
+        rules = os.path.join(self.directory, 'rules.d')
+        os.mkdir(rules)
+        ours = os.path.join(rules, '10-ours.conf')
+        with open(ours, 'w') as f:
+            f.write('rules = (\n{ id = "ours"; category = "policy"; text = "wor{2,1}ds of ours"; } );\n')
+        self.site.options['rules'] = {'directories': [rules]}
+        self.site.write_conf()
+        self.assertEqual(self.receive(returned.failed('other@reader.example', returned.original(other)))['outcome'], 'counted')
+        mail = returned.dsn([('reader@reader.example', 'failed', '5.1.1', 'smtp; 550 5.1.1 wor ds of ours')], returned.original(about))
+        for command, want in (('receive',), AGAIN), (('receive', '-'), AGAIN), (('receive', '--dry-run'), BAD_CONFIG):
+            done = self.site.ctl(*command, stdin=mail)
+            self.assertEqual((done.returncode, done.stdout), (want, ''))
+            self.assertRegex(done.stderr, r'^nixie: \S+: %s:2: text: [^\n]+ of the pattern\n$' % ours)
+        self.assertEqual((self.status('reader@reader.example'), self.counters('mail')), ('none', {'dsn|counted': 1}))
+        box = os.path.join(self.directory, 'box')
+        with open(box, 'wb') as f:
+            f.write(b'From: a@b.example\n\nx\n')
+        self.assertEqual(self.site.ctl('receive', '--dry-run', box).returncode, BAD_CONFIG)
+        self.assertEqual(self.site.ctl('rules', 'lint').returncode, BAD_CONFIG)
+        os.remove(ours)
+        self.assertEqual(self.receive(mail)['outcome'], 'counted')
+        self.assertEqual(self.counters('mail'), {'dsn|counted': 2})
 
     def test_a_secret_that_cannot_be_read(self):
         self.sign()

@@ -156,6 +156,39 @@ static void errors(void **state)
 	}
 }
 
+/* Compiled when they are needed: nobody knows of them before, and then they are refused in the same words. */
+static void broken_patterns_that_are_met_late(void **state)
+{
+	static const char harmless[] = "From: x@y.example\nSubject: other\n\nfirst line\n";
+	static const char *const cases[][2] = {
+		{ "text = 'a(b'; kind = 'dsn';", "t.conf:2: text: " }, { "subject = [ 'z', 'a(b' ]; kind = 'challenge';", "t.conf:2: subject: " },
+		{ "header = 'X-Kind: a(b'; kind = 'autoreply';", "t.conf:2: header: " }, { "header = 'X-Kind: (?<reply>x)'; kind = 'dsn';", "there is no group reply" },
+		{ "text = '(?<who>first)'; kind = 'dsn';", "there is no group who" }, { "text = 'first'; not-text = 'a(b'; kind = 'dsn';", "t.conf:2: text: " },
+		{ "text = 'first'; kind = 'dsn'; recipients = 'a(b';", "t.conf:2: recipients: " }, { "text = 'first'; kind = 'dsn'; copy = 'a(b';", "t.conf:2: copy: " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[512];
+		struct err refused = { "" }, err = { "" };
+		test_row = cases[i][0];
+		(void)snprintf(text, sizeof text, "forms = (\n{ id = 't'; from = 'mx.example'; %s } );", cases[i][0]);
+		for (char *p = text; *p; p++)
+			*p = *p == '\'' ? '"' : *p;
+		WANT(!ruleset_parse("t.conf", text, &refused));
+		WANT_PART(refused.text, cases[i][1]);
+		struct ruleset *set = ruleset_parse_late("t.conf", text, &err);
+		WANT_STRING(err.text, "");
+		(void)read_with(set, harmless);
+		WANT_STRING(ruleset_broken(set), "");
+		(void)read_with(set, DAEMON "first line\n");
+		WANT_STRING(ruleset_broken(set), refused.text);
+		ruleset_free(set);
+	}
+	arena_free(&arena);
+	test_row = "";
+}
+
 static void write_file(const char *path, const char *text)
 {
 	FILE *to = fopen(path, "w");
@@ -220,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(conditions), cmocka_unit_test(findings), cmocka_unit_test(order_of_kinds), cmocka_unit_test(errors),
+		cmocka_unit_test(broken_patterns_that_are_met_late),
 		cmocka_unit_test(directories), cmocka_unit_test(giving_up),
 	};
 

@@ -341,6 +341,57 @@ static void a_pattern_that_is_too_long(void **state)
 	WANT_PART(err.text, "t.conf:1: text: the pattern is longer than");
 }
 
+/* ---- patterns that are compiled when they are needed ---- */
+
+/* Nobody knows of them before; then they are refused in the same words. */
+static void broken_patterns_that_are_met_late(void **state)
+{
+	static const struct { const char *name, *rules, *harmless, *needs; } table[] = {
+		{ "of a rule", "rules = ( { id = 'a'; category = 'policy'; text = [ 'fine',\n'ful{2,1} box' ]; } );", "550 box", "550 ful box" },
+		{ "behind a rule that holds", "rules = ( { id = 'a'; category = 'policy'; text = 'fine'; },\n{ id = 'b'; category = 'policy'; text = 'x)'; } );",
+			"550 fine", "550 bad" },
+		{ "a branch", "rules = ( { id = 'a'; category = 'policy'; text = 'fine|ful{2,1} box|x'; } );", "550 fine", "550 ful box" },
+		{ "of a negation", "rules = ( { id = 'a'; category = 'policy'; text = 'fine';\nnot-text = 'ful{2,1} box'; } );", "550 fine", "550 fine ful box" },
+		{ "of words", "words = ( { name = 'w';\ntext = 'ful{2,1} box'; } ); rules = ( { id = 'a'; category = 'policy'; text = '${w}'; } );", "550 box",
+			"550 ful box" },
+		{ "of a block list", "blocklists = ( { name = 'L';\ntext = 'ful{2,1} list'; } ); rules = ( { id = 'a'; category = 'blocked.reputation'; code = '550'; } );",
+			"550 list", "550 ful list" },
+		{ "of a rule that is disabled", "rules = ( { id = 'a'; category = 'policy'; text = 'x)'; } ); disable = 'a';", "550 x)", NULL },
+	};
+
+	(void)state;
+	EACH(row, table) {
+		struct err refused = { "" }, err = { "" };
+		WANT(!ruleset_parse("t.conf", quoted(row->rules), &refused));
+		struct ruleset *set = ruleset_parse_late("t.conf", quoted(row->rules), &err);
+		WANT_STRING(err.text, "");
+		struct verdict v;
+		struct failure_text f = failure(row->harmless, "", MTA_UNKNOWN);
+		ruleset_classify(set, &f, &v);
+		WANT_STRING(ruleset_broken(set), "");
+		for (int i = 0; i < 2 && row->needs; i++) {
+			f = failure(row->needs, "", MTA_UNKNOWN);
+			ruleset_classify(set, &f, &v);
+			WANT_STRING(ruleset_broken(set), refused.text);
+		}
+		ruleset_free(set);
+	}
+}
+
+/* All else is looked at as ever. */
+static void other_errors_are_found_at_once(void **state)
+{
+	struct err err = { "" };
+
+	(void)state;
+	WANT(!ruleset_parse_late("t.conf", quoted("rules = ( { id = 'a'; text = 'x'; } );"), &err));
+	WANT_PART(err.text, "t.conf:1: rule a needs a category");
+	WANT(!ruleset_parse_late("t.conf", quoted("rules = ( { id = 'a'; category = 'policy'; text = 'x ${y}'; } );"), &err));
+	WANT_PART(err.text, "t.conf:1: text: \"${...}\" is a member by itself");
+	WANT(!ruleset_parse_late("t.conf", quoted("rules = ( { id = 'a'; category = 'policy'; text = '${y}'; } );"), &err));
+	WANT_PART(err.text, "t.conf:1: there are no words of the name");
+}
+
 /* ---- directories ---- */
 
 static char root[64];
@@ -646,6 +697,8 @@ int main(void)
 		cmocka_unit_test(errors),
 		cmocka_unit_test(how_many),
 		cmocka_unit_test(a_pattern_that_is_too_long),
+		cmocka_unit_test(broken_patterns_that_are_met_late),
+		cmocka_unit_test(other_errors_are_found_at_once),
 		cmocka_unit_test_setup_teardown(directories_in_order_files_by_bytes, make_directories, remove_directories),
 		cmocka_unit_test_setup_teardown(an_id_twice_in_a_directory, make_directories, remove_directories),
 		cmocka_unit_test_setup_teardown(overriding, make_directories, remove_directories),

@@ -124,6 +124,32 @@ static void the_prefilter_changes_nothing(void **state)
 	}
 }
 
+/* Each set judges its first texts without the automaton, and the others with it. */
+static void compiling_late_changes_nothing(void **state)
+{
+	const char *const directories[] = { "conf/rules.d" };
+	const size_t sets = 6;
+
+	(void)state;
+	for (size_t n = 0; n < sets; n++) {
+		struct err err = { "" };
+		struct ruleset *late = ruleset_load_late(directories, 1, &err);
+		WANT_STRING(err.text, "");
+		for (size_t i = n; i < examples_n; i += sets) {
+			struct reply reply;
+			struct verdict want, got;
+			ruleset_classify_text(rules, examples[i]->reply, (struct enhanced){ 0 }, examples[i]->relay, &reply, &want);
+			ruleset_classify_text(late, examples[i]->reply, (struct enhanced){ 0 }, examples[i]->relay, &reply, &got);
+			WANT_STRING(got.rule ? got.rule->id : "", want.rule ? want.rule->id : "");
+			WANT_STRING(got.blocklist ? got.blocklist->name : "", want.blocklist ? want.blocklist->name : "");
+			WANT_INT(got.class_, want.class_);
+			WANT_SV(got.matched, want.matched);
+		}
+		WANT_STRING(ruleset_broken(late), "");
+		ruleset_free(late);
+	}
+}
+
 /* A piece of some example, often from blank to blank. */
 static struct sv fragment(void)
 {
@@ -436,6 +462,7 @@ int main(void)
 		cmocka_unit_test(no_counter_example_does),
 		cmocka_unit_test(the_prefilter_changes_nothing),
 		cmocka_unit_test(the_prefilter_changes_nothing_on_mixed_texts),
+		cmocka_unit_test(compiling_late_changes_nothing),
 		cmocka_unit_test(hardly_any_text_is_too_much),
 		cmocka_unit_test(ids_are_unique_and_spelt_alike),
 		cmocka_unit_test(every_category_has_a_rule),
