@@ -107,20 +107,27 @@ static bool is_plain(char c)
 	return c >= 0x20 && c < 0x7f;
 }
 
+static bool eight_plain(const char *p, bool quoted)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof word);
+	uint64_t odd = word | BELOW(word, 0x20) | EQUAL(word, 0x7f);
+	if (quoted)
+		odd |= EQUAL(word, '"') | EQUAL(word, '\\');
+	return (odd & EACH(0x80)) == 0;
+}
+
 /* Bytes at the front that are as harmless as they look: most of all texts. quoted: " and \ are not. */
 static size_t plain(struct sv bytes, bool quoted)
 {
 	size_t n = 0;
-	uint64_t word;
 
-	for (; n + sizeof word <= bytes.n; n += sizeof word) {
-		memcpy(&word, bytes.p + n, sizeof word);
-		uint64_t odd = word | BELOW(word, 0x20) | EQUAL(word, 0x7f);
-		if (quoted)
-			odd |= EQUAL(word, '"') | EQUAL(word, '\\');
-		if (odd & EACH(0x80))
-			break;
-	}
+	while (n + 8 <= bytes.n && eight_plain(bytes.p + n, quoted))
+		n += 8;
+	/* the last eight: some of them again */
+	if (bytes.n >= 8 && bytes.n - n < 8 && eight_plain(bytes.p + bytes.n - 8, quoted))
+		return bytes.n;
 	while (n < bytes.n && is_plain(bytes.p[n]) && !(quoted && (bytes.p[n] == '"' || bytes.p[n] == '\\')))
 		n++;
 	return n;

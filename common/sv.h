@@ -207,7 +207,7 @@ static inline NIXIE_MUST_CHECK bool sv_u64(struct sv s, uint64_t max, uint64_t *
 		if (!sv_is_digit(s.p[i]))
 			return false;
 		uint64_t digit = (uint64_t)(s.p[i] - '0');
-		if (v > (UINT64_MAX - digit) / 10)
+		if (i == 19 && v > (UINT64_MAX - digit) / 10) /* fewer digits always fit */
 			return false;
 		v = v * 10 + digit;
 	}

@@ -274,6 +274,35 @@ static void no_pair_of_bytes_is_harmful(void **state)
 	test_row = "";
 }
 
+/* Plain bytes are taken eight at a time: a byte is seen wherever it stands. */
+static void a_byte_in_any_place(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 0x100; c++) {
+		char byte = (char)c, alone_room[16], text[20], room[64], want_room[64], name[16];
+		struct buf alone = BUF_ON(alone_room);
+		buf_add_json(&alone, sv_make(&byte, 1));
+		for (size_t n = 1; n <= sizeof text; n++) {
+			for (size_t at = 0; at < n; at++) {
+				struct buf b = BUF_ON(room), want = BUF_ON(want_room);
+				memset(text, 'x', n);
+				text[at] = byte;
+				buf_add_json(&b, sv_make(text, n));
+				memset(text, 'x', n);
+				buf_add_char(&want, '"');
+				buf_add(&want, sv_make(text, at));
+				buf_add(&want, sv_make(alone.p + 1, alone.n - 2));
+				buf_add(&want, sv_make(text, n - at - 1));
+				buf_add_char(&want, '"');
+				(void)snprintf(name, sizeof name, "%02x", c);
+				test_row = name;
+				WANT(sv_eq(buf_sv(&b), buf_sv(&want)));
+			}
+		}
+	}
+	test_row = "";
+}
+
 static void json(void **state)
 {
 	static const struct {
@@ -336,6 +365,7 @@ int main(void)
 		cmocka_unit_test(add_utf8),
 		cmocka_unit_test(clean),
 		cmocka_unit_test(no_pair_of_bytes_is_harmful),
+		cmocka_unit_test(a_byte_in_any_place),
 		cmocka_unit_test(json),
 		cmocka_unit_test(errors),
 	};
