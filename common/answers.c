@@ -32,15 +32,15 @@ static const struct {
 #define WORDS "DUNNO, REJECT, DEFER, DEFER_IF_PERMIT, DEFER_IF_REJECT, a code such as 550 or 450, HOLD, DISCARD, REDIRECT, FILTER, BCC, PREPEND, WARN, INFO"
 
 static const struct {
-	const char *name;
+	struct sv name;
 	size_t max;
 } facts_table[FACT_COUNT] = {
-	[FACT_CATEGORY] = { "category", sizeof "blocked.reputation" - 1 },
-	[FACT_STATUS] = { "status", sizeof "complaint" - 1 },
-	[FACT_SINCE] = { "since", sizeof "2026-11-21" - 1 },
-	[FACT_UNTIL] = { "until", sizeof ", awaiting the fate of another message" - 1 },
-	[FACT_TOKEN] = { "token", SCHEMA_TOKEN_MAX - 1 },
-	[FACT_SCOPE] = { "scope", sizeof " (the whole domain)" - 1 },
+	[FACT_CATEGORY] = { { "category", 8 }, sizeof "blocked.reputation" - 1 },
+	[FACT_STATUS] = { { "status", 6 }, sizeof "complaint" - 1 },
+	[FACT_SINCE] = { { "since", 5 }, sizeof "2026-11-21" - 1 },
+	[FACT_UNTIL] = { { "until", 5 }, sizeof ", awaiting the fate of another message" - 1 },
+	[FACT_TOKEN] = { { "token", 5 }, SCHEMA_TOKEN_MAX - 1 },
+	[FACT_SCOPE] = { { "scope", 5 }, sizeof " (the whole domain)" - 1 },
 };
 
 const char *action_word(enum action action)
@@ -86,7 +86,7 @@ static bool next_is_placeholder(struct sv *text, struct sv *piece_r)
 static bool fact_by_name(struct sv name, enum answer_fact *fact_r)
 {
 	for (int i = 0; i < FACT_COUNT; i++) {
-		if (sv_eq(name, sv_of(facts_table[i].name))) {
+		if (sv_eq(name, facts_table[i].name)) {
 			*fact_r = (enum answer_fact)i;
 			return true;
 		}

@@ -54,10 +54,12 @@ struct sv schema_key(struct arena *arena, const struct schema *schema, enum sche
 {
 	struct sv prefix = sv_of(schema->prefix), shape = sv_of(key_names[key]);
 	size_t size = prefix.n + shape.n + name.n + 16;
-	struct buf b = { arena_alloc(arena, size), 0, size, false };
+	struct buf b = { arena_take(arena, size), 0, size, false };
 
 	buf_add(&b, prefix);
-	buf_addf(&b, ":{%u}:", schema->partition);
+	buf_add(&b, SV(":{"));
+	buf_add_number(&b, schema->partition);
+	buf_add(&b, SV("}:"));
 	buf_add(&b, shape);
 	buf_add(&b, name);
 	return buf_sv(&b);
@@ -410,39 +412,48 @@ static bool take_base32(struct sv s, uint64_t *v_r)
 	return true;
 }
 
+struct id {
+	uint64_t ms, seq, partition;
+	struct sv of_stream;
+};
+
+static bool take_id(struct sv text, struct id *id_r)
+{
+	struct sv rest = text, ms = sv_cut(&rest, '-'), seq = sv_cut(&rest, '-');
+
+	id_r->of_stream = sv_head(text, ms.n + 1 + seq.n);
+	id_r->partition = 0;
+	return sv_u64(ms, UINT64_MAX >> 5, &id_r->ms) && sv_u64(seq, UINT64_MAX >> 5, &id_r->seq) &&
+		(!rest.n || sv_u64(rest, SCHEMA_PARTITIONS_MAX - 1, &id_r->partition));
+}
+
 bool schema_id_split(struct sv id, struct sv *stream_id_r, unsigned *partition_r)
 {
-	struct sv rest = id;
-	uint64_t ms, seq, partition = 0;
-	struct sv first = sv_cut(&rest, '-'), second = sv_cut(&rest, '-');
+	struct id parts;
 
-	if (!sv_u64(first, UINT64_MAX >> 5, &ms) || !sv_u64(second, UINT64_MAX >> 5, &seq) ||
-	    (rest.n && !sv_u64(rest, SCHEMA_PARTITIONS_MAX - 1, &partition)))
+	if (!take_id(id, &parts))
 		return false;
-	*stream_id_r = sv_head(id, first.n + 1 + second.n);
-	*partition_r = (unsigned)partition;
+	*stream_id_r = parts.of_stream;
+	*partition_r = (unsigned)parts.partition;
 	return true;
 }
 
 void schema_token_encode(struct sv journal_id, char token_r[SCHEMA_TOKEN_MAX])
 {
-	uint64_t part;
-	struct sv rest;
-	unsigned partition;
+	struct id id;
 	size_t n = 0;
 
 	token_r[0] = '\0';
-	if (!schema_id_split(journal_id, &rest, &partition))
+	if (!take_id(journal_id, &id))
 		return;
-	if (sv_u64(sv_cut(&rest, '-'), UINT64_MAX, &part))
-		n += put_base32(part, token_r);
-	if (sv_u64(rest, UINT64_MAX, &part) && (part || partition)) {
+	n += put_base32(id.ms, token_r);
+	if (id.seq || id.partition) {
 		token_r[n++] = '-';
-		n += put_base32(part, token_r + n);
+		n += put_base32(id.seq, token_r + n);
 	}
-	if (partition) {
+	if (id.partition) {
 		token_r[n++] = '-';
-		n += put_base32(partition, token_r + n);
+		n += put_base32(id.partition, token_r + n);
 	}
 	token_r[n] = '\0';
 }

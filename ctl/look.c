@@ -63,8 +63,10 @@ static void print_json(const struct checked *c)
 	if (c->domain)
 		buf_addf(&b, ",\"domain-status\":\"%s\"", status_name(c->domain->status));
 	decide_for(c, &d);
-	if (d.by != BY_NOTHING)
-		buf_addf(&b, ",\"decided-by\":\"%s\"", decided_by_name(d.by));
+	if (d.by != BY_NOTHING) {
+		buf_add(&b, SV(",\"decided-by\":"));
+		buf_add_json(&b, sv_of(decided_by_name(d.by)));
+	}
 	buf_add(&b, SV(",\"action\":"));
 	buf_add_json(&b, sv_of(decide_reply(&d)));
 	if (d.action != ACTION_DUNNO && d.shadow) {
