@@ -49,18 +49,30 @@ bool exchange_is_number(enum exchange_column column)
 	return columns[column].kind == KIND_NUMBER;
 }
 
+/* The next column of that name. An entry's fields are in the order of the columns, so that it is near. */
+static bool next_column(struct sv name, enum exchange_column *column)
+{
+	for (int i = (int)*column + 1; i < EXCHANGE_COLUMNS; i++) {
+		if (sv_eq(name, columns[i].name)) {
+			*column = (enum exchange_column)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 void exchange_row(struct arena *arena, struct sv address, const struct entry *entry, struct sv row[EXCHANGE_COLUMNS])
 {
 	struct sv v[2 * SCHEMA_ENTRY_FIELDS];
 	size_t n = 2 * schema_entry_fields(arena, entry, v);
 	char text[CLOCK_TEXT_MAX];
-	enum exchange_column column;
+	enum exchange_column column = EXCHANGE_ADDRESS;
 	uint64_t time_s;
 
 	for (int i = 0; i < EXCHANGE_COLUMNS; i++)
 		row[i] = sv_make("", 0);
 	for (size_t i = 0; i < n; i += 2) {
-		if (!exchange_by_name(v[i], &column))
+		if (!next_column(v[i], &column))
 			continue;
 		row[column] = v[i + 1];
 		if (columns[column].kind == KIND_TIME && sv_u64(v[i + 1], STATE_TIME_MAX_S, &time_s)) {

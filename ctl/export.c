@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "clock.h"
 #include "exchange.h"
 #include "json.h"
@@ -32,24 +33,28 @@ static const char *column_name(const struct export *x, enum exchange_column colu
 	return column == EXCHANGE_ADDRESS && x->hash ? "sha256" : exchange_name(column);
 }
 
-/* RFC 4180, but for its line ends: LF */
-static void write_field(FILE *to, struct sv field)
+static bool must_quote(struct sv field)
 {
-	bool quote = sv_trim(field).n != field.n;
+	for (size_t i = 0; i < field.n; i++)
+		if (field.p[i] == ',' || field.p[i] == '"' || field.p[i] == '\r' || field.p[i] == '\n' || field.p[i] == '\0')
+			return true;
+	return sv_trim(field).n != field.n;
+}
 
-	for (size_t i = 0; !quote && i < field.n; i++)
-		quote = strchr(",\"\r\n", field.p[i]) != NULL;
-	if (!quote) {
-		(void)fwrite(field.p, 1, field.n, to);
+/* RFC 4180, but for its line ends: LF */
+static void add_field(struct buf *b, struct sv field)
+{
+	if (!must_quote(field)) {
+		buf_add(b, field);
 		return;
 	}
-	(void)fputc('"', to);
+	buf_add_char(b, '"');
 	for (size_t i = 0; i < field.n; i++) {
 		if (field.p[i] == '"')
-			(void)fputc('"', to);
-		(void)fputc(field.p[i], to);
+			buf_add_char(b, '"');
+		buf_add_char(b, field.p[i]);
 	}
-	(void)fputc('"', to);
+	buf_add_char(b, '"');
 }
 
 static void write_header(const struct export *x)
@@ -60,17 +65,21 @@ static void write_header(const struct export *x)
 		(void)fputc('\n', x->to);
 }
 
-static void write_csv(const struct export *x, const struct sv row[EXCHANGE_COLUMNS])
+static void write_csv(struct export *x, const struct sv row[EXCHANGE_COLUMNS])
 {
+	size_t room = 0;
+
+	for (size_t i = 0; i < x->n_columns; i++)
+		room += 2 * row[x->columns[i]].n + sizeof "\"\"," - 1; /* every byte a quote */
+	struct buf b = { arena_take(&x->arena, room), 0, room, false };
 	for (size_t i = 0; i < x->n_columns; i++) {
-		if (i)
-			(void)fputc(',', x->to);
-		write_field(x->to, row[x->columns[i]]);
+		add_field(&b, row[x->columns[i]]);
+		buf_add_char(&b, i + 1 < x->n_columns ? ',' : '\n');
 	}
-	(void)fputc('\n', x->to);
+	(void)fwrite(b.p, 1, b.n, x->to);
 }
 
-static void write_json(const struct export *x, const struct sv row[EXCHANGE_COLUMNS])
+static void write_json(struct export *x, const struct sv row[EXCHANGE_COLUMNS])
 {
 	struct json json = JSON_ON(x->to);
 	uint64_t number;

@@ -116,6 +116,13 @@ class Export(Exchange):
         self.assertEqual({r['address'] for r in self.rows('--status', 'suppressed')},
                          {'gone@a.example', 'held@b.example', 'phone@c.example', 'term@c.example', '@bad.example', '"a, b"@e.example'.replace('"', '')})
 
+    def test_what_is_quoted(self):
+        self.site.ctl_ok('suppress', 'odd@a.example')
+        for text, field in (('plain; a/b', 'plain; a/b'), ('a,b', '"a,b"'), ('say "x"', '"say ""x"""'), ('"', '""""'), (' in front', '" in front"'),
+                            ('behind\t', '"behind\t"'), ('two\nlines', '"two\nlines"'), ('Müller', 'Müller')):
+            self.redis.command('HSET', 'nixie:{0}:addr:odd@a.example', 'text', text)
+            self.assertEqual(self.export('--columns', 'text,status'), 'text,status\n' + field + ',manual\n')
+
     def test_for_partners(self):
         self.fill()
         rows = self.rows('--hash', '--columns', 'address,reason')
