@@ -8,12 +8,14 @@
 
 static void add_string(struct json *j, struct sv text)
 {
-	size_t size = 6 * text.n + 3; /* every byte as \u00NN, and the quotes */
-	struct buf b = { .p = xalloc(size), .size = size };
+	char usual[1024];
+	size_t size = 6 * text.n + 2; /* every byte as \u00NN, and the quotes */
+	struct buf b = { .p = size <= sizeof usual ? usual : xalloc(size), .size = size };
 
 	buf_add_json(&b, text);
 	(void)fwrite(b.p, 1, b.n, j->to);
-	free(b.p);
+	if (b.p != usual)
+		free(b.p);
 }
 
 static void begin(struct json *j, const char *name)
