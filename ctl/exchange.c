@@ -61,6 +61,24 @@ static bool next_column(struct sv name, enum exchange_column *column)
 	return false;
 }
 
+bool exchange_is_text(enum exchange_column column)
+{
+	return columns[column].kind == KIND_TEXT;
+}
+
+bool exchange_is_formula(struct sv text)
+{
+	/* one that has a "'" itself is told from one that got it */
+	while (sv_take(&text, SV("'")))
+		;
+	return text.n > 1 && strchr("=+-@\t", text.p[0]) && text.p[0];
+}
+
+struct sv exchange_of_csv(enum exchange_column column, struct sv value)
+{
+	return exchange_is_text(column) && sv_starts(value, SV("'")) && exchange_is_formula(value) ? sv_skip(value, 1) : value;
+}
+
 void exchange_row(struct arena *arena, struct sv address, const struct entry *entry, struct sv row[EXCHANGE_COLUMNS])
 {
 	struct sv v[2 * SCHEMA_ENTRY_FIELDS];

@@ -17,6 +17,12 @@ const char *exchange_name(enum exchange_column column);
 bool exchange_by_name(struct sv name, enum exchange_column *column_r) NIXIE_MUST_CHECK;
 /* Is its text a number, in JSON without quotes? */
 bool exchange_is_number(enum exchange_column column);
+/* Words as they are: of servers, of strangers, of people. */
+bool exchange_is_text(enum exchange_column column);
+/* Would a spreadsheet that opens a CSV calculate it, though a stranger wrote it? Then a "'" goes in front, which it shows as text. */
+bool exchange_is_formula(struct sv text);
+/* Takes away such a "'". */
+struct sv exchange_of_csv(enum exchange_column column, struct sv value);
 
 /* All columns, empty where there is nothing to tell. Texts are in the arena, or the entry's. */
 void exchange_row(struct arena *arena, struct sv address, const struct entry *entry, struct sv row_r[EXCHANGE_COLUMNS]);

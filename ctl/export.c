@@ -42,13 +42,13 @@ static bool must_quote(struct sv field)
 }
 
 /* RFC 4180, but for its line ends: LF */
-static void add_field(struct buf *b, struct sv field)
+static void add_field(struct buf *b, struct sv field, bool formula)
 {
-	if (!must_quote(field)) {
+	if (!formula && !must_quote(field)) {
 		buf_add(b, field);
 		return;
 	}
-	buf_add_char(b, '"');
+	buf_add(b, formula ? SV("\"'") : SV("\""));
 	for (size_t i = 0; i < field.n; i++) {
 		if (field.p[i] == '"')
 			buf_add_char(b, '"');
@@ -70,10 +70,11 @@ static void write_csv(struct export *x, const struct sv row[EXCHANGE_COLUMNS])
 	size_t room = 0;
 
 	for (size_t i = 0; i < x->n_columns; i++)
-		room += 2 * row[x->columns[i]].n + sizeof "\"\"," - 1; /* every byte a quote */
+		room += 2 * row[x->columns[i]].n + sizeof "\"'\"," - 1; /* every byte a quote */
 	struct buf b = { arena_take(&x->arena, room), 0, room, false };
 	for (size_t i = 0; i < x->n_columns; i++) {
-		add_field(&b, row[x->columns[i]]);
+		struct sv field = row[x->columns[i]];
+		add_field(&b, field, exchange_is_text(x->columns[i]) && exchange_is_formula(field));
 		buf_add_char(&b, i + 1 < x->n_columns ? ',' : '\n');
 	}
 	(void)fwrite(b.p, 1, b.n, x->to);

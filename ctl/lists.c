@@ -326,7 +326,7 @@ static enum list_result take_own(const struct list *list, const struct rows *r, 
 		enum exchange_column column;
 		if (!exchange_by_name(r->names[i], &column) || column == EXCHANGE_ADDRESS)
 			continue; /* what a newer program wrote, or a person's own */
-		if (!exchange_set(e, column, r->values[i], err))
+		if (!exchange_set(e, column, r->shape == ROWS_CSV ? exchange_of_csv(column, r->values[i]) : r->values[i], err))
 			return LIST_BAD;
 	}
 	if (e->status == STATUS_NONE && !e->scopes.n) {

@@ -6,6 +6,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "days.h"
+#include "exchange.h"
 #include "figures.h"
 #include "findings.h"
 #include "json.h"
@@ -317,7 +318,7 @@ static void print_quoted(struct sv text)
 	struct buf b = BUF_ON(clean);
 
 	buf_add_clean(&b, sv_head(text, SCHEMA_VALUE_MAX));
-	(void)putchar('"');
+	(void)fputs(exchange_is_formula(buf_sv(&b)) ? "\"'" : "\"", stdout);
 	for (size_t i = 0; i < b.n; i++)
 		(void)printf(b.p[i] == '"' ? "\"\"" : "%c", b.p[i]);
 	(void)putchar('"');

@@ -62,6 +62,21 @@ class Exchange(RedisCase):
         self.site.ctl_ok('suppress', '"a, b"@e.example')
 
 
+class Formulas(Exchange):
+    def test_words_of_strangers_are_text_to_a_spreadsheet(self):
+        words = {'a@a.example': '=HYPERLINK("http://evil.example")', 'b@a.example': "'=1+1", 'c@a.example': '-', 'd@a.example': "o'clock", 'e@a.example': '@SUM(1)'}
+        for address, text in words.items():
+            self.site.ctl_ok('suppress', '--reason', text, address)
+        said = self.export('--columns', 'address,text')
+        self.assertEqual({r['address']: r['text'] for r in csv.DictReader(io.StringIO(said))}, {
+            **words, 'a@a.example': '\'=HYPERLINK("http://evil.example")', 'b@a.example': "''=1+1", 'e@a.example': "'@SUM(1)"})
+        for form in 'csv', 'jsonl':
+            path = self.file(self.export('--format', form), 'all')
+            self.redis.command('FLUSHALL')
+            self.site.ctl_ok('import', path)
+            self.assertEqual({a: self.site.check(a)['text'] for a in words}, words)
+
+
 class RoundTrip(Exchange):
     def there_and_back(self, *args):
         self.fill()

@@ -410,6 +410,12 @@ class Complaints(Returned):
         self.assertSuppressed(self.site.ask('reader@reader.example', sender='news@shop.example'))
         self.assertDunno(self.site.ask('reader@reader.example', sender='invoice@other.example'))
 
+    def test_a_campaign_is_text_to_a_spreadsheet(self):
+        """Its name is in a header that the complainer sends."""
+        self.receive(returned.complaint(returned.original('<a@shop.example>', ('X-Campaign', '=2+5')), 'reader@reader.example', headers=[PASS]))
+        self.assertIn('\n"\'=2+5",', self.site.ctl_ok('report', '--by', 'campaign', '--csv'))
+        self.assertIn('"=2+5"', self.site.ctl_ok('report', '--by', 'campaign', '--json'))
+
     def test_it_stands_in_its_column(self):
         self.read(Message().begin())
         self.receive(returned.complaint(returned.original('<a@shop.example>'), 'reader@reader.example', headers=[PASS]))
