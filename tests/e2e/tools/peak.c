@@ -1,7 +1,9 @@
 /* peak FILE PROGRAM ARGUMENT...: runs the program, and writes into the file the most memory that it ever had, in KiB;
  * ends as it ended. Whoever looks at /proc now and then misses what was last. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	pid_t child = fork();
 	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody outlives the tests */
 		execv(argv[2], argv + 2);
 		_exit(127);
 	}
