@@ -174,8 +174,11 @@ void cli_notify(const char *state)
 	if (fd < 0)
 		return;
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){ .tv_sec = NOTIFY_WAIT_S }, sizeof(struct timeval));
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0 &&
-		errno == EAGAIN)
+	ssize_t sent;
+	do { /* with a limit of time it is interrupted also by SIGSTOP and SIGCONT, though no handler is called: signal(7) */
+		sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+	} while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno == EAGAIN)
 		log_warning("the service manager did not take %s within %d s; going on without", state, NOTIFY_WAIT_S);
 	close(fd);
 }

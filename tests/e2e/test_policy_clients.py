@@ -232,6 +232,11 @@ class Clients(Case):
                     while True:
                         full.send(b'STATUS=')
                 os.kill(self.child.pid, signal.SIGHUP)      # not send_signal(): that reads what was told
+                for _ in range(5):      # who is stopped meanwhile goes on waiting
+                    os.kill(self.child.pid, signal.SIGSTOP)
+                    wait_until(self.child._stands, 'standstill of the service')
+                    os.kill(self.child.pid, signal.SIGCONT)
+                    time.sleep(0.1)
                 wait_until(lambda before=before: self.child.log().count('reloaded') > before, 'reload', child=self.child)
                 self.assertSuppressed(self.site.ask(GONE))
         for told in 'RELOADING=1', 'READY=1':
