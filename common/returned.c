@@ -452,19 +452,29 @@ static struct sv only_recipient(struct arena *arena, const struct mail_fields *o
 	return mail_addresses(arena, field_value(original, "To"), v, 2) == 1 && !field_value(original, "Cc").n ? v[0] : SV("");
 }
 
-static void read_finding(struct arena *arena, const struct form_finding *f, bool delayed, const struct mail_fields *original, struct returned *r)
+static bool names_nobody(const struct form_finding *f)
 {
-	struct returned_recipient *one = add_recipient(arena, r);
+	return !f->recipient.n && !f->original.n;
+}
 
+static void take_reason(const struct form_finding *f, bool delayed, struct returned_recipient *one)
+{
 	one->action = delayed ? ACTION_DELAYED : ACTION_FAILED;
-	one->final = without_brackets(f->recipient);
-	one->original = without_brackets(f->original);
-	if (!one->final.n && !one->original.n)
-		one->original = only_recipient(arena, original);
 	if (!enhanced_parse(f->status, &one->status))
 		one->status = (struct enhanced){ 0 };
 	one->diagnostic = one->reply = f->reply;
 	one->remote_mta = f->remote;
+}
+
+static void read_finding(struct arena *arena, const struct form_finding *f, bool delayed, const struct mail_fields *original, struct returned *r)
+{
+	struct returned_recipient *one = add_recipient(arena, r);
+
+	one->final = without_brackets(f->recipient);
+	one->original = without_brackets(f->original);
+	if (!one->final.n && !one->original.n)
+		one->original = only_recipient(arena, original);
+	take_reason(f, delayed, one);
 }
 
 static bool read_bounce_form(const struct form_mail *m, struct forms *forms, struct arena *arena, struct returned *r, struct mail_fields *quoted)
@@ -479,6 +489,12 @@ static bool read_bounce_form(const struct form_mail *m, struct forms *forms, str
 	/* empty lines in front of them */
 	while (found.copy.n && quoted->n == 0)
 		mail_take_fields(arena, &found.copy, quoted, &cut);
+	/* a reason that is told of nobody is that of all whom a header names */
+	if (r->n_recipients && found.n == 1 && names_nobody(&found.findings[0])) {
+		for (size_t i = 0; i < r->n_recipients; i++)
+			take_reason(&found.findings[0], found.form->delayed, &r->recipients[i]);
+		return true;
+	}
 	r->n_recipients = 0;
 	for (size_t i = 0; i < found.n; i++)
 		read_finding(arena, &found.findings[i], found.form->delayed, quoted->n ? quoted : &m->mail->original, r);

@@ -117,8 +117,13 @@ static void order_of_kinds(void **state)
 	want(all, "From: x@x.example\n\na\n", "autoreply a");
 	want(all, "From: x@x.example\nAuto-Submitted: no\n\na\n", "ordinary -");
 	want(all, "From: x@x.example\nList-Unsubscribe: <mailto:x@x.example>\n\na\n", "ordinary -");
-	/* Exim's header beside other words */
-	want(all, "From: x@x.example\nX-Failed-Recipients: a@x.example\n\nd\n", "dsn d|failed    : ");
+	/* Exim's header beside other words: of whom they tell, it says */
+	want(all, "From: x@x.example\nX-Failed-Recipients: a@x.example\n\nd\n", "dsn d|failed a@x.example   : ");
+	want(all, "From: x@x.example\nX-Failed-Recipients: a@x.example, b@x.example\n\nd\n", "dsn d|failed a@x.example   : |failed b@x.example   : ");
+	want("forms = ( { id = \"d\"; kind = \"dsn\"; text = \"d (?<recipient>[^ :]+): (?<reply>.+)\"; } );",
+		"From: x@x.example\nX-Failed-Recipients: a@x.example, b@x.example\n\nd c@x.example: no\n", "dsn d|failed c@x.example   : no");
+	want("forms = ( { id = \"d\"; kind = \"dsn\"; action = \"delayed\"; text = \"d: (?<reply>.+)\"; } );",
+		"From: x@x.example\nX-Failed-Recipients: a@x.example, b@x.example\n\nd: no\n", "dsn d|delayed a@x.example   : no|delayed b@x.example   : no");
 	want(all, "From: x@x.example\nX-Failed-Recipients: a@x.example\n\n  a@x.example\n    d\n", "dsn -|failed a@x.example   : d");
 }
 
