@@ -201,8 +201,8 @@ class MailRun:
     def receive(self, *words, config=os.devnull):
         return [self.lab.program("nixie"), "-c", config, "receive", *words]
 
-    def measure(self, row, command, messages=None):
-        cost = self.lab.run(command)
+    def measure(self, row, command, messages=None, stdin=None):
+        cost = self.lab.run(command, stdin=stdin)
         messages = messages or self.messages
         row.add(per_second=messages / cost["wall_s"], wall_s=cost["wall_s"], cpu_s=cost["cpu_s"], cpu_us=cost["cpu_s"] * 1e6 / messages,
                 rss_mib=cost["peak_rss_kib"] / 1024)
@@ -241,15 +241,15 @@ def bench_mail(bench):
     run = MailRun(bench)
     one = os.path.join(run.maildir, "new", "00000000.M1P1.mx")
     tables = []
-    for title, messages, commands in (
-            ("mbox", run.messages, {"cat": ["cat", run.mbox], "nixie receive": None, "nixie receive --dry-run": run.receive("--dry-run", run.mbox),
-                                    "nixie receive --dry-run --json": run.receive("--dry-run", "--json", run.mbox)}),
-            ("Maildir", run.messages, {"cat, by find": ["find", run.maildir, "-type", "f", "-exec", "cat", "{}", "+"],
-                                       "nixie receive --dry-run": run.receive("--dry-run", run.maildir)}),
-            ("one message a process", 1, {"cat": ["cat", one], "nixie --version": run.receive()[:1] + ["--version"],
-                                          "nixie receive --dry-run": run.receive("--dry-run", one)})):
+    for title, messages, stdin, commands in (
+            ("mbox", run.messages, None, {"cat": ["cat", run.mbox], "nixie receive": None, "nixie receive --dry-run": run.receive("--dry-run", run.mbox),
+                                          "nixie receive --dry-run --json": run.receive("--dry-run", "--json", run.mbox)}),
+            ("Maildir", run.messages, None, {"cat, by find": ["find", run.maildir, "-type", "f", "-exec", "cat", "{}", "+"],
+                                             "nixie receive --dry-run": run.receive("--dry-run", run.maildir)}),
+            ("one message a process", 1, one, {"cat": ["cat"], "nixie --version": run.receive()[:1] + ["--version"],
+                                               "nixie receive --dry-run": run.receive("--dry-run")})):
         rows = {label: Row(label) for label in commands}
-        bench.in_rounds(f"mail, {title}", {label: lambda label=label: run.measure(rows[label], commands[label], messages) if commands[label]
+        bench.in_rounds(f"mail, {title}", {label: lambda label=label: run.measure(rows[label], commands[label], messages, stdin) if commands[label]
                                            else run.measure_written(rows[label]) for label in commands})
         base = next(iter(rows.values()))
         tables.append(Table(f"Mail that came back, {title}: {messages:,} of {os.path.getsize(run.mbox) / run.messages / 1024:.0f} KiB", list(rows.values()), [
