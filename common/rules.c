@@ -133,7 +133,7 @@ static void begin_text(struct ruleset *set)
 	set->text_number++;
 	if (!set->candidates)
 		ruleset_index(set);
-	if (set->text_number == RULES_MANY_TEXTS)
+	if (set->text_number == (set->late ? RULES_MANY_TEXTS : 1)) /* who compiles all at once has many texts */
 		ruleset_index_many(set);
 	if (!set->plain)
 		find_candidates(set);

@@ -152,7 +152,7 @@ struct pattern *ruleset_pattern(struct ruleset *set, size_t word);
 void ruleset_index_relays(struct ruleset *set);
 /* Of texts: before the first one; a process that reads one mail often has none. */
 void ruleset_index(struct ruleset *set);
-/* What makes each text cheaper and costs as much as some 30 texts: when so many came. */
+/* What makes each text cheaper and costs as much as some 30 texts: at the first one; late: when so many came. */
 #define RULES_MANY_TEXTS 16
 void ruleset_index_many(struct ruleset *set);
 
