@@ -276,6 +276,17 @@ def check_explain_example():
     check(plain(m[2]) == said, 'nixie.1: nixie explain prints:\n' + said)
 
 
+def check_readme_example():
+    """README.md shows what nixie explain prints in a clone"""
+    m = re.search(r"^    \$ build/bin/nixie explain '(.*)'\n((?:    .*\n)+)", read('README.md'), re.M)
+    if not found(m, 'example of explain in README.md'):
+        return
+    said = run(os.path.join(BIN, 'nixie'), '-c', '/dev/null', 'explain', m[1])
+    said = said.replace(os.path.dirname(os.path.dirname(os.path.abspath(BIN))), '/home/you/nixie')
+    check(m[2].replace('/home/you/nixie/build', '/home/you/nixie') == ''.join('    %s\n' % line for line in said.splitlines()),
+          'README.md: nixie explain prints:\n' + said)
+
+
 def check_keys():
     source, manual = read('common/schema.c'), page('nixie-redis')
     shapes = found(re.findall(r'\[KEY_\w+\] = "([a-z:-]+)"', source), 'keys')
@@ -328,7 +339,7 @@ def check_pages():
 
 def main():
     for step in (check_options, check_words_and_ranges, check_programs, check_help, check_exit_codes, check_categories,
-                 check_rule_members, check_rule_examples, check_explain_example,
+                 check_rule_members, check_rule_examples, check_explain_example, check_readme_example,
                  check_keys, check_limits, check_pages):
         step()
     for what in failures:

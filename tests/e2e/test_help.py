@@ -8,8 +8,10 @@ import subprocess
 from harness import returned
 from harness.case import Case, SharedCase
 from harness.maillog import full, hard
-from harness.nixie import BIN, OK, USAGE, run, verbs
+from harness.nixie import BIN, OK, REPOSITORY, USAGE, run, verbs
 from harness.proc import LIMIT, wait_until
+
+SHARE = os.path.join(os.path.dirname(os.path.abspath(BIN)), 'share')
 
 
 def help_of(verb):
@@ -97,16 +99,17 @@ class Examples(SharedCase):
         for name in ('unsubscribed.txt', 'dead.txt', 'recipients.txt'):
             with open(os.path.join(cls.here, name), 'w') as f:
                 f.write('two@example.com\n')
-        for name in ('bounce.eml', 'bounces'):
+        for name in ('bounce.eml', 'bounces', 'bounces.mbox'):
             with open(os.path.join(cls.here, name), 'wb') as f:
+                f.write(b'From x Fri Nov 20 10:00:00 2026\n' if name.endswith('.mbox') else b'')
                 f.write(returned.failed('user@example.com', returned.original('<a@shop.example>')))
         with gzip.open(os.path.join(cls.here, 'mail.log.1.gz'), 'wt') as f:
             f.write(hard('three@example.com'))
 
     def type(self, line):
         """in a shell, with this site's configuration; the places of an installation are this directory"""
-        line = line.replace('/etc/nixie/rules.d', 'new.d').replace('/var/log/', '').replace('/var/mail/', '')
-        line = re.sub(r'\bnixie (?=[a-z])', 'nixie -c %s ' % self.site.conf_path, line, count=1)
+        line = line.replace('/etc/nixie/rules.d', 'new.d').replace('--rules NEW', '--rules new.d').replace('/usr/local/share', SHARE).replace('/var/log/', '').replace('/var/mail/', '')
+        line = re.sub(r'\bnixie (?=[a-z])', 'nixie -c %s ' % self.site.conf_path, line)
         endless = ' tail' in line or '--interval' in line
         with subprocess.Popen(['sh', '-c', ('exec ' if endless else '') + line], cwd=self.here, env={**os.environ, 'PATH': BIN + ':' + os.environ['PATH']},
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
@@ -119,18 +122,23 @@ class Examples(SharedCase):
                 p.kill()
         return subprocess.CompletedProcess(line, p.returncode, out, err)
 
+    def each(self, lines):
+        for line in lines:
+            with self.subTest(line=line):
+                self.site.ctl('remove', '--force', 'user@example.com')
+                self.site.ctl_ok('suppress', '--hard', 'user@example.com')
+                done = self.type(line.strip())
+                # nothing may be found, nothing more
+                self.assertIn(done.returncode, (0, 1), done.stdout + done.stderr)
+                self.assertNotIn('usage: ', done.stderr)
+
     def test_each(self):
-        tried = 0
-        for verb in verbs():
-            for line in examples(verb):
-                if not line:
-                    continue
-                with self.subTest(line=line):
-                    self.site.ctl('remove', '--force', 'user@example.com')
-                    self.site.ctl_ok('suppress', '--hard', 'user@example.com')
-                    done = self.type(line.strip())
-                    tried += 1
-                    # nothing may be found, nothing more
-                    self.assertIn(done.returncode, (0, 1), done.stdout + done.stderr)
-                    self.assertNotIn('usage: ', done.stderr)
-        self.assertGreater(tried, 50)
+        lines = [line for verb in verbs() for line in examples(verb) if line]
+        self.assertGreater(len(lines), 50)
+        self.each(lines)
+
+    def test_those_of_the_readme(self):
+        with open(os.path.join(REPOSITORY, 'README.md'), encoding='utf-8') as f:
+            lines = re.findall(r'(?m)^    (nixie .*)$', f.read())
+        self.assertGreater(len(lines), 25)
+        self.each(lines)
