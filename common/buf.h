@@ -50,7 +50,8 @@ static inline void buf_add_char(struct buf *b, char c)
 void buf_add_number(struct buf *b, int64_t value);
 void buf_addf(struct buf *b, const char *format, ...) NIXIE_PRINTF(2, 3);
 
-/* Bytes from outside, made harmless for one line. UTF-8 that is valid stays, but for what ends lines or has them shown in another order. */
+/* Bytes from outside, made harmless for one line: at most four for each. UTF-8 that is valid stays, but for what ends lines or has
+ * them shown in another order. */
 void buf_add_clean(struct buf *b, struct sv bytes);
 
 /* A JSON string with its quotes (RFC 8259). Invalid UTF-8 becomes U+FFFD. */

@@ -19,7 +19,7 @@ struct export {
 	struct ctl *ctl;
 	FILE *to;
 	struct arena arena;        /* of one row */
-	bool jsonl, hash;
+	bool jsonl, hash, on_terminal;
 	bool only_suppressed;      /* now; else: */
 	bool status[STATUS_ALLOW + 1];
 	size_t n_columns;
@@ -39,6 +39,16 @@ static bool must_quote(struct sv field)
 		if (field.p[i] == ',' || field.p[i] == '"' || field.p[i] == '\r' || field.p[i] == '\n' || field.p[i] == '\0')
 			return true;
 	return sv_trim(field).n != field.n;
+}
+
+/* A terminal obeys what strangers wrote; a file has every byte as it is. */
+static struct sv for_eyes(struct arena *arena, struct sv field)
+{
+	size_t room = 4 * field.n + 1;
+	struct buf b = { arena_take(arena, room), 0, room, false };
+
+	buf_add_clean(&b, field);
+	return buf_sv(&b);
 }
 
 /* RFC 4180, but for its line ends: LF */
@@ -65,10 +75,12 @@ static void write_header(const struct export *x)
 		(void)fputc('\n', x->to);
 }
 
-static void write_csv(struct export *x, const struct sv row[EXCHANGE_COLUMNS])
+static void write_csv(struct export *x, struct sv row[EXCHANGE_COLUMNS])
 {
 	size_t room = 0;
 
+	for (size_t i = 0; x->on_terminal && i < x->n_columns; i++)
+		row[x->columns[i]] = for_eyes(&x->arena, row[x->columns[i]]);
 	for (size_t i = 0; i < x->n_columns; i++)
 		room += 2 * row[x->columns[i]].n + sizeof "\"'\"," - 1; /* every byte a quote */
 	struct buf b = { arena_take(&x->arena, room), 0, room, false };
@@ -80,7 +92,7 @@ static void write_csv(struct export *x, const struct sv row[EXCHANGE_COLUMNS])
 	(void)fwrite(b.p, 1, b.n, x->to);
 }
 
-static void write_json(struct export *x, const struct sv row[EXCHANGE_COLUMNS])
+static void write_json(struct export *x, struct sv row[EXCHANGE_COLUMNS])
 {
 	struct json json = JSON_ON(x->to);
 	uint64_t number;
@@ -180,8 +192,9 @@ static int write_all(struct export *x)
 {
 	struct err err;
 	enum store_result result;
-	bool watched = isatty(STDERR_FILENO) && !isatty(fileno(x->to));
 
+	x->on_terminal = isatty(fileno(x->to));
+	bool watched = isatty(STDERR_FILENO) && !x->on_terminal;
 	progress_start(&x->progress, watched ? stderr : NULL, "exporting");
 	write_header(x);
 	result = store_entries(x->ctl->store, export_entry, x, &err);

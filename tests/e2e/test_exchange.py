@@ -14,6 +14,7 @@ from harness.case import RedisCase
 from harness.maillog import full, hard
 from harness.nixie import NO_REDIS, NOT_FOUND, OK, USAGE, binary, run
 from harness.proc import LIMIT, wait_until
+from harness.terminal import on_terminal
 
 DAY = 86400
 
@@ -75,6 +76,19 @@ class Formulas(Exchange):
             self.redis.command('FLUSHALL')
             self.site.ctl_ok('import', path)
             self.assertEqual({a: self.site.check(a)['text'] for a in words}, words)
+
+
+class Seen(Exchange):
+    def test_words_of_strangers_move_no_cursor(self):
+        """On a terminal; a file has them as they are."""
+        word = 'so \x1b[2Jit \u202eis\nhere'
+        self.redis.command('HSET', 'nixie:{0}:addr:a@a.example', 'status', 'hard', 'reason', 'recipient.unknown', 'since', '1790000000', 'text', word)
+        for form in (), ('--format', 'jsonl'):
+            status, text = on_terminal(self.site, 'export', '--columns', 'address,text', *form)
+            self.assertEqual(status, OK)
+            self.assertNotRegex(text, '[\x00-\x09\x0b-\x1f]')
+        self.assertEqual(on_terminal(self.site, 'export', '--columns', 'text')[1], 'text\nso \\x1b[2Jit \\xe2\\x80\\xaeis\\x0ahere\n')
+        self.assertEqual(next(csv.DictReader(io.StringIO(self.export())))['text'], word)
 
 
 class RoundTrip(Exchange):
