@@ -256,7 +256,7 @@ static void check_clock(struct facts *f)
 		return;
 	doctor_tell(f->d, abs_ms > SKEW_MS ? FINDING_WARNING : FINDING_OK, "clock",
 		abs_ms > SKEW_MS ? "set both by NTP (timedatectl): terms begin by one clock and expire by the other" : "",
-		"the server's is %" PRId64 ".%03" PRId64 " s %s of this host's", abs_ms / 1000, abs_ms % 1000, ms < 0 ? "behind" : "ahead");
+		"the server's is %" PRId64 ".%03" PRId64 " s %s this host's", abs_ms / 1000, abs_ms % 1000, ms < 0 ? "behind" : "ahead of");
 }
 
 /* "hset, script|load" to "+hset +script|load" */

@@ -3,7 +3,6 @@ import html
 import json
 import os
 import re
-import time
 
 from harness import returned
 from harness.case import RedisCase

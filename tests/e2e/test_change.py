@@ -10,7 +10,7 @@ import time
 from harness.case import RedisCase
 from harness.cutting import Cutting
 from harness.maillog import Message, full, hard
-from harness.nixie import NOT_FOUND, OK, USAGE, binary, run, tool
+from harness.nixie import NOT_FOUND, OK, USAGE, binary, tool
 from harness.proc import LIMIT, wait_until
 from harness.terminal import on_terminal, plain
 

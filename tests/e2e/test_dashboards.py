@@ -14,7 +14,7 @@ import urllib.request
 
 from harness.case import Case, SharedCase, not_at_midnight
 from harness.maillog import delivered, hard
-from harness.nixie import NOT_FOUND, NO_REDIS, OK, REPOSITORY, USAGE, run
+from harness.nixie import NO_REDIS, OK, REPOSITORY, USAGE, run
 from harness.proc import LIMIT, Child, free_port, wait_until
 from harness.sample import DAY, mail, round_, some_days
 

@@ -4,7 +4,6 @@ import os
 import pwd
 import re
 import smtplib
-import subprocess
 
 from harness.case import Case, make_directory
 from harness.nixie import OK, Site, run

@@ -1,5 +1,4 @@
 """A log that has something of everything that is counted, up to now: for what reads the keys of Redis."""
-import time
 
 from .maillog import Message, stamp
 
