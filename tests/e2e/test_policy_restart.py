@@ -94,7 +94,8 @@ class Flow(Case):
     def mail_has_flowed(self, trouble):
         self.stop_all()
         self.assertEqual([m.failure for m in self.mails] + [self.source.failure], [None] * 3 + [''])
-        self.assertEqual([line for line in self.postfix.log().splitlines() if trouble in line], [])
+        # of who asks: cleanup warns of clocks, and of other things that are none of ours
+        self.assertEqual([line for line in self.postfix.log().splitlines() if trouble in line and 'postfix/smtpd[' in line], [])
         return max(max(m.took) for m in self.mails)
 
 
